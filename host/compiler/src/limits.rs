@@ -1,0 +1,27 @@
+//! What this process may use, set before it reads a byte of the request.
+
+use std::io;
+
+use jifen_engine::limits;
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Sets the limits. They cannot be lifted again.
+pub(crate) fn set() -> io::Result<()> {
+    for (resource, limit) in [
+        // What can be written to: the true bound on memory. Then allocation fails, and the process aborts.
+        (Resource::Data, limits::COMPILE_DATA_BYTES_MAX),
+        // Linear memories reserve much more than they use.
+        (Resource::As, limits::COMPILE_ADDRESS_BYTES_MAX),
+        // No image of a crash, since the key is in it.
+        (Resource::Core, 0),
+        // No files are written, nor opened: the three pipes are open already.
+        (Resource::Fsize, 0),
+        (Resource::Nofile, limits::COMPILE_FILES_MAX),
+    ] {
+        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    }
+    // Processor time: at the limit comes SIGXCPU, by which the host knows the reason. SIGKILL would come at the maximum.
+    let seconds = limits::COMPILE_CPU_SECONDS_MAX;
+    setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds.saturating_add(1)) })
+        .map_err(io::Error::from)
+}

@@ -1,0 +1,69 @@
+//! `jifen-compile`: inspects, configures and compiles one policy, and exits.
+//!
+//! Run by the host for each upload, because this is where an upload can hurt: a few kilobytes can keep a compiler busy
+//! for minutes, and configuring runs what a stranger wrote. So it happens in a process that holds nothing of value, may
+//! use little, and is killed when it takes too long. Whatever goes wrong in here costs one upload.
+//!
+//! It reads one request from standard input, answers on standard output (see [`jifen_engine::protocol`]), and uses no
+//! arguments, environment, files or network.
+
+mod compile;
+mod inspect;
+mod limits;
+mod snapshot;
+
+use std::io::{self, BufReader, Read};
+use std::process::ExitCode;
+
+use jifen_engine::protocol::{self, Request, Response};
+use jifen_engine::sealed::JobKey;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the host shows the last line to whoever uploaded")]
+            {
+                eprintln!("cannot serve: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
+    limits::set()?;
+    let mut stdin = BufReader::new(io::stdin().lock());
+    let request: Request = protocol::read_header(&mut stdin)?;
+    let component = read_component(stdin, request.component_bytes)?;
+    let (response, sealed) = serve(&request, &component)?;
+    protocol::write(io::stdout().lock(), &response, &sealed)
+}
+
+/// Reads the component, unless it is too large to be looked at.
+fn read_component(from: impl Read, component_bytes: u64) -> io::Result<Vec<u8>> {
+    let taken = usize::try_from(component_bytes).is_ok_and(|bytes| bytes <= inspect::COMPONENT_BYTES_MAX);
+    if taken {
+        protocol::read_bytes(from, component_bytes)
+    } else {
+        Err(io::Error::other("the component is too large"))
+    }
+}
+
+/// Does what was asked for. A refusal is an answer, not a failure.
+fn serve(request: &Request, component: &[u8]) -> io::Result<(Response, Vec<u8>)> {
+    let key = request.key.as_deref().map(JobKey::from_hex).transpose().map_err(io::Error::other)?;
+    let compiled = if request.inspect_only {
+        inspect::inspect(component).map(|report| (report, Vec::new()))
+    } else {
+        compile::compile(component, &request.parameters)
+    };
+    Ok(match compiled {
+        Ok((report, code)) => {
+            let sealed = key.map_or_else(Vec::new, |key| key.seal(&report, &code));
+            let sealed_bytes = compile::bytes(sealed.len());
+            (Response::Done { report: Box::new(report), sealed_bytes }, sealed)
+        }
+        Err(refusal) => (Response::Refused(refusal), Vec::new()),
+    })
+}

@@ -1,0 +1,210 @@
+//! Configures a policy once, and writes the configured memory back as a component.
+//!
+//! Every evaluation then starts from that memory, and parameters are parsed once instead of each time. Wizer makes a
+//! component that also exports what is inside (memory and globals); we instantiate it, call `configure`, and hand what
+//! we read back to wizer, which writes it into the original. What wizer cannot take (several instances of a module,
+//! tables that change) is configured in each fresh instance instead.
+
+use std::any::Any;
+use std::future::{self, Future};
+use std::panic::{self, AssertUnwindSafe};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use jifen_engine::bindings::EarningPolicyIndices;
+use jifen_engine::fault::fault;
+use jifen_engine::host::{AskedInConfigure, Host, linker};
+use jifen_engine::words::clean;
+use jifen_engine::{Refusal, config, limits};
+use wasmtime::component::{Component, Instance, Lift, WasmList};
+use wasmtime::{Engine, Error, OptLevel, Result, Store};
+use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
+
+/// Fuel to read the memory out with, in a few calls of a few instructions.
+const READ_FUEL: u64 = 100_000_000;
+
+/// A policy that took its parameters.
+pub(crate) struct Configured {
+    /// The component with its memory as `configure` left it; `None` where no snapshot could be taken.
+    pub(crate) snapshot: Option<Vec<u8>>,
+    /// What `configure` used.
+    pub(crate) fuel: u64,
+}
+
+/// Runs `configure`, and takes a snapshot if that is possible.
+///
+/// # Errors
+///
+/// If the component does not keep the contract, or refuses its parameters, or fails in `configure`.
+pub(crate) fn configure(component: &[u8], parameters: &str) -> std::result::Result<Configured, Refusal> {
+    let engine = engine().map_err(|error| not_compiled(&error))?;
+    let wizer = wizer();
+    let Some((context, instrumented)) = quietly(|| wizer.instrument_component(component)) else {
+        let running = Running::start(&engine, component, parameters)?;
+        return Ok(Configured { snapshot: None, fuel: running.fuel });
+    };
+    let mut running = Running::start(&engine, &instrumented, parameters)?;
+    let snapshot = quietly(|| running.read_out(&wizer, &context));
+    Ok(Configured { snapshot, fuel: running.fuel })
+}
+
+/// The engine of one call: what is compiled here runs once.
+fn engine() -> Result<Engine> {
+    let mut config = config::config();
+    config.cranelift_opt_level(OptLevel::None);
+    // A copy-on-write image would be a file in memory, and this process may write none.
+    config.memory_init_cow(false);
+    Engine::new(&config)
+}
+
+fn wizer() -> Wizer {
+    let mut wizer = Wizer::new();
+    wizer.keep_init_func(true);
+    wizer
+}
+
+/// Runs a step of wizer, which gives up by an error or by a panic. Either way there is no snapshot.
+fn quietly<T>(step: impl FnOnce() -> Result<T>) -> Option<T> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let done: std::result::Result<Result<T>, Box<dyn Any + Send>> =
+        panic::catch_unwind(AssertUnwindSafe(step));
+    panic::set_hook(hook);
+    done.ok()?.ok()
+}
+
+/// An instance that was configured.
+struct Running {
+    store: Store<Host>,
+    instance: Instance,
+    fuel: u64,
+}
+
+impl Running {
+    fn start(engine: &Engine, component: &[u8], parameters: &str) -> std::result::Result<Self, Refusal> {
+        let component = Component::new(engine, component).map_err(|error| not_compiled(&error))?;
+        let linked = linker(engine).and_then(|linker| linker.instantiate_pre(&component));
+        let linked = linked.map_err(|error| wrong_types(&error))?;
+        let mut store = store(engine);
+        let instance = linked.instantiate(&mut store).map_err(|error| failed(&error))?;
+        let indices = EarningPolicyIndices::new(&linked).map_err(|error| wrong_types(&error))?;
+        let policy = indices.load(&mut store, &instance).map_err(|error| wrong_types(&error))?;
+        let configured = policy.jifen_policy_configuration().call_configure(&mut store, parameters);
+        match configured.map_err(|error| failed(&error))? {
+            Ok(()) => Ok(Self { fuel: used(&store), store, instance }),
+            Err(message) => {
+                Err(Refusal::ParametersRefused { message: clean(&message, limits::MESSAGE_BYTES_MAX) })
+            }
+        }
+    }
+
+    /// Reads the state out and returns the component with it.
+    fn read_out(&mut self, wizer: &Wizer, context: &ComponentContext<'_>) -> Result<Vec<u8>> {
+        self.store.set_fuel(READ_FUEL)?;
+        // The memory is handed over through a page that is added to it.
+        self.store.data_mut().grant_memory();
+        let mut reader = Reader { store: &mut self.store, instance: self.instance, failure: None };
+        let snapshot = at_once(wizer.snapshot_component(context, &mut reader))?;
+        reader.failure.map_or(snapshot, Err)
+    }
+}
+
+fn store(engine: &Engine) -> Store<Host> {
+    let mut store = Store::new(engine, Host::configuring());
+    store.limiter(|host| host);
+    store.set_hostcall_fuel(limits::ANSWER_BYTES_MAX.saturating_mul(2));
+    store.set_fuel(limits::CONFIGURE_FUEL_MAX).expect("the configuration has fuel");
+    // Nothing advances the epoch here: the process has its own limit on time.
+    store.set_epoch_deadline(1);
+    store
+}
+
+fn used(store: &Store<Host>) -> u64 {
+    limits::CONFIGURE_FUEL_MAX.saturating_sub(store.get_fuel().unwrap_or(0))
+}
+
+/// Reads state through the functions that wizer added.
+struct Reader<'a> {
+    store: &'a mut Store<Host>,
+    instance: Instance,
+    failure: Option<Error>,
+}
+
+impl Reader<'_> {
+    fn call<R: Lift + 'static>(&mut self, instance: &str, function: &str) -> Result<R> {
+        let missing = || Error::msg("wizer's export is missing");
+        let instance_index =
+            self.instance.get_export_index(&mut *self.store, None, instance).ok_or_else(missing)?;
+        let function = self.instance.get_export_index(&mut *self.store, Some(&instance_index), function);
+        let function = function.ok_or_else(missing)?;
+        let function = self.instance.get_typed_func::<(), (R,)>(&mut *self.store, function)?;
+        Ok(function.call(&mut *self.store, ())?.0)
+    }
+
+    fn read<R: Lift + Default + 'static>(&mut self, instance: &str, function: &str) -> R {
+        self.call(instance, function).unwrap_or_else(|error| {
+            self.failure = Some(error);
+            R::default()
+        })
+    }
+}
+
+impl ComponentInstanceState for Reader<'_> {
+    fn call_func_ret_list_u8(
+        &mut self,
+        instance: &str,
+        func: &str,
+        contents: impl FnOnce(&[u8]) + Send,
+    ) -> impl Future<Output = ()> + Send {
+        match self.call::<WasmList<u8>>(instance, func) {
+            Ok(list) => contents(list.as_le_slice(&*self.store)),
+            Err(error) => self.failure = Some(error),
+        }
+        future::ready(())
+    }
+
+    fn call_func_ret_s32(&mut self, instance: &str, func: &str) -> impl Future<Output = i32> + Send {
+        future::ready(self.read(instance, func))
+    }
+
+    fn call_func_ret_s64(&mut self, instance: &str, func: &str) -> impl Future<Output = i64> + Send {
+        future::ready(self.read(instance, func))
+    }
+
+    fn call_func_ret_f32(&mut self, instance: &str, func: &str) -> impl Future<Output = u32> + Send {
+        future::ready(self.read::<f32>(instance, func).to_bits())
+    }
+
+    fn call_func_ret_f64(&mut self, instance: &str, func: &str) -> impl Future<Output = u64> + Send {
+        future::ready(self.read::<f64>(instance, func).to_bits())
+    }
+}
+
+/// Runs a future that waits for nothing: wizer is written for asynchronous hosts, and ours answers at once.
+fn at_once<T>(future: impl Future<Output = T>) -> Result<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Ok(value),
+        Poll::Pending => Err(Error::msg("the snapshot waits for something")),
+    }
+}
+
+fn failed(error: &Error) -> Refusal {
+    if error.downcast_ref::<AskedInConfigure>().is_some() {
+        return Refusal::FactsInConfigure;
+    }
+    Refusal::ConfigureFailed { fault: fault(error, limits::CONFIGURE_FUEL_MAX).to_string() }
+}
+
+fn wrong_types(error: &Error) -> Refusal {
+    Refusal::WrongTypes { why: chain(error) }
+}
+
+pub(crate) fn not_compiled(error: &Error) -> Refusal {
+    Refusal::NotCompiled { why: chain(error) }
+}
+
+/// Returns an error with its causes, in one line.
+fn chain(error: &Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    clean(&causes.join(": "), limits::MESSAGE_BYTES_MAX)
+}

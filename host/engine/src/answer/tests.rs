@@ -1,0 +1,72 @@
+use super::*;
+use crate::bindings::Recipient;
+
+const TODAY: i32 = 737_000;
+
+fn award() -> Award {
+    Award {
+        to: Recipient::Member,
+        points: 61,
+        unit: None,
+        reason: "spend".to_owned(),
+        available_from: None,
+        valid_until: None,
+        line: None,
+    }
+}
+
+fn code_of(award: Award) -> &'static str {
+    let question = Question { today: TODAY, lines: 2 };
+    question.check(Proposal::Awards(vec![award])).map_or_else(|fault| fault.code(), |_| "ok")
+}
+
+#[test]
+fn an_award_is_checked_field_by_field() {
+    for (expected, award) in [
+        ("ok", award()),
+        ("ok", Award { points: 0, ..award() }),
+        ("ok", Award { points: limits::AWARD_POINTS_MAX, ..award() }),
+        ("points-out-of-range", Award { points: limits::AWARD_POINTS_MAX + 1, ..award() }),
+        ("points-out-of-range", Award { points: u64::MAX, ..award() }),
+        ("ok", Award { line: Some(1), ..award() }),
+        ("no-such-line", Award { line: Some(2), ..award() }),
+        ("no-such-line", Award { line: Some(u32::MAX), ..award() }),
+        ("ok", Award { unit: Some("green".to_owned()), ..award() }),
+        ("unit-not-granted", Award { unit: Some("g".repeat(65)), ..award() }),
+        ("ok", Award { valid_until: Some(TODAY), ..award() }),
+        ("never-spendable", Award { valid_until: Some(TODAY - 1), ..award() }),
+        ("ok", Award { available_from: Some(TODAY + 7), valid_until: Some(TODAY + 7), ..award() }),
+        (
+            "never-spendable",
+            Award { available_from: Some(TODAY + 8), valid_until: Some(TODAY + 7), ..award() },
+        ),
+        ("never-spendable", Award { available_from: Some(i32::MAX), ..award() }),
+        ("never-spendable", Award { available_from: Some(i32::MIN), ..award() }),
+        ("never-spendable", Award { valid_until: Some(i32::MAX), ..award() }),
+    ] {
+        let shown = format!("{award:?}");
+        assert_eq!(code_of(award), expected, "{shown}");
+    }
+}
+
+#[test]
+fn a_reason_is_a_short_code_in_kebab_case() {
+    let longest = "a".repeat(64);
+    let too_long = "a".repeat(65);
+    for (expected, reason) in [
+        ("ok", "spend"),
+        ("ok", "market-day-2"),
+        ("ok", &longest),
+        ("bad-reason", &too_long),
+        ("bad-reason", ""),
+        ("bad-reason", "-"),
+        ("bad-reason", "spend-"),
+        ("bad-reason", "market--day"),
+        ("bad-reason", "Spend"),
+        ("bad-reason", "market day"),
+        ("bad-reason", "满减"),
+        ("bad-reason", "\u{1b}[31m"),
+    ] {
+        assert_eq!(code_of(Award { reason: reason.to_owned(), ..award() }), expected, "{reason:?}");
+    }
+}

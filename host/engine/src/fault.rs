@@ -1,0 +1,47 @@
+//! From wasmtime's errors to the domain's faults.
+
+use jifen_loyalty::proposal::Fault;
+use wasmtime::{Error, Trap};
+
+use crate::host::{AskedInConfigure, Refused, Unanswered};
+use crate::limits;
+use crate::words::clean;
+
+/// Returns why a call failed. `fuel` is what the call was given.
+pub fn fault(error: &Error, fuel: u64) -> Fault {
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return trapped(*trap, fuel);
+    }
+    if let Some(unanswered) = error.downcast_ref::<Unanswered>() {
+        return Fault::NoAnswer { why: unanswered.to_string() };
+    }
+    if error.downcast_ref::<AskedInConfigure>().is_some() {
+        return Fault::NoAnswer { why: "asks in configure, which runs once for all members".to_owned() };
+    }
+    if error.downcast_ref::<Refused>().is_some() {
+        return Fault::OutOfMemory { limit_bytes: bytes(limits::MEMORY_BYTES_MAX) };
+    }
+    let why = error.root_cause().to_string();
+    // Its type is private to wasmtime.
+    if why.contains("fuel allocated for hostcalls") {
+        return Fault::AnswerTooLarge { limit_bytes: bytes(limits::ANSWER_BYTES_MAX) };
+    }
+    Fault::AnswerUnreadable { why: clean(&why, limits::MESSAGE_BYTES_MAX) }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other trap keeps the name that WebAssembly gives it"
+)]
+fn trapped(trap: Trap, fuel: u64) -> Fault {
+    match trap {
+        Trap::OutOfFuel => Fault::OutOfFuel { limit: fuel },
+        Trap::Interrupt => Fault::Deadline,
+        Trap::StackOverflow => Fault::StackOverflow,
+        other => Fault::Trap { trap: other.to_string().trim_start_matches("wasm trap: ").to_owned() },
+    }
+}
+
+pub(crate) fn bytes(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,77 @@
+//! What the host and its compiler say to each other: one line of JSON, then bytes. Nothing travels in arguments or the
+//! environment, which other users of the machine can read.
+
+use std::io::{self, BufRead, Read, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::refusal::Refusal;
+use crate::sealed::Report;
+
+/// Bytes of the line of JSON: a report with its description, or parameters.
+const HEADER_BYTES_MAX: u64 = 1 << 20;
+
+/// What the child is asked to do. The component follows. It cannot be printed, because of the key.
+#[derive(Serialize, Deserialize)]
+pub struct Request {
+    /// Bytes of the component.
+    pub component_bytes: u64,
+    /// The deployment's parameters, a JSON object.
+    pub parameters: String,
+    /// The key to seal with. Without it, the component is inspected, configured and compiled, and the code dropped.
+    pub key: Option<String>,
+    /// Look at the component only: nothing of it runs.
+    pub inspect_only: bool,
+}
+
+/// What the child answers. Sealed code follows, where it was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    /// It was done.
+    Done {
+        /// What was found out.
+        report: Box<Report>,
+        /// Bytes of sealed code.
+        sealed_bytes: u64,
+    },
+    /// The component or its parameters are not taken.
+    Refused(Refusal),
+}
+
+/// Writes one message.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn write(mut to: impl Write, header: &impl Serialize, bytes: &[u8]) -> io::Result<()> {
+    let mut line = serde_json::to_vec(header)?;
+    line.push(b'\n');
+    to.write_all(&line)?;
+    to.write_all(bytes)?;
+    to.flush()
+}
+
+/// Reads the line of JSON of a message.
+///
+/// # Errors
+///
+/// Those of the reader, or if this is no such line.
+pub fn read_header<T: DeserializeOwned>(from: impl BufRead) -> io::Result<T> {
+    let mut line = Vec::new();
+    from.take(HEADER_BYTES_MAX).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice(&line)?)
+}
+
+/// Reads exactly so many bytes.
+///
+/// # Errors
+///
+/// Those of the reader, or if there are fewer.
+pub fn read_bytes(from: impl Read, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    from.take(bytes).read_to_end(&mut all)?;
+    let short = || io::Error::new(io::ErrorKind::UnexpectedEof, "the message ends too early");
+    if crate::fault::bytes(all.len()) == bytes { Ok(all) } else { Err(short()) }
+}

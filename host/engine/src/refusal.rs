@@ -1,0 +1,158 @@
+//! Why a component is refused. Each reason names the place and the mend, for an author who has only this sentence.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// Why the compiler does not take a component, or the component its parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+pub enum Refusal {
+    /// Nothing was uploaded.
+    #[error("the component is empty")]
+    Empty,
+    /// More bytes than a component may have.
+    #[error("the component has {bytes} bytes; at most {limit_bytes} are taken")]
+    TooLarge {
+        /// How many it has.
+        bytes: u64,
+        /// How many it may have.
+        limit_bytes: u64,
+    },
+    /// Not WebAssembly at all.
+    #[error("this is not WebAssembly: it does not begin with \\0asm")]
+    NotWebAssembly,
+    /// Machine code, which the host only takes from its own compiler.
+    #[error("this is compiled code (.cwasm); upload the component it was compiled from")]
+    Precompiled,
+    /// A core module.
+    #[error(
+        "this is a core module, not a component; build it with `cargo xtask policies` or pass it through \
+         `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// Not valid under the features that are on.
+    #[error("the component is not valid: {why}")]
+    Invalid {
+        /// The validator's words.
+        why: String,
+    },
+    /// An import that the host does not offer.
+    #[error("imports {import}, which Jifen does not offer; {mend}")]
+    ForeignImport {
+        /// Its name.
+        import: String,
+        /// What to do about it.
+        mend: String,
+    },
+    /// An interface of the contract in a version that the host does not speak.
+    #[error("is built for {found}; this host speaks {offered}: build it against the host's wit/")]
+    WrongVersion {
+        /// What the component names.
+        found: String,
+        /// What the host has.
+        offered: String,
+    },
+    /// No world of the contract.
+    #[error("exports no policy; export {expected} (exported are: {found})")]
+    NoWorld {
+        /// What a policy exports.
+        expected: String,
+        /// What this component exports.
+        found: String,
+    },
+    /// The right names, with other types.
+    #[error("does not keep the contract: {why}; build it against the host's wit/")]
+    WrongTypes {
+        /// Where they differ.
+        why: String,
+    },
+    /// Code that runs before anything was called.
+    #[error("has a start function; do its work in `configure`")]
+    StartFunction,
+    /// Modules within nested components.
+    #[error("contains a component with code of its own; link the parts into one core module")]
+    NestedComponent,
+    /// More memory than a policy may begin with.
+    #[error("declares {bytes} bytes of memory; at most {limit_bytes} are given")]
+    MemoryTooLarge {
+        /// What it declares.
+        bytes: u64,
+        /// What it may.
+        limit_bytes: u64,
+    },
+    /// More of something than is taken.
+    #[error("has {count} {what}; at most {limit} are taken")]
+    TooMany {
+        /// Of what.
+        what: String,
+        /// How many.
+        count: u64,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// Loops that would take the compiler too long.
+    #[error(
+        "would take too long to compile: function {function} assigns {assigned} locals in loops, counting each once a \
+         loop; split it"
+    )]
+    TooCostly {
+        /// Its index within its module.
+        function: u64,
+        /// The sum over its loops of the different locals assigned inside.
+        assigned: u64,
+    },
+    /// The policy does not take its parameters: its own words.
+    #[error("the policy refuses its parameters: {message}")]
+    ParametersRefused {
+        /// What it says.
+        message: String,
+    },
+    /// Facts belong to a member, and there is none yet.
+    #[error("asks for facts in configure, which runs once for all members; ask in evaluate")]
+    FactsInConfigure,
+    /// It failed to take its parameters.
+    #[error("failed in configure: it {fault}")]
+    ConfigureFailed {
+        /// How.
+        fault: String,
+    },
+    /// The compiler gave up.
+    #[error("cannot be compiled: {why}")]
+    NotCompiled {
+        /// Its words.
+        why: String,
+    },
+}
+
+impl Refusal {
+    /// Returns the refusal of so many bytes.
+    pub fn too_large(bytes: u64) -> Self {
+        Self::TooLarge { bytes, limit_bytes: crate::fault::bytes(limits::COMPONENT_BYTES_MAX) }
+    }
+
+    /// Returns the stable code for scripts and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLarge { .. } => "too-large",
+            Self::NotWebAssembly => "not-web-assembly",
+            Self::Precompiled => "precompiled",
+            Self::CoreModule => "core-module",
+            Self::Invalid { .. } => "invalid",
+            Self::ForeignImport { .. } => "foreign-import",
+            Self::WrongVersion { .. } => "wrong-version",
+            Self::NoWorld { .. } => "no-world",
+            Self::WrongTypes { .. } => "wrong-types",
+            Self::StartFunction => "start-function",
+            Self::NestedComponent => "nested-component",
+            Self::MemoryTooLarge { .. } => "memory-too-large",
+            Self::TooMany { .. } => "too-many",
+            Self::TooCostly { .. } => "too-costly",
+            Self::ParametersRefused { .. } => "parameters-refused",
+            Self::FactsInConfigure => "facts-in-configure",
+            Self::ConfigureFailed { .. } => "configure-failed",
+            Self::NotCompiled { .. } => "not-compiled",
+        }
+    }
+}

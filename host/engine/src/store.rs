@@ -1,0 +1,226 @@
+//! Where policies come from: the disk cache, or else the compiler.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::child::{self, CompileError};
+use crate::fault::bytes;
+use crate::limits;
+use crate::policy::{Engine, Policy};
+use crate::protocol::{Request, Response};
+use crate::refusal::Refusal;
+use crate::sealed::{Job, Key, Report, temporary, write_new};
+use crate::words::clean;
+
+/// Why there is no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The component or its parameters are not taken.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The parameters are not a JSON object within bounds.
+    #[error("parameters: {why}")]
+    Parameters {
+        /// What is wrong, and where.
+        why: String,
+    },
+    /// The compiler gave no answer.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The component cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The cache folder cannot be used.
+    #[error("cannot use the cache folder {}", path.display())]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The host cannot run what its compiler made.
+    #[error("the host and {} do not fit together; build both from the same tree", compiler.display())]
+    Mismatch {
+        /// The compiler.
+        compiler: PathBuf,
+        /// What wasmtime says.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// There is no engine.
+    #[error("wasmtime does not run on this machine")]
+    NoEngine(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl PolicyError {
+    /// Returns the stable code for scripts and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Parameters { .. } => "parameters",
+            Self::Compile(error) => error.code(),
+            Self::Unreadable { .. } => "unreadable",
+            Self::Cache { .. } => "cache",
+            Self::Mismatch { .. } => "compiler-mismatch",
+            Self::NoEngine(_) => "no-engine",
+        }
+    }
+}
+
+/// Policies by component and parameters, compiled at most once.
+#[derive(Debug)]
+pub struct PolicyStore {
+    engine: Engine,
+    cache: PathBuf,
+    key: Key,
+    compiler: PathBuf,
+    compile_wall_max: Duration,
+}
+
+impl PolicyStore {
+    /// Opens a store on a cache folder, which is made if it is not there, and the path of `jifen-compile`. The compiler
+    /// runs only when the cache does not have what is asked for.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be used, or wasmtime does not run here.
+    pub fn open(cache: impl Into<PathBuf>, compiler: impl Into<PathBuf>) -> Result<Self, PolicyError> {
+        let cache = cache.into();
+        let unusable = |source| PolicyError::Cache { path: cache.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(&cache).map_err(unusable)?;
+        let key = Key::of(&cache).map_err(unusable)?;
+        let engine = Engine::new().map_err(|error| PolicyError::NoEngine(error.into()))?;
+        let compile_wall_max = limits::COMPILE_WALL_MAX;
+        Ok(Self { engine, cache, key, compiler: compiler.into(), compile_wall_max })
+    }
+
+    /// Sets how long the compiler may take, in wall-clock time.
+    #[must_use]
+    pub fn with_compile_wall_max(mut self, compile_wall_max: Duration) -> Self {
+        self.compile_wall_max = compile_wall_max;
+        self
+    }
+
+    /// Returns the engine on which the policies run.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Reads a component from a file, at most as far as it may be large.
+    ///
+    /// # Errors
+    ///
+    /// If it is too large, or cannot be read.
+    pub fn read(path: &Path) -> Result<Vec<u8>, PolicyError> {
+        let unreadable = |source| PolicyError::Unreadable { path: path.to_owned(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        let length = file.metadata().map_err(unreadable)?.len();
+        let mut component = Vec::new();
+        let limit = bytes(limits::COMPONENT_BYTES_MAX);
+        file.take(limit.saturating_add(1)).read_to_end(&mut component).map_err(unreadable)?;
+        if bytes(component.len()) > limit { Err(Refusal::too_large(length).into()) } else { Ok(component) }
+    }
+
+    /// Returns the policy of a component with its parameters, a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// If the component or the parameters are refused, or there is trouble with compiler or cache.
+    pub fn policy(&self, component: &[u8], parameters: &str) -> Result<Arc<Policy>, PolicyError> {
+        check_size(component)?;
+        check_parameters(parameters)?;
+        let job = Job::new(component, parameters);
+        if let Some(policy) = self.cached(job, parameters) {
+            return Ok(Arc::new(policy));
+        }
+        let key = Some(self.key.of_job(job).to_hex());
+        let (_, sealed) = self.ask(component, parameters, key, false)?;
+        let compiled = self.key.of_job(job).open(&sealed).ok_or_else(|| self.mismatch(None))?;
+        let policy = compiled.load(&self.engine, parameters).map_err(|error| self.mismatch(Some(error)))?;
+        self.keep(job, &sealed)?;
+        Ok(Arc::new(policy))
+    }
+
+    /// Inspects a component without running any of it.
+    ///
+    /// # Errors
+    ///
+    /// If it is refused, or there is trouble with the compiler.
+    pub fn inspect(&self, component: &[u8]) -> Result<Report, PolicyError> {
+        check_size(component)?;
+        let (report, _) = self.ask(component, "{}", None, true)?;
+        Ok(report)
+    }
+
+    fn ask(
+        &self,
+        component: &[u8],
+        parameters: &str,
+        key: Option<String>,
+        inspect_only: bool,
+    ) -> Result<(Report, Vec<u8>), PolicyError> {
+        let component_bytes = bytes(component.len());
+        let request = Request { component_bytes, parameters: parameters.to_owned(), key, inspect_only };
+        match child::ask(&self.compiler, self.compile_wall_max, &request, component)? {
+            (Response::Done { report, .. }, sealed) => Ok((*report, sealed)),
+            (Response::Refused(refusal), _) => Err(refusal.into()),
+        }
+    }
+
+    /// Loads what an earlier run left. Whatever is wrong with it, the compiler can make it anew.
+    fn cached(&self, job: Job, parameters: &str) -> Option<Policy> {
+        let sealed = fs::read(self.entry(job)).ok()?;
+        self.key.of_job(job).open(&sealed)?.load(&self.engine, parameters).ok()
+    }
+
+    /// Keeps what the compiler made. The rename is atomic, so a reader sees the old entry or the new one.
+    fn keep(&self, job: Job, sealed: &[u8]) -> Result<(), PolicyError> {
+        let kept = temporary(&self.cache).and_then(|fresh| {
+            write_new(&fresh, sealed)?;
+            fs::rename(&fresh, self.entry(job))
+        });
+        kept.map_err(|source| PolicyError::Cache { path: self.cache.clone(), source })
+    }
+
+    fn entry(&self, job: Job) -> PathBuf {
+        self.cache.join(format!("{}.policy", job.name()))
+    }
+
+    fn mismatch(&self, error: Option<wasmtime::Error>) -> PolicyError {
+        PolicyError::Mismatch { compiler: self.compiler.clone(), source: error.map(Into::into) }
+    }
+}
+
+fn check_size(component: &[u8]) -> Result<(), Refusal> {
+    match component.len() {
+        0 => Err(Refusal::Empty),
+        length if length > limits::COMPONENT_BYTES_MAX => Err(Refusal::too_large(bytes(length))),
+        _ => Ok(()),
+    }
+}
+
+fn check_parameters(parameters: &str) -> Result<(), PolicyError> {
+    if parameters.len() > limits::PARAMETERS_BYTES_MAX {
+        let why =
+            format!("have {} bytes; at most {} are taken", parameters.len(), limits::PARAMETERS_BYTES_MAX);
+        return Err(PolicyError::Parameters { why });
+    }
+    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(parameters) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let why = clean(&error.to_string(), limits::MESSAGE_BYTES_MAX);
+            Err(PolicyError::Parameters { why: format!("must be a JSON object: {why}") })
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The same rows, written by a program that checks nothing and knows no ledger.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jifen_loyalty::Entry;
+use rusqlite::{Connection, Transaction, params};
+
+use crate::synthetic::Purchases;
+use crate::{Measured, Watch};
+
+const SETTINGS: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 10000;
+    PRAGMA cache_size = -65536;
+";
+
+pub(crate) fn run(path: &Path, entries: usize, batch: usize) -> Measured {
+    let mut connection = Connection::open(path)?;
+    connection.execute_batch(SETTINGS)?;
+    connection.execute_batch(include_str!("../../src/sqlite/schema.sql"))?;
+    let mut purchases = Purchases::of(0);
+    let mut taken = Duration::ZERO;
+    for first in (0..entries).step_by(batch) {
+        let entries = purchases.next_batch(batch);
+        let watch = Watch::start();
+        let transaction = connection.transaction()?;
+        for (seq, entry) in (first..).zip(&entries) {
+            write(&transaction, i64::try_from(seq)?, entry)?;
+        }
+        transaction.commit()?;
+        taken = taken.saturating_add(watch.elapsed());
+    }
+    Ok(taken)
+}
+
+fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Result<()> {
+    let (event, time, member) = (&entry.event, entry.event.time.millis(), entry.event.member.as_str());
+    transaction
+        .prepare_cached(
+            "INSERT INTO transactions VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, 3150, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            seq,
+            event.source,
+            event.id,
+            member,
+            time,
+            entry.day,
+            event.digest,
+            entry.receipt_digest,
+            event.canonical,
+            entry.receipt
+        ])?;
+    let mut insert = transaction.prepare_cached("INSERT INTO postings VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for (n, posting) in (0_u32..).zip(&entry.postings) {
+        let unit = posting.unit.as_str();
+        insert.execute(params![seq, n, posting.account, unit, posting.points, posting.award])?;
+    }
+    let lot = "INSERT INTO lots VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'platform', ?7, ?8, ?8, ?5, ?9)";
+    let mut insert = transaction.prepare_cached(lot)?;
+    for new in &entry.lots {
+        let (unit, deployment) = (new.lot.unit.as_str(), new.lot.deployment.as_str());
+        let (points, expires) = (new.lot.points.entry(), new.lot.expires_at.millis());
+        let row = params![member, entry.day, seq, new.award, time, unit, deployment, points, expires];
+        insert.execute(row)?;
+    }
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, 0, NULL, ?2, ?2, ?3)")?
+        .execute(params![
+            member,
+            i64::try_from(entry.member_version).unwrap_or(0).saturating_add(1),
+            entry.day
+        ])?;
+    Ok(())
+}

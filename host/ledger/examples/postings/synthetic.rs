@@ -1,0 +1,149 @@
+//! Purchases that are made up, the same ones each time.
+
+use jifen_loyalty::entry::NewLot;
+use jifen_loyalty::event::{Event, Line, Occasion, Purchase};
+use jifen_loyalty::lot::Issuer;
+use jifen_loyalty::member::{Member, Profile};
+use jifen_loyalty::{Entry, Instant, Lot, MemberId, Points, Posting};
+
+const MEMBERS: usize = 2_500;
+const MERCHANTS: u64 = 457;
+const PURCHASES_PER_DAY: u64 = 424;
+const FIRST_DAY: i32 = 736_330;
+const DAY_MS: i64 = 86_400_000;
+const EVENT_BYTES: usize = 900;
+const RECEIPT_BYTES: usize = 700;
+
+/// An endless row of purchases, and what members have come to by them.
+pub(crate) struct Purchases {
+    caller: u64,
+    count: u64,
+    random: u64,
+    members: Vec<(u64, Profile)>,
+}
+
+impl Purchases {
+    /// Returns the purchases of a caller: other events and members than any other caller's.
+    pub(crate) fn of(caller: u64) -> Self {
+        let unknown = Member::default();
+        Self {
+            caller,
+            count: 0,
+            random: 88_172_645_463_325_252,
+            members: vec![(0, unknown.profile); MEMBERS],
+        }
+    }
+
+    pub(crate) fn next_batch(&mut self, size: usize) -> Vec<Entry> {
+        (0..size).map(|_| self.next()).collect()
+    }
+
+    fn next(&mut self) -> Entry {
+        self.count = self.count.wrapping_add(1);
+        let day = FIRST_DAY.saturating_add(small(self.count.checked_div(PURCHASES_PER_DAY)));
+        let number = self.random_below(MEMBERS);
+        let event = self.event(number, day);
+        let (version, profile) = &mut self.members[number];
+        let member_version = std::mem::replace(version, version.wrapping_add(1));
+        *profile = profile.after(&event.occasion, day);
+        let lots =
+            [("spend", 31), ("market-day", 15)].map(|(deployment, points)| lot(deployment, day, points));
+        Entry {
+            day,
+            member_version,
+            profile: profile.clone(),
+            postings: postings(&event.member, &lots),
+            lots: (0..).zip(lots).map(|(award, lot)| new_lot(&event.member, award, lot)).collect(),
+            budgets: Vec::new(),
+            receipt: vec![b'r'; RECEIPT_BYTES],
+            receipt_digest: self.digest(),
+            event: event.into(),
+        }
+    }
+
+    fn event(&mut self, member: usize, day: i32) -> Event {
+        let merchant = self.count.checked_rem(MERCHANTS).unwrap_or(0);
+        let id = format!("{}{:010}", self.caller, 1_198_570_044_u64.wrapping_add(self.count));
+        let purchase = Purchase {
+            order: id.clone(),
+            merchant: format!("store-{merchant}").into(),
+            currency: "CNY".to_owned(),
+            lines: vec![line()],
+            freight_minor: 0,
+            discount_minor: 0,
+            tenders: Vec::new(),
+        };
+        Event {
+            source: format!("/merchants/store-{merchant}"),
+            id,
+            time: start_of(day),
+            member: format!("m{}-{member}", self.caller).into(),
+            occasion: Occasion::Purchase(purchase),
+            canonical: vec![b'e'; EVENT_BYTES],
+            digest: self.digest(),
+        }
+    }
+
+    fn digest(&mut self) -> [u8; 32] {
+        let words = [0; 4].map(|_: u64| self.random().to_le_bytes());
+        words.concat().try_into().expect("four words are 32 bytes")
+    }
+
+    /// Xorshift: random enough to scatter members and digests.
+    fn random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+
+    fn random_below(&mut self, bound: usize) -> usize {
+        let bound = u64::try_from(bound).expect("bounds are small");
+        small(self.random().checked_rem(bound))
+    }
+}
+
+fn small<T: TryFrom<u64>>(number: Option<u64>) -> T {
+    number.and_then(|number| T::try_from(number).ok()).expect("the number is small")
+}
+
+fn start_of(day: i32) -> Instant {
+    Instant::from_millis(i64::from(day).saturating_sub(719_163).saturating_mul(DAY_MS))
+}
+
+fn line() -> Line {
+    let (sku, category) = ("1095275".to_owned(), "pastry".to_owned());
+    Line { sku, category, quantity: 1, amount_minor: 3_150, tags: Vec::new() }
+}
+
+fn lot(deployment: &str, day: i32, points: u64) -> Lot {
+    let points = Points::new(points).expect("few points");
+    Lot {
+        unit: "points".into(),
+        issuer: Issuer::Platform,
+        deployment: deployment.into(),
+        day,
+        points,
+        remaining: points,
+        available_at: start_of(day),
+        expires_at: start_of(day.saturating_add(365)),
+    }
+}
+
+fn new_lot(member: &MemberId, award: u32, lot: Lot) -> NewLot {
+    NewLot { member: member.clone(), award, lot }
+}
+
+/// One posting for each lot, and the issuer's side of both.
+fn postings(member: &MemberId, lots: &[Lot]) -> Vec<Posting> {
+    let account = format!("member/{member}");
+    let posting = |account: &str, points, award| Posting {
+        account: account.to_owned(),
+        unit: "points".into(),
+        points,
+        award,
+    };
+    let gains = (0..).zip(lots).map(|(award, lot)| posting(&account, lot.points.entry(), Some(award)));
+    let total: Points = lots.iter().map(|lot| lot.points).sum();
+    gains.chain([posting("platform", total.entry().saturating_neg(), None)]).collect()
+}

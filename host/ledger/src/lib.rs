@@ -1,0 +1,168 @@
+//! The ledger: the one thing that survives a restart.
+//!
+//! ```text
+//! read(query) ──► snapshot ──► (evaluation, elsewhere) ──► entries ──► commit ──► places in the log
+//! ```
+//!
+//! Whoever processes events takes one [`Snapshot`] of everything they need, decides without touching the ledger
+//! again, and hands back [`Entry`]s that say what must still be true when they are written. The ledger checks exactly
+//! that, in order, and writes a prefix: an entry that no longer holds is named by a [`Conflict`], and the caller
+//! decides again on a fresh snapshot. So no lock is ever held while a policy runs.
+//!
+//! Two stores keep that promise and pass one suite of tests: [`Memory`], which is as plain as it can be and which
+//! tests take as the truth, and [`Sqlite`], which is durable.
+//!
+//! **Invariants:** an event is applied at most once · the postings of an entry sum to zero by unit before they reach
+//! a store · a lot's remainder lies between nothing and its points · a member's version grows by one with every entry
+//! that touches the member · what was acknowledged is there after a crash.
+
+mod entry;
+mod error;
+mod memory;
+mod report;
+mod snapshot;
+mod sqlite;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure like any other")]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId};
+
+pub use error::{LedgerError, Total};
+pub use memory::Memory;
+pub use report::{Balance, Logged, StatementLine};
+pub use snapshot::{Known, Needs, Query, Snapshot};
+pub use sqlite::Sqlite;
+
+/// A SHA-256.
+pub type Digest = [u8; 32];
+
+/// A store of events, what was decided on them, and what members have from it.
+pub trait Ledger: Send + Sync {
+    /// Returns one consistent snapshot: everything that the evaluation of a batch of events needs.
+    fn read(&self, query: &Query<'_>) -> Result<Snapshot, LedgerError>;
+
+    /// Applies entries in their order, in one durable transaction, up to the first that no longer holds.
+    ///
+    /// Of each entry is checked, before anything of it is written and with the entries before it applied: its
+    /// `(source, id)` is new; its member is at the version it names; its budgets hold. The entries from the first
+    /// conflict on are untouched.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails or a total would leave its column: nothing of the batch is applied then, except where the
+    /// error is [`LedgerError::Uncertain`]. Sending the same entries again is always safe.
+    ///
+    /// # Panics
+    ///
+    /// If the postings of an entry do not sum to zero. Nothing is written then.
+    fn commit(&self, entries: Vec<Entry>) -> Result<Committed, LedgerError>;
+
+    /// Keeps a program under the digest of its bytes. Keeping it again changes nothing.
+    fn put_program(&self, digest: &Digest, body: &[u8]) -> Result<(), LedgerError>;
+
+    /// Returns the program of that digest.
+    fn program(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError>;
+
+    /// Keeps a release under the digest of its component. Keeping it again changes nothing.
+    fn put_release(&self, release: &Release) -> Result<(), LedgerError>;
+
+    /// Returns the release whose component has that digest.
+    fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError>;
+
+    /// Returns up to `limit` entries behind the place `after`, in order. The first entry's place is 1.
+    fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError>;
+
+    /// Returns the entry of that event.
+    fn find(&self, source: &str, id: &str) -> Result<Option<Logged>, LedgerError>;
+
+    /// Calls `each` with the balances at an instant of business time, ordered by member and unit.
+    ///
+    /// Only lots count whose event had happened by then; a member appears with every unit of such a lot, be all of it
+    /// expired. `None` is the latest business time in the ledger.
+    fn balances(
+        &self,
+        at: Option<Instant>,
+        member: Option<&MemberId>,
+        each: &mut dyn FnMut(Balance),
+    ) -> Result<(), LedgerError>;
+
+    /// Returns the events that happened to a member or gave the member points, by business time, the latest last.
+    fn statement(&self, member: &MemberId) -> Result<Vec<StatementLine>, LedgerError>;
+
+    /// Returns how many entries there are: the place of the last.
+    fn length(&self) -> Result<u64, LedgerError>;
+
+    /// Returns the latest business time of any event in the ledger, `None` if it is empty.
+    fn latest_time(&self) -> Result<Option<Instant>, LedgerError>;
+}
+
+/// What a commit did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The places in the log of the entries that were applied, a prefix of what was sent.
+    pub seqs: Vec<u64>,
+    /// Why the next one was not; `None` if all of them were.
+    pub conflict: Option<Conflict>,
+}
+
+/// What no longer held for an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// The event is in the ledger.
+    Duplicate {
+        /// Its place in the log.
+        seq: u64,
+    },
+    /// The member has moved since the snapshot.
+    StaleMember {
+        /// The version that the entry was decided on.
+        expected: u64,
+        /// The version now.
+        found: u64,
+    },
+    /// A budget no longer allows what was granted, or would now allow more.
+    Budget {
+        /// Whose.
+        deployment: DeploymentId,
+    },
+}
+
+/// A policy's component under a name and a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// The SHA-256 of the component.
+    pub digest: Digest,
+    /// The policy's name.
+    pub name: String,
+    /// Its semantic version.
+    pub version: String,
+    /// The component.
+    pub component: Vec<u8>,
+}
+
+/// Opens the ledger at a URL: a path or `sqlite:` and a path, begun if there is no such file, or `memory:`, which is
+/// gone when it is closed.
+///
+/// # Errors
+///
+/// If there is no such kind of ledger, or what lies there is not one that this version can read and write.
+pub fn open(url: &str) -> Result<Arc<dyn Ledger>, LedgerError> {
+    let refused = |mend| Err(LedgerError::Url { url: url.to_owned(), mend });
+    match url.split_once(':') {
+        Some(("memory", "")) => Ok(Arc::new(Memory::default())),
+        Some(("sqlite", "" | ":memory:")) => {
+            refused("name a file, or use memory: for a ledger that is not kept")
+        }
+        Some(("sqlite", path)) => Ok(Arc::new(Sqlite::open(Path::new(path))?)),
+        Some(("postgres" | "postgresql", _)) => {
+            refused("PostgreSQL is not in this release; use sqlite: and a path")
+        }
+        Some((_, rest)) if rest.starts_with("//") => refused("use a path, sqlite: and a path, or memory:"),
+        None if url.is_empty() => refused("name a file"),
+        Some(_) | None => Ok(Arc::new(Sqlite::open(Path::new(url))?)),
+    }
+}

@@ -1,0 +1,130 @@
+//! The ledger in one SQLite file.
+//!
+//! ```text
+//! callers ──► queue ──► one writer thread:  BEGIN IMMEDIATE · batch · batch · … · COMMIT  ──► each caller its answer
+//! readers ──► a connection each, one read transaction per question
+//! ```
+//!
+//! **Writing.** What makes a commit dear is the flush, so whoever waits shares one: the writer takes all batches that
+//! are in the queue into one transaction and answers after the commit. A batch that meets a conflict, or that would
+//! overflow a total, concerns nobody else, because all of it is checked before any of it is written ([`admission`]). If
+//! SQLite fails, the transaction is rolled back and every caller in it gets the error.
+//!
+//! **Durable** means write-ahead log and `synchronous = FULL`: the log is flushed before a caller hears of it.
+//!
+//! **Several processes** may open one file: each commit reads what it checks inside its own write transaction, and
+//! waits [`file::BUSY_WAIT`] for its turn.
+//!
+//! [`admission`]: self::admission
+
+mod admission;
+mod column;
+mod failure;
+mod file;
+mod log;
+mod member;
+mod readers;
+mod rows;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+
+use jifen_loyalty::{Entry, Instant, MemberId};
+use rusqlite::Connection;
+
+use self::file::File;
+use self::readers::Readers;
+use self::writer::{Task, Writer};
+use crate::entry::check;
+use crate::{
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Query, Release, Snapshot, StatementLine,
+};
+
+/// A ledger in one SQLite file.
+pub struct Sqlite {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Sqlite {
+    /// Opens the ledger in a file, or begins one if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the file is something else, of a later schema, or cannot be read and written. It is untouched then.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let file = File::new(path);
+        let connection = file.open_or_begin()?;
+        Ok(Self::on(file, connection))
+    }
+
+    fn on(file: File, connection: Connection) -> Self {
+        Self { writer: Writer::start(file.clone(), connection), readers: Readers::new(file) }
+    }
+
+    fn put(&self, task: Task) -> Result<(), LedgerError> {
+        self.writer.perform(task).map(|_| ())
+    }
+}
+
+impl Ledger for Sqlite {
+    fn read(&self, query: &Query<'_>) -> Result<Snapshot, LedgerError> {
+        self.readers.read(|connection| Ok(member::snapshot(connection, query)?))
+    }
+
+    fn commit(&self, entries: Vec<Entry>) -> Result<Committed, LedgerError> {
+        entries.iter().try_for_each(check)?;
+        if entries.is_empty() {
+            return Ok(Committed::default());
+        }
+        self.writer.perform(Task::Commit(entries))
+    }
+
+    fn put_program(&self, digest: &Digest, body: &[u8]) -> Result<(), LedgerError> {
+        self.put(Task::Program { digest: *digest, body: body.to_vec() })
+    }
+
+    fn program(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.readers.read(|connection| Ok(store::program(connection, digest)?))
+    }
+
+    fn put_release(&self, release: &Release) -> Result<(), LedgerError> {
+        self.put(Task::Release(release.clone()))
+    }
+
+    fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError> {
+        self.readers.read(|connection| Ok(store::release(connection, digest)?))
+    }
+
+    fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError> {
+        self.readers.read(|connection| Ok(log::page(connection, after, limit)?))
+    }
+
+    fn find(&self, source: &str, id: &str) -> Result<Option<Logged>, LedgerError> {
+        self.readers.read(|connection| Ok(log::find(connection, source, id)?))
+    }
+
+    fn balances(
+        &self,
+        at: Option<Instant>,
+        member: Option<&MemberId>,
+        each: &mut dyn FnMut(Balance),
+    ) -> Result<(), LedgerError> {
+        self.readers.read(|connection| member::balances(connection, at, member, each))
+    }
+
+    fn statement(&self, member: &MemberId) -> Result<Vec<StatementLine>, LedgerError> {
+        self.readers.read(|connection| Ok(member::statement(connection, member)?))
+    }
+
+    fn length(&self) -> Result<u64, LedgerError> {
+        self.readers.read(|connection| Ok(log::head(connection)?.seq))
+    }
+
+    fn latest_time(&self) -> Result<Option<Instant>, LedgerError> {
+        self.readers.read(|connection| Ok(log::head(connection)?.latest))
+    }
+}

@@ -1,0 +1,80 @@
+//! Failures: what SQLite says, told as what it means for a ledger. By extended code, never by words.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::{Error, ffi};
+
+use super::file::File;
+use crate::LedgerError;
+
+/// Why something was not done.
+pub(super) enum Stop {
+    /// What was asked for cannot be. Others in the same transaction go on.
+    Asked(LedgerError),
+    /// The store failed, and with it the whole transaction.
+    Store(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<LedgerError> for Stop {
+    fn from(error: LedgerError) -> Self {
+        Self::Asked(error)
+    }
+}
+
+impl Stop {
+    pub(super) fn explain(self, file: &File, doing: &'static str) -> LedgerError {
+        match self {
+            Self::Asked(error) => error,
+            Self::Store(error) => explain(file, doing, error),
+        }
+    }
+}
+
+/// Returns what an error means that SQLite gave while `doing` something with a file.
+pub(super) fn explain(file: &File, doing: &'static str, error: Error) -> LedgerError {
+    let (path, code) = (file.path(), code(&error));
+    let source = Arc::new(error);
+    match code & 0xff {
+        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => LedgerError::Busy { path, source },
+        ffi::SQLITE_READONLY | ffi::SQLITE_PERM => LedgerError::ReadOnly { path, source },
+        ffi::SQLITE_FULL => LedgerError::Full { path, source },
+        ffi::SQLITE_NOTADB => LedgerError::NotALedger { path },
+        ffi::SQLITE_CORRUPT | ffi::SQLITE_MISMATCH => LedgerError::Damaged { path, source },
+        ffi::SQLITE_CANTOPEN => cannot_open(path, source),
+        _ => LedgerError::Sqlite { path, doing, source },
+    }
+}
+
+/// Returns what an error of COMMIT means. A flush that failed may still have reached the disk, and a statement that was
+/// interrupted may have done its work: unless SQLite says that there was no way to write, nobody knows.
+pub(super) fn explain_commit(file: &File, error: Error) -> LedgerError {
+    match code(&error) & 0xff {
+        ffi::SQLITE_BUSY | ffi::SQLITE_FULL | ffi::SQLITE_READONLY => explain(file, "commit to", error),
+        _ => LedgerError::Uncertain { path: file.path(), source: Arc::new(error) },
+    }
+}
+
+fn cannot_open(path: PathBuf, source: Arc<Error>) -> LedgerError {
+    let mend = "its directory must exist and be writable";
+    LedgerError::CannotOpen { path, mend, source: Some(source) }
+}
+
+/// Returns SQLite's extended code. A column that does not hold what it should counts as a damaged file.
+fn code(error: &Error) -> i32 {
+    let misfit = matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..)
+    );
+    let other = if misfit { ffi::SQLITE_MISMATCH } else { ffi::SQLITE_ERROR };
+    error.sqlite_error().map_or(other, |failure| failure.extended_code)
+}

@@ -1,0 +1,105 @@
+//! The log: entries by their place and by the key of their event.
+
+use jifen_loyalty::{Instant, Posting};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row};
+
+use super::column;
+use crate::{Known, Logged};
+
+/// The end of the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    /// The place of the last entry, 0 if there is none.
+    pub(super) seq: u64,
+    /// The latest business time of any event, if there is any.
+    pub(super) latest: Option<Instant>,
+}
+
+pub(super) fn head(connection: &Connection) -> Result<Head> {
+    let sql = "
+        SELECT seq, latest_ms
+        FROM transactions
+        ORDER BY seq DESC
+        LIMIT 1";
+    let last = |row: &Row<'_>| Ok(Head { seq: row.get(0)?, latest: Some(column::instant(row, 1)?) });
+    let head = connection.prepare_cached(sql)?.query_one([], last).optional()?;
+    Ok(head.unwrap_or(Head { seq: 0, latest: None }))
+}
+
+/// Returns the place of an event in the log.
+pub(super) fn place(connection: &Connection, source: &str, id: &str) -> Result<Option<u64>> {
+    let sql = "
+        SELECT seq
+        FROM transactions
+        WHERE source = ?1
+          AND id = ?2";
+    connection.prepare_cached(sql)?.query_one((source, id), |row| row.get(0)).optional()
+}
+
+/// Returns what is known of an event.
+pub(super) fn known(connection: &Connection, source: &str, id: &str) -> Result<Option<Known>> {
+    let sql = "
+        SELECT seq, event_digest, receipt, receipt_digest
+        FROM transactions
+        WHERE source = ?1
+          AND id = ?2";
+    let known = |row: &Row<'_>| {
+        Ok(Known {
+            seq: row.get(0)?,
+            event_digest: row.get(1)?,
+            receipt: row.get(2)?,
+            receipt_digest: row.get(3)?,
+        })
+    };
+    connection.prepare_cached(sql)?.query_one((source, id), known).optional()
+}
+
+/// Returns entries behind a place, in order.
+pub(super) fn page(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Logged>> {
+    let sql = "
+        SELECT seq, event, event_digest, receipt, receipt_digest
+        FROM transactions
+        WHERE seq > ?1
+        ORDER BY seq
+        LIMIT ?2";
+    // Beyond what a column holds there is no entry, and no list is longer.
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut page = statement.query_map((after, limit), logged)?.collect::<Result<Vec<_>>>()?;
+    page.iter_mut().try_for_each(|logged| add_postings(connection, logged))?;
+    Ok(page)
+}
+
+pub(super) fn find(connection: &Connection, source: &str, id: &str) -> Result<Option<Logged>> {
+    match place(connection, source, id)? {
+        Some(seq) => Ok(page(connection, seq.saturating_sub(1), 1)?.pop()),
+        None => Ok(None),
+    }
+}
+
+fn logged(row: &Row<'_>) -> Result<Logged> {
+    Ok(Logged {
+        seq: row.get(0)?,
+        event: row.get(1)?,
+        event_digest: row.get(2)?,
+        receipt: row.get(3)?,
+        receipt_digest: row.get(4)?,
+        postings: Vec::new(),
+    })
+}
+
+fn add_postings(connection: &Connection, logged: &mut Logged) -> Result<()> {
+    let sql = "
+        SELECT account, unit, points, award
+        FROM postings
+        WHERE seq = ?1
+        ORDER BY n";
+    let mut statement = connection.prepare_cached(sql)?;
+    logged.postings = statement.query_map([logged.seq], posting)?.collect::<Result<_>>()?;
+    Ok(())
+}
+
+fn posting(row: &Row<'_>) -> Result<Posting> {
+    Ok(Posting { account: row.get(0)?, unit: column::name(row, 1)?, points: row.get(2)?, award: row.get(3)? })
+}

@@ -1,0 +1,97 @@
+-- The ledger, schema 1. Strict tables, few of them and few indexes: what a commit costs is the pages it dirties.
+--
+-- Days are rata die day numbers of the program's zone, times are milliseconds since 1970-01-01T00:00:00Z, both of
+-- business time. `seq` is an entry's place in the log.
+
+-- One row per event that was applied: what came in, what was decided, and what finds it again.
+CREATE TABLE transactions (
+  seq            INTEGER NOT NULL,
+  source         TEXT    NOT NULL,
+  id             TEXT    NOT NULL,
+  member         TEXT    NOT NULL,
+  time_ms        INTEGER NOT NULL,
+  latest_ms      INTEGER NOT NULL, -- The latest time_ms up to and including this row: the ledger's time is the last row's.
+  day            INTEGER NOT NULL,
+  spend_minor    INTEGER,          -- NULL: not a purchase.
+  event_digest   BLOB    NOT NULL,
+  receipt_digest BLOB    NOT NULL,
+  event          BLOB    NOT NULL, -- Canonical JSON, byte for byte what the digest is of.
+  receipt        BLOB    NOT NULL,
+  CONSTRAINT transactions_in_order             PRIMARY KEY (seq),
+  CONSTRAINT transactions_once                 UNIQUE (source, id),
+  CONSTRAINT transactions_spend_nonnegative    CHECK (spend_minor >= 0),
+  CONSTRAINT transactions_latest_is_latest     CHECK (latest_ms >= time_ms)
+) STRICT;
+
+-- Purchases by day, and the statement, from the index alone.
+CREATE INDEX transactions_of_member
+  ON transactions (member, day, spend_minor);
+
+-- Both sides of every movement. Only ever appended to.
+CREATE TABLE postings (
+  seq     INTEGER NOT NULL,
+  n       INTEGER NOT NULL,
+  account TEXT    NOT NULL,
+  unit    TEXT    NOT NULL,
+  points  INTEGER NOT NULL,
+  award   INTEGER,                 -- The lot's place in the receipt's awards; NULL on the issuer's side.
+  CONSTRAINT postings_in_order PRIMARY KEY (seq, n)
+) STRICT, WITHOUT ROWID;
+
+-- Lots, clustered by member and day: caps, windows and balances are each one scan of neighbours.
+CREATE TABLE lots (
+  member       TEXT    NOT NULL,
+  day          INTEGER NOT NULL,
+  seq          INTEGER NOT NULL,
+  award        INTEGER NOT NULL,
+  earned_ms    INTEGER NOT NULL,   -- The time of the event.
+  unit         TEXT    NOT NULL,
+  issuer       TEXT    NOT NULL,
+  deployment   TEXT    NOT NULL,
+  points       INTEGER NOT NULL,
+  remaining    INTEGER NOT NULL,
+  available_ms INTEGER NOT NULL,
+  expires_ms   INTEGER,            -- NULL: never.
+  CONSTRAINT lots_of_member             PRIMARY KEY (member, day, seq, award),
+  CONSTRAINT lots_remaining_nonnegative CHECK (remaining >= 0),
+  CONSTRAINT lots_remaining_of_points   CHECK (remaining <= points)
+) STRICT, WITHOUT ROWID;
+
+-- A member's lasting figures, as of the version that a commit must name.
+CREATE TABLE members (
+  member               TEXT    NOT NULL,
+  version              INTEGER NOT NULL,
+  registered_day       INTEGER NOT NULL,
+  referrer             TEXT,
+  purchase_count       INTEGER NOT NULL,
+  purchase_spend_minor INTEGER NOT NULL,
+  last_purchase_day    INTEGER NOT NULL,
+  CONSTRAINT members_once              PRIMARY KEY (member),
+  CONSTRAINT members_version_positive  CHECK (version > 0),
+  CONSTRAINT members_count_nonnegative CHECK (purchase_count >= 0),
+  CONSTRAINT members_spend_nonnegative CHECK (purchase_spend_minor >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- What was granted from each budget.
+CREATE TABLE budgets (
+  deployment TEXT    NOT NULL,
+  granted    INTEGER NOT NULL,
+  CONSTRAINT budgets_once                PRIMARY KEY (deployment),
+  CONSTRAINT budgets_granted_nonnegative CHECK (granted >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- Programs by the digest of their bytes: a receipt names it, replay reads it.
+CREATE TABLE programs (
+  digest BLOB NOT NULL,
+  body   BLOB NOT NULL,
+  CONSTRAINT programs_once PRIMARY KEY (digest)
+) STRICT;
+
+-- Releases by the digest of their component.
+CREATE TABLE releases (
+  digest    BLOB NOT NULL,
+  name      TEXT NOT NULL,
+  version   TEXT NOT NULL,
+  component BLOB NOT NULL,
+  CONSTRAINT releases_once PRIMARY KEY (digest)
+) STRICT;

@@ -1,0 +1,9 @@
+//! One suite, every store.
+
+mod concurrent;
+mod crash;
+pub(crate) mod fixture;
+mod history;
+mod opening;
+mod script;
+mod suite;

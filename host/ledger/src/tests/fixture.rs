@@ -1,0 +1,218 @@
+//! What tests are made of: entries, stores, and all that can be seen of a store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jifen_loyalty::entry::{BudgetDraw, NewLot};
+use jifen_loyalty::event::{Event, Line, Occasion, Purchase, Registration};
+use jifen_loyalty::lot::Issuer;
+use jifen_loyalty::member::Profile;
+use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, Posting};
+use tempfile::TempDir;
+
+use crate::{Balance, Digest, Ledger, Logged, Memory, Needs, Query, Snapshot, Sqlite, StatementLine};
+
+/// Milliseconds of a day; the day `n` of tests begins at `n` times this.
+pub(crate) const DAY_MS: i64 = 86_400_000;
+pub(crate) const SOURCE: &str = "/merchants/test";
+pub(crate) const EVERYTHING: Needs = Needs { purchases_by_day: true, granted_by_day: true, lots: true };
+
+/// A store under test, and the directory that goes when it goes.
+pub(crate) struct Store {
+    pub(crate) name: &'static str,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    _directory: Option<TempDir>,
+}
+
+/// Returns every store, empty.
+pub(crate) fn stores() -> [Store; 2] {
+    let directory = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(&directory.path().join("ledger.jifen")).unwrap();
+    [
+        Store { name: "memory", ledger: Arc::new(Memory::default()), _directory: None },
+        Store { name: "sqlite", ledger: Arc::new(sqlite), _directory: Some(directory) },
+    ]
+}
+
+/// An entry in the making.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) id: String,
+    pub(crate) member: String,
+    pub(crate) version: u64,
+    pub(crate) day: i32,
+    /// `None`: the start of the day.
+    pub(crate) at_ms: Option<i64>,
+    /// `None`: a registration.
+    pub(crate) spend_minor: Option<u64>,
+    pub(crate) profile: Profile,
+    pub(crate) lots: Vec<NewLot>,
+    pub(crate) draws: Vec<BudgetDraw>,
+}
+
+impl Draft {
+    pub(crate) fn purchase(id: &str, member: &str, version: u64, day: i32, spend_minor: u64) -> Self {
+        Self {
+            id: id.to_owned(),
+            member: member.to_owned(),
+            version,
+            day,
+            at_ms: None,
+            spend_minor: Some(spend_minor),
+            profile: Profile::default(),
+            lots: Vec::new(),
+            draws: Vec::new(),
+        }
+    }
+
+    /// Gives points of the unit `points`, available at once, for 30 days.
+    pub(crate) fn lot(mut self, member: &str, deployment: &str, points: u64) -> Self {
+        let award = self.lots.len().try_into().unwrap();
+        let lot = lot(deployment, self.day, points);
+        self.lots.push(NewLot { member: member.into(), award, lot });
+        self
+    }
+
+    pub(crate) fn time(&self) -> Instant {
+        Instant::from_millis(self.at_ms.unwrap_or(i64::from(self.day) * DAY_MS))
+    }
+
+    pub(crate) fn entry(self) -> Entry {
+        let event = Event {
+            source: SOURCE.to_owned(),
+            id: self.id.clone(),
+            time: self.time(),
+            member: self.member.as_str().into(),
+            occasion: occasion(&self),
+            canonical: format!("{self:?}").into_bytes(),
+            digest: digest(&self.id),
+        };
+        Entry {
+            profile: self.profile.after(&event.occasion, self.day),
+            event: event.into(),
+            day: self.day,
+            member_version: self.version,
+            postings: postings(&self.lots),
+            lots: self.lots,
+            budgets: self.draws,
+            receipt: format!("receipt of {}", self.id).into_bytes(),
+            receipt_digest: digest(&format!("receipt of {}", self.id)),
+        }
+    }
+}
+
+fn occasion(draft: &Draft) -> Occasion {
+    let Some(spend_minor) = draft.spend_minor else {
+        return Occasion::Registration(Registration { region: None, referrer: None });
+    };
+    Occasion::Purchase(Purchase {
+        order: draft.id.clone(),
+        merchant: "test".into(),
+        currency: "CNY".to_owned(),
+        lines: vec![Line {
+            sku: "1".to_owned(),
+            category: "all".to_owned(),
+            quantity: 1,
+            amount_minor: spend_minor,
+            tags: Vec::new(),
+        }],
+        freight_minor: 0,
+        discount_minor: 0,
+        tenders: Vec::new(),
+    })
+}
+
+pub(crate) fn lot(deployment: &str, day: i32, points: u64) -> Lot {
+    let points = Points::new(points).unwrap();
+    Lot {
+        unit: "points".into(),
+        issuer: Issuer::Platform,
+        deployment: deployment.into(),
+        day,
+        points,
+        remaining: points,
+        available_at: Instant::from_millis(i64::from(day) * DAY_MS),
+        expires_at: Instant::from_millis(i64::from(day + 30) * DAY_MS),
+    }
+}
+
+/// Both sides of every lot.
+fn postings(lots: &[NewLot]) -> Vec<Posting> {
+    let sides = lots.iter().flat_map(|NewLot { member, award, lot }| {
+        let (points, unit) = (lot.points.entry(), lot.unit.clone());
+        let gains =
+            Posting { account: format!("member/{member}"), unit: unit.clone(), points, award: Some(*award) };
+        [gains, Posting { account: lot.issuer.to_string(), unit, points: -points, award: None }]
+    });
+    sides.collect()
+}
+
+/// Returns 32 bytes that differ where texts differ, as far as tests go.
+pub(crate) fn digest(text: &str) -> Digest {
+    let mut digest = [0; 32];
+    for (n, byte) in text.bytes().enumerate() {
+        digest[n % 32] = byte.wrapping_add(digest[n % 32]);
+    }
+    digest
+}
+
+/// Reads one member.
+pub(crate) fn member(ledger: &dyn Ledger, member: &str, first_day: i32, needs: Needs) -> Member {
+    let query = Query { members: &[(&member.into(), first_day)], needs, ..Query::default() };
+    ledger.read(&query).unwrap().members.remove(0)
+}
+
+/// Returns what was granted from a budget.
+pub(crate) fn used(ledger: &dyn Ledger, deployment: &str) -> Points {
+    let query = Query { budgets: &[deployment.into()], ..Query::default() };
+    ledger.read(&query).unwrap().budgets_used[&DeploymentId::from(deployment)]
+}
+
+pub(crate) fn balances(ledger: &dyn Ledger, at: Option<Instant>, member: Option<&MemberId>) -> Vec<Balance> {
+    let mut balances = Vec::new();
+    ledger.balances(at, member, &mut |balance| balances.push(balance)).unwrap();
+    balances
+}
+
+/// All that can be seen of a ledger: two that look alike here are alike.
+#[derive(Debug, PartialEq)]
+pub(crate) struct View {
+    pub(crate) log: Vec<Logged>,
+    snapshot: Snapshot,
+    balances: Vec<Vec<Balance>>,
+    statements: Vec<Vec<StatementLine>>,
+    latest: Option<Instant>,
+}
+
+impl View {
+    pub(crate) fn of(ledger: &dyn Ledger, members: &[&str], deployments: &[&str], days: &[i32]) -> Self {
+        let log = ledger.log(0, usize::MAX).unwrap();
+        let ids: Vec<MemberId> = members.iter().map(|member| (*member).into()).collect();
+        let asked: Vec<_> = ids.iter().map(|id| (id, days.first().copied().unwrap_or(0))).collect();
+        let budgets: Vec<_> = deployments.iter().map(|deployment| (*deployment).into()).collect();
+        let query = Query { members: &asked, needs: EVERYTHING, budgets: &budgets, ..Query::default() };
+        let at = |day: &i32| Some(Instant::from_millis(i64::from(*day) * DAY_MS));
+        let instants = days.iter().map(at).chain([None]);
+        Self {
+            snapshot: ledger.read(&query).unwrap(),
+            balances: instants.map(|at| balances(ledger, at, None)).collect(),
+            statements: ids.iter().map(|id| ledger.statement(id).unwrap()).collect(),
+            latest: ledger.latest_time().unwrap(),
+            log,
+        }
+    }
+
+    /// Asserts what must be true of any ledger at any time.
+    pub(crate) fn assert_sound(&self) {
+        let places: Vec<_> = self.log.iter().map(|logged| logged.seq).collect();
+        assert!(places.iter().copied().eq(1..=u64::try_from(places.len()).unwrap()), "no gaps: {places:?}");
+        let mut sums = BTreeMap::<_, i128>::new();
+        for posting in self.log.iter().flat_map(|logged| &logged.postings) {
+            *sums.entry(&posting.unit).or_default() += i128::from(posting.points);
+        }
+        assert!(sums.values().all(|sum| *sum == 0), "postings sum to zero: {sums:?}");
+        for lot in self.snapshot.members.iter().flat_map(|member| &member.lots) {
+            assert!(lot.remaining <= lot.points, "{lot:?}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Decisions: what the host does with what the policies said.
+//!
+//! Lanes close one after the other. As a lane closes, its deployments are combined, then caps and budgets reduce
+//! what each of them asked for, so that the next lane sees what was granted and never what was wished for. What was
+//! asked stays beside what was granted, with the reason for the difference.
+
+#[cfg(test)]
+mod tests;
+
+use rules_guest::allocate::allocated;
+
+use crate::event::{Event, Occasion};
+use crate::id::{DeploymentId, MemberId, UnitId};
+use crate::lot::Issuer;
+use crate::points::Points;
+use crate::program::{Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Situation};
+use crate::proposal::{Award, Fault, Proposal, Recipient};
+use crate::time::{Instant, date_of, next_day};
+
+/// What an event brings to members, and what it did not bring them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Awards in the order in which lanes closed and deployments stand in the program.
+    pub awards: Vec<Granted>,
+    /// Noes that the member may be told.
+    pub declined: Vec<(DeploymentId, String)>,
+    /// Deployments that failed to answer.
+    pub faults: Vec<(DeploymentId, Fault)>,
+}
+
+/// An award as it was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The deployment that asked.
+    pub deployment: DeploymentId,
+    /// The member it goes to; `None` if there is no such member.
+    pub to: Option<MemberId>,
+    /// Of which unit.
+    pub unit: UnitId,
+    /// Who owes for it.
+    pub issuer: Issuer,
+    /// What the policy asked for.
+    pub asked: Points,
+    /// What the member gets.
+    pub granted: Points,
+    /// Why the policy asked: its code.
+    pub code: String,
+    /// Why less was granted than asked, if less was.
+    pub limit: Option<Limit>,
+    /// The first instant at which the points can be spent.
+    pub available_at: Instant,
+    /// The first at which they no longer can.
+    pub expires_at: Instant,
+    /// The line it is for.
+    pub line: Option<u32>,
+}
+
+/// Why less was granted than asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Another deployment of the lane was preferred.
+    Lane,
+    /// The deployment is in shadow.
+    Shadow,
+    /// Nobody referred the member.
+    NoReferrer,
+    /// `cap.per_event`.
+    PerEvent,
+    /// `cap.per_member_per_day`.
+    PerMemberPerDay,
+    /// `cap.per_member_per_month`.
+    PerMemberPerMonth,
+    /// `budget`.
+    Budget,
+}
+
+impl Limit {
+    /// Returns the code that stands on receipts.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Lane => "lane",
+            Self::Shadow => "shadow",
+            Self::NoReferrer => "no_referrer",
+            Self::PerEvent => "tx_cap",
+            Self::PerMemberPerDay => "day_cap",
+            Self::PerMemberPerMonth => "month_cap",
+            Self::Budget => "budget",
+        }
+    }
+}
+
+impl Granted {
+    /// Returns why the points are as many as they are: the limit if there was one, else the policy's code.
+    pub fn reason(&self) -> &str {
+        match self.limit {
+            Some(limit) => limit.code(),
+            None => &self.code,
+        }
+    }
+}
+
+/// What a deployment had granted before this event, as far as its caps and its budget count it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// To the member on the event's business day.
+    pub day: Points,
+    /// To the member in the event's civil month.
+    pub month: Points,
+    /// In all.
+    pub budget: Points,
+}
+
+/// A deployment's answer to an event.
+#[derive(Debug)]
+pub struct Answered<'p> {
+    /// The deployment.
+    pub deployment: &'p Deployment,
+    /// What its policy said.
+    pub outcome: Result<Proposal, Fault>,
+    /// What it had granted before.
+    pub usage: Usage,
+}
+
+/// For whom and under which terms a decision is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'p> {
+    /// The program.
+    pub program: &'p Program,
+    /// The event.
+    pub event: &'p Event,
+    /// The event in its place.
+    pub situation: Situation<'p>,
+    /// Who brought the member, if anyone did.
+    pub referrer: Option<&'p MemberId>,
+}
+
+impl Decision {
+    /// Returns what the member of the event was granted so far of a unit.
+    pub fn points_so_far(&self, event: &Event, unit: &UnitId) -> Points {
+        let to_member = |award: &&Granted| award.unit == *unit && award.to.as_ref() == Some(&event.member);
+        self.awards.iter().filter(to_member).map(|award| award.granted).sum()
+    }
+
+    /// Returns what a deployment was granted.
+    pub fn granted_to(&self, deployment: &DeploymentId) -> Points {
+        self.awards.iter().filter(|award| award.deployment == *deployment).map(|award| award.granted).sum()
+    }
+
+    /// Returns whether the budget was a reason for granting a deployment less than it asked for.
+    pub fn limited_by_budget(&self, deployment: &DeploymentId) -> bool {
+        let by_budget =
+            |award: &Granted| award.deployment == *deployment && award.limit == Some(Limit::Budget);
+        self.awards.iter().any(by_budget)
+    }
+
+    /// Closes a lane with the answers of its deployments.
+    pub fn close(&mut self, lane: &Lane, terms: &Terms<'_>, answers: Vec<Answered<'_>>) {
+        let mut asked = Vec::with_capacity(answers.len());
+        for answer in answers {
+            let Answered { deployment, outcome, usage } = answer;
+            match outcome.and_then(|proposal| terms.grant(deployment, proposal, usage)) {
+                Ok(Answer::Awards(awards)) => asked.push((deployment, awards)),
+                Ok(Answer::Declined(reason)) => self.declined.push((deployment.id.clone(), reason)),
+                Err(fault) => self.faults.push((deployment.id.clone(), fault)),
+            }
+        }
+        let preferred = preferred(lane.combine, &asked);
+        for (index, (_, mut awards)) in asked.into_iter().enumerate() {
+            if preferred.is_some_and(|preferred| preferred != index) {
+                withhold(&mut awards, Limit::Lane);
+            }
+            self.awards.extend(awards);
+        }
+    }
+}
+
+/// Returns which deployment the lane prefers, if it must.
+fn preferred(combine: Combine, asked: &[(&Deployment, Vec<Granted>)]) -> Option<usize> {
+    let live = |deployment: &Deployment| deployment.mode == Mode::Live;
+    let candidates = || asked.iter().enumerate().filter(|(_, (deployment, _))| live(deployment));
+    match combine {
+        Combine::All => None,
+        // `max_by_key` takes the last of equals, so the search runs backwards.
+        Combine::Best => {
+            candidates().rev().max_by_key(|(_, (_, awards))| total(awards, |award| award.granted))
+        }
+        Combine::First => candidates().find(|(_, (_, awards))| !total(awards, |award| award.asked).is_zero()),
+    }
+    .map(|(index, _)| index)
+}
+
+fn total(awards: &[Granted], of: fn(&Granted) -> Points) -> Points {
+    awards.iter().map(of).sum()
+}
+
+enum Answer {
+    Awards(Vec<Granted>),
+    Declined(String),
+}
+
+impl Terms<'_> {
+    /// Returns what the deployment would be granted if it were alone in its lane.
+    fn grant(&self, deployment: &Deployment, proposal: Proposal, usage: Usage) -> Result<Answer, Fault> {
+        let awards = match proposal {
+            Proposal::Declined(reason) => return Ok(Answer::Declined(reason)),
+            Proposal::Awards(awards) => awards,
+        };
+        let awards = awards.into_iter().map(|award| self.award(deployment, award));
+        let mut awards = awards.collect::<Result<Vec<_>, _>>()?;
+        if deployment.mode == Mode::Shadow {
+            withhold(&mut awards, Limit::Shadow);
+        }
+        self.apply_cap(&deployment.cap, usage, &mut awards);
+        if let Some(budget) = deployment.budget {
+            let left = budget.points.less(usage.budget);
+            let whole = total(&awards, |award| award.granted) <= left;
+            reduce(
+                &mut awards,
+                |_| true,
+                if whole || budget.partial { left } else { Points::ZERO },
+                Limit::Budget,
+            );
+        }
+        Ok(Answer::Awards(awards))
+    }
+
+    fn apply_cap(&self, cap: &Cap, usage: Usage, awards: &mut [Granted]) {
+        if let Some(per_event) = cap.per_event {
+            let over = total(awards, |award| award.granted) > per_event;
+            let reject = over && cap.over_event == OverEvent::Reject;
+            reduce(awards, |_| true, if reject { Points::ZERO } else { per_event }, Limit::PerEvent);
+        }
+        let to_member = |award: &Granted| award.to.as_ref() == Some(&self.event.member);
+        if let Some(per_day) = cap.per_member_per_day {
+            reduce(awards, to_member, per_day.less(usage.day), Limit::PerMemberPerDay);
+        }
+        if let Some(per_month) = cap.per_member_per_month {
+            reduce(awards, to_member, per_month.less(usage.month), Limit::PerMemberPerMonth);
+        }
+    }
+
+    /// Checks what only the program and the event can tell, and works out to whom and for how long.
+    fn award(&self, deployment: &Deployment, award: Award) -> Result<Granted, Fault> {
+        let unit = self.program.unit_of(deployment);
+        if let Some(other) = award.unit.filter(|other| *other != unit.id) {
+            return Err(Fault::UnitNotGranted { unit: other.as_str().to_owned() });
+        }
+        if let Some(line) = award.line {
+            self.check_line(line)?;
+        }
+        let to = match award.to {
+            Recipient::Member => Some(self.event.member.clone()),
+            Recipient::Referrer => self.referrer.cloned(),
+        };
+        let none = to.is_none();
+        let (available_at, expires_at) =
+            self.validity(deployment, award.available_from, award.valid_until)?;
+        Ok(Granted {
+            deployment: deployment.id.clone(),
+            to,
+            unit: unit.id.clone(),
+            issuer: deployment.issuer(&self.situation),
+            asked: award.points,
+            granted: if none { Points::ZERO } else { award.points },
+            code: award.reason,
+            limit: none.then_some(Limit::NoReferrer),
+            available_at,
+            expires_at,
+            line: award.line,
+        })
+    }
+
+    fn check_line(&self, line: u32) -> Result<(), Fault> {
+        let lines = match &self.event.occasion {
+            Occasion::Purchase(purchase) => purchase.lines.len(),
+            Occasion::Registration(_) => 0,
+        };
+        let lines = u64::try_from(lines).unwrap_or(u64::MAX);
+        if u64::from(line) < lines { Ok(()) } else { Err(Fault::NoSuchLine { line, lines }) }
+    }
+
+    /// Returns the first instant at which points can be spent and the first at which they no longer can. An expiry
+    /// that counts from somewhere counts from the day on which they become available.
+    fn validity(
+        &self,
+        deployment: &Deployment,
+        from: Option<i32>,
+        until: Option<i32>,
+    ) -> Result<(Instant, Instant), Fault> {
+        let zone = self.program.zone;
+        let today = self.situation.today.day.number();
+        let first = from.unwrap_or(today).max(today);
+        let impossible = Fault::NeverSpendable { from: first, until: until.unwrap_or(first) };
+        let Some(first_date) = date_of(first) else { return Err(impossible) };
+        let available_at = if first == today { self.event.time } else { zone.start_of(first_date) };
+        let last_date = match until {
+            Some(until) if until < first => return Err(impossible),
+            Some(until) => Some(date_of(until).ok_or(impossible)?),
+            None => self.program.unit_of(deployment).expiry.last_day(first_date),
+        };
+        Ok((available_at, last_date.map_or(Instant::NEVER, |last| zone.start_of(next_day(last)))))
+    }
+}
+
+fn withhold(awards: &mut [Granted], limit: Limit) {
+    reduce(awards, |_| true, Points::ZERO, limit);
+}
+
+/// Reduces the chosen awards until they come to `most`, each by its share: largest remainder, ties to the first
+/// (scenario C17).
+fn reduce(awards: &mut [Granted], chosen: impl Fn(&Granted) -> bool, most: Points, limit: Limit) {
+    let mut chosen: Vec<_> = awards.iter_mut().filter(|award| chosen(award)).collect();
+    let granted: Vec<_> = chosen.iter().map(|award| award.granted.get()).collect();
+    if chosen.iter().map(|award| award.granted).sum::<Points>() <= most {
+        return;
+    }
+    let shares =
+        allocated(most.get(), &granted).expect("there is more than `most` among them, so there are some");
+    for (award, share) in chosen.iter_mut().zip(shares) {
+        let share = Points::new(share).unwrap_or(Points::ZERO);
+        if share < award.granted {
+            award.granted = share;
+            award.limit = Some(limit);
+        }
+    }
+}

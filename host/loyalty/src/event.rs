@@ -1,0 +1,150 @@
+//! Events: what happened outside, parsed once.
+//!
+//! An event is a CloudEvents 1.0 object. [`Event::parse`] is the only way to one, so whoever holds an [`Event`] holds
+//! the proof that every field is there, known, an integer where it counts, and within bounds.
+
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use crate::id::{MemberId, MerchantId};
+use crate::time::Instant;
+
+/// Bytes that one event may have.
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
+/// Lines that one purchase may have.
+pub const LINES_MAX: usize = 1_000;
+/// Minor units that one amount may have, 10^15: sums of them stay within a signed 64-bit column.
+pub const AMOUNT_MINOR_MAX: u64 = 1_000_000_000_000_000;
+/// Bytes that a name (of a member, an order, an article) may have.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// A fact from outside.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Who sent it. With `id` its key, for ever.
+    pub source: String,
+    /// The sender's name for it.
+    pub id: String,
+    /// When it happened: business time.
+    pub time: Instant,
+    /// The member it happened to.
+    pub member: MemberId,
+    /// What happened.
+    pub occasion: Occasion,
+    /// The event in its canonical form: known fields in a fixed order, absent where they say nothing.
+    pub canonical: Vec<u8>,
+    /// The SHA-256 of the canonical form. The same `(source, id)` with another digest is a conflict.
+    pub digest: [u8; 32],
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The member joined the program.
+    Registration(Registration),
+    /// The member bought something.
+    Purchase(Purchase),
+}
+
+/// A member who joins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// Where the member lives, as a region's path.
+    pub region: Option<String>,
+    /// Who brought the member.
+    pub referrer: Option<MemberId>,
+}
+
+/// A completed purchase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purchase {
+    /// The merchant's name for the order.
+    pub order: String,
+    /// Where it was bought.
+    pub merchant: MerchantId,
+    /// ISO 4217.
+    pub currency: String,
+    /// What was bought.
+    pub lines: Vec<Line>,
+    /// What delivery cost, in minor units.
+    pub freight_minor: u64,
+    /// A discount on the whole basket, in minor units.
+    pub discount_minor: u64,
+    /// How it was paid. Empty: all of it in money.
+    pub tenders: Vec<Tender>,
+}
+
+impl Purchase {
+    /// Returns what the goods cost after every discount, in minor units: neither freight nor how it was paid counts.
+    pub fn spend_minor(&self) -> u64 {
+        let lines = self.lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.amount_minor));
+        lines.saturating_sub(self.discount_minor)
+    }
+}
+
+/// One line of a basket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The merchant's article number.
+    pub sku: String,
+    /// The merchant's category.
+    pub category: String,
+    /// How many.
+    pub quantity: u64,
+    /// The line's total after its own discounts, in minor units.
+    pub amount_minor: u64,
+    /// The merchant's marks.
+    pub tags: Vec<String>,
+}
+
+/// How a part was paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenderKind {
+    /// Money, in any form.
+    Cash,
+    /// A redemption of points.
+    Points,
+    /// A gift card.
+    GiftCard,
+}
+
+/// A part of the payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tender {
+    /// How.
+    pub kind: TenderKind,
+    /// How much, in minor units.
+    pub amount_minor: u64,
+}
+
+/// Why an event cannot be taken: the field, what is wrong there, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct InvalidEvent {
+    /// The path of the field, such as `data.lines[2].amount`; `event` where it is no event at all.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub reason: String,
+}
+
+impl InvalidEvent {
+    fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { field: field.into(), reason: reason.into() }
+    }
+}
+
+impl Event {
+    /// Parses one JSON object.
+    ///
+    /// # Errors
+    ///
+    /// With the first field that is missing, unknown, of the wrong kind or out of bounds.
+    pub fn parse(json: &[u8]) -> Result<Self, InvalidEvent> {
+        if json.len() > EVENT_BYTES_MAX {
+            let reason = format!("is larger than {EVENT_BYTES_MAX} bytes; send one event a line");
+            return Err(InvalidEvent::new("event", reason));
+        }
+        raw::parse(json)
+    }
+}

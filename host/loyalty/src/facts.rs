@@ -1,0 +1,164 @@
+//! Facts: what a policy may ask, and what it was told.
+
+use std::collections::BTreeMap;
+
+use crate::points::Points;
+
+/// How far back a question with a day may reach, in days before the event's day. The snapshot must be bounded; two
+/// years answer every window that rules of the trade use.
+pub const WINDOW_DAYS_MAX: i32 = 732;
+
+/// A question that a policy may ask. The names are those of `wit/facts.wit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// How many purchases there were before this event.
+    PurchasesLifetimeCount,
+    /// What they came to, in minor units.
+    PurchasesLifetimeSpendMinor,
+    /// How many of them fell on this day or later.
+    PurchasesCountSince(i32),
+    /// What those came to, in minor units.
+    PurchasesSpendMinorSince(i32),
+    /// The day of the latest, 0 for none.
+    PurchasesLastDay,
+    /// The points this deployment granted on this day or later.
+    AwardsGrantedSince(i32),
+    /// What can be spent now.
+    BalanceAvailable,
+    /// What is awarded but not yet available.
+    BalancePending,
+    /// The day of registration, 0 for never.
+    MembershipRegisteredDay,
+    /// 1 if another member referred this one, else 0.
+    MembershipReferred,
+}
+
+/// A question and what was answered: an entry of the receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The question.
+    pub fact: Fact,
+    /// The answer. Days are day numbers, yes is 1.
+    pub value: u64,
+}
+
+/// A question that has no answer, which traps the policy that asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// The day lies too far back.
+    #[error("asks for days before {first_day}, the earliest that is kept for this event")]
+    BeforeWindow {
+        /// The earliest day that can be asked.
+        first_day: i32,
+    },
+    /// The receipt has no such answer: the policy asks something else than it did then.
+    #[error("asks {fact:?}, which it did not ask then")]
+    NotRecorded {
+        /// The question.
+        fact: Fact,
+    },
+}
+
+/// What a member bought on one business day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayTotal {
+    /// How many purchases.
+    pub count: u64,
+    /// Their total in minor units.
+    pub spend_minor: u64,
+}
+
+/// What one deployment may know of one member before one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Facts {
+    /// As the ledger knew it when the event was evaluated.
+    Known(Known),
+    /// As a receipt recorded it: replay answers what was answered then, and nothing else.
+    Recorded(Vec<Answer>),
+}
+
+/// Facts from the ledger's snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The event's business day.
+    pub today: i32,
+    /// Purchases before this one.
+    pub purchase_count: u64,
+    /// Their total in minor units.
+    pub purchase_spend_minor: u64,
+    /// The day of the latest, 0 for none.
+    pub last_purchase_day: i32,
+    /// Purchases by day, within the window.
+    pub purchases_by_day: BTreeMap<i32, DayTotal>,
+    /// What this deployment granted by day, within the window.
+    pub granted_by_day: BTreeMap<i32, Points>,
+    /// What can be spent of the deployment's unit.
+    pub available: Points,
+    /// What is awarded of the deployment's unit but not yet available.
+    pub pending: Points,
+    /// The day of registration, 0 for never.
+    pub registered_day: i32,
+    /// Whether another member referred this one.
+    pub referred: bool,
+}
+
+impl Facts {
+    /// Returns the answer.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none: a day outside the window, or a question that the receipt does not have.
+    pub fn answer(&self, fact: Fact) -> Result<u64, NoAnswer> {
+        match self {
+            Self::Known(known) => known.answer(fact),
+            Self::Recorded(answers) => {
+                let found = answers.iter().find(|answer| answer.fact == fact);
+                found.map(|answer| answer.value).ok_or(NoAnswer::NotRecorded { fact })
+            }
+        }
+    }
+}
+
+impl Known {
+    fn answer(&self, fact: Fact) -> Result<u64, NoAnswer> {
+        Ok(match fact {
+            Fact::PurchasesLifetimeCount => self.purchase_count,
+            Fact::PurchasesLifetimeSpendMinor => self.purchase_spend_minor,
+            Fact::PurchasesCountSince(day) => self.since(day, &self.purchases_by_day, |total| total.count)?,
+            Fact::PurchasesSpendMinorSince(day) => {
+                self.since(day, &self.purchases_by_day, |total| total.spend_minor)?
+            }
+            Fact::PurchasesLastDay => day_value(self.last_purchase_day),
+            Fact::AwardsGrantedSince(day) => self.since(day, &self.granted_by_day, |points| points.get())?,
+            Fact::BalanceAvailable => self.available.get(),
+            Fact::BalancePending => self.pending.get(),
+            Fact::MembershipRegisteredDay => day_value(self.registered_day),
+            Fact::MembershipReferred => u64::from(self.referred),
+        })
+    }
+
+    /// Returns the sum over the days from `first_day` to the event's. The ledger may have applied events of later
+    /// days already, so the upper end is part of the question.
+    fn since<T>(
+        &self,
+        first_day: i32,
+        by_day: &BTreeMap<i32, T>,
+        of: fn(&T) -> u64,
+    ) -> Result<u64, NoAnswer> {
+        let earliest = first_day_of_window(self.today);
+        if first_day < earliest {
+            return Err(NoAnswer::BeforeWindow { first_day: earliest });
+        }
+        let days = by_day.range(..=self.today).rev().take_while(|(day, _)| **day >= first_day);
+        Ok(days.map(|(_, total)| of(total)).fold(0, u64::saturating_add))
+    }
+}
+
+/// Returns the earliest day that can be asked on `today`.
+pub fn first_day_of_window(today: i32) -> i32 {
+    today.saturating_sub(WINDOW_DAYS_MAX)
+}
+
+fn day_value(day: i32) -> u64 {
+    u64::try_from(day).unwrap_or(0)
+}

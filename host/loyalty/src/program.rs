@@ -1,0 +1,329 @@
+//! Programs: what is deployed where, as data.
+//!
+//! A program file is TOML. [`Program::parse`] checks everything that can be known without a policy's binary; what it
+//! refuses it refuses with line, field and mend. A parsed program never changes: a change builds the next one.
+
+mod expiry;
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use rules_guest::calendar::{Calendar, Day};
+
+pub use self::expiry::{Expiry, Period};
+use crate::day::BusinessDay;
+use crate::event::{Event, InvalidEvent, Occasion};
+use crate::id::{DeploymentId, LaneId, MerchantId, UnitId};
+use crate::lot::Issuer;
+use crate::points::Points;
+use crate::time::{Instant, Zone, day_number};
+
+/// What is deployed where.
+#[derive(Debug)]
+pub struct Program {
+    /// What members call it.
+    pub name: String,
+    /// The zone whose midnight begins a business day.
+    pub zone: Zone,
+    /// The units of points.
+    pub units: Vec<Unit>,
+    /// The lanes, in the order in which they apply.
+    pub lanes: Vec<Lane>,
+    /// The deployments, in the order of the file.
+    pub deployments: Vec<Deployment>,
+    /// What is odd without being wrong, for the operator.
+    pub warnings: Vec<String>,
+    merchants: HashMap<MerchantId, Merchant>,
+    calendars: Vec<Calendar>,
+    /// Which calendar each declared region has, if it has one of its own.
+    regions: HashMap<String, Option<usize>>,
+}
+
+/// A unit of points.
+#[derive(Debug)]
+pub struct Unit {
+    /// Its name.
+    pub id: UnitId,
+    /// When points of it end.
+    pub expiry: Expiry,
+}
+
+/// A merchant of the program.
+#[derive(Debug)]
+pub struct Merchant {
+    /// Its name.
+    pub id: MerchantId,
+    /// Where it is, as a region's path.
+    pub region: String,
+    /// Its business.
+    pub category: String,
+    calendar: Option<usize>,
+}
+
+/// How the deployments of a lane exclude each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// They do not.
+    All,
+    /// The one that grants the member most; the earlier one in the file if two grant the same.
+    Best,
+    /// The first in the file that asks for anything.
+    First,
+}
+
+/// A stage of the decision: deployments inside it do not see each other, later lanes see what it granted.
+#[derive(Debug)]
+pub struct Lane {
+    /// Its name.
+    pub id: LaneId,
+    /// How its deployments exclude each other.
+    pub combine: Combine,
+}
+
+/// A policy with parameters, at work.
+#[derive(Debug)]
+pub struct Deployment {
+    /// Its name: what receipts, caps and budgets know it by.
+    pub id: DeploymentId,
+    /// Which policy.
+    pub policy: PolicyRef,
+    /// Its lane, by place in [`Program::lanes`].
+    pub lane: usize,
+    /// Its unit, by place in [`Program::units`].
+    pub unit: usize,
+    /// Who owes for its points.
+    pub issuer: IssuerRule,
+    /// Where it applies.
+    pub scope: Scope,
+    /// The first instant of business time at which it applies.
+    pub from: Instant,
+    /// The first at which it no longer does.
+    pub until: Instant,
+    /// Whether its points count.
+    pub mode: Mode,
+    /// What it grants at most, by event and member.
+    pub cap: Cap,
+    /// What it grants at most in all.
+    pub budget: Option<Budget>,
+    /// Its parameters, a JSON object with sorted keys.
+    pub parameters: String,
+    /// The line of the program file that names its policy.
+    pub line: usize,
+}
+
+/// Which policy a deployment means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyRef {
+    /// By name, and by version if there is one.
+    Named {
+        /// The name.
+        name: String,
+        /// The version.
+        version: Option<String>,
+    },
+    /// By the SHA-256 of the component, in hexadecimal.
+    Digest(String),
+}
+
+impl fmt::Display for PolicyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named { name, version: None } => f.write_str(name),
+            Self::Named { name, version: Some(version) } => write!(f, "{name}@{version}"),
+            Self::Digest(digest) => write!(f, "sha256:{digest}"),
+        }
+    }
+}
+
+/// Who owes for a deployment's points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuerRule {
+    /// The program.
+    Platform,
+    /// The merchant of the event. Without one, the deployment does not apply.
+    MerchantOfEvent,
+}
+
+/// Whether a deployment's points count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They do.
+    Live,
+    /// It is evaluated and recorded, and grants nothing.
+    Shadow,
+}
+
+/// Where a deployment applies. Every condition that is there must hold.
+#[derive(Debug, Default)]
+pub struct Scope {
+    /// A region's path, with everything below it.
+    pub region: Option<String>,
+    /// One merchant.
+    pub merchant: Option<MerchantId>,
+    /// Merchants of one business.
+    pub category: Option<String>,
+}
+
+/// What happens to an event that asks for more than `per_event`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OverEvent {
+    /// The deployment grants nothing for it (scenario C16).
+    #[default]
+    Reject,
+    /// The deployment grants the cap.
+    Reduce,
+}
+
+/// What a deployment grants at most. Caps over a period reduce what is granted; they never reject.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cap {
+    /// For one event, over all its awards.
+    pub per_event: Option<Points>,
+    /// What happens above that.
+    pub over_event: OverEvent,
+    /// To the member of the event, on one business day.
+    pub per_member_per_day: Option<Points>,
+    /// To the member of the event, in one civil month.
+    pub per_member_per_month: Option<Points>,
+}
+
+impl Cap {
+    /// Returns whether the cap counts what was granted before.
+    pub fn over_periods(&self) -> bool {
+        self.per_member_per_day.is_some() || self.per_member_per_month.is_some()
+    }
+}
+
+/// What a deployment grants at most in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// How much.
+    pub points: Points,
+    /// Whether the last award may be granted in part; otherwise it is not granted at all.
+    pub partial: bool,
+}
+
+/// Why a program file cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {field}: {reason}")]
+pub struct InvalidProgram {
+    /// The line of the file, counted from 1.
+    pub line: usize,
+    /// The path of the field, such as `deployment[2].lane`.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub reason: String,
+}
+
+/// An event in its place: what the program knows about where and when it happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'p> {
+    /// The business day.
+    pub today: BusinessDay,
+    /// The merchant, if the event has one.
+    pub merchant: Option<&'p Merchant>,
+    /// The region's path; empty if the event has none.
+    pub region: &'p str,
+}
+
+impl Program {
+    /// Parses a program file.
+    ///
+    /// # Errors
+    ///
+    /// With the line, the field and the mend of the first thing that is wrong.
+    pub fn parse(text: &str) -> Result<Self, InvalidProgram> {
+        raw::parse(text)
+    }
+
+    /// Returns the merchant of that name.
+    pub fn merchant(&self, id: &str) -> Option<&Merchant> {
+        self.merchants.get(id)
+    }
+
+    /// Puts an event in its place.
+    ///
+    /// # Errors
+    ///
+    /// If the program does not know the merchant, or the calendar does not reach the day.
+    pub fn situate<'p>(&'p self, event: &'p Event) -> Result<Situation<'p>, InvalidEvent> {
+        let (merchant, region, calendar) = match &event.occasion {
+            Occasion::Purchase(purchase) => {
+                let merchant = self
+                    .merchants
+                    .get(&purchase.merchant)
+                    .ok_or_else(|| unknown_merchant(&purchase.merchant))?;
+                (Some(merchant), merchant.region.as_str(), merchant.calendar)
+            }
+            Occasion::Registration(registration) => {
+                let region = registration.region.as_deref().unwrap_or_default();
+                (None, region, self.calendar_of(region))
+            }
+        };
+        let local = self.zone.local(event.time);
+        let day = Day::from_number(day_number(local.date)).map_err(|error| out_of_range(&error))?;
+        let market_day = match calendar.and_then(|index| self.calendars.get(index)) {
+            Some(calendar) => calendar.contains(&day).map_err(|error| out_of_range(&error))?,
+            None => false,
+        };
+        let today = BusinessDay { day, market_day, second_of_day: local.second_of_day };
+        Ok(Situation { today, merchant, region })
+    }
+
+    /// Returns the calendar of the nearest declared region at or above a path.
+    fn calendar_of(&self, region: &str) -> Option<usize> {
+        ancestors(region).find_map(|path| self.regions.get(path).copied().flatten())
+    }
+
+    /// Returns the unit of a deployment.
+    pub fn unit_of(&self, deployment: &Deployment) -> &Unit {
+        self.units.get(deployment.unit).expect("parse resolved it")
+    }
+}
+
+fn unknown_merchant(merchant: &MerchantId) -> InvalidEvent {
+    let reason =
+        format!("\"{merchant}\" is not a merchant of the program; add a [[merchant]] or mend the name");
+    InvalidEvent { field: "data.merchant".to_owned(), reason }
+}
+
+fn out_of_range(error: &rules_guest::calendar::CalendarRange) -> InvalidEvent {
+    InvalidEvent { field: "time".to_owned(), reason: format!("calendar_range: {error}") }
+}
+
+/// Returns a path and everything above it: `a/b/c`, `a/b`, `a`.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(above, _)| above))
+}
+
+impl Deployment {
+    /// Returns whether the deployment applies to an event in its place.
+    pub fn applies(&self, event: &Event, situation: &Situation<'_>) -> bool {
+        let interval = self.from <= event.time && event.time < self.until;
+        let issuer = self.issuer != IssuerRule::MerchantOfEvent || situation.merchant.is_some();
+        interval && issuer && self.scope.covers(situation)
+    }
+
+    /// Returns who owes for what it grants in a situation in which it applies.
+    pub fn issuer(&self, situation: &Situation<'_>) -> Issuer {
+        match (self.issuer, situation.merchant) {
+            (IssuerRule::MerchantOfEvent, Some(merchant)) => Issuer::Merchant(merchant.id.clone()),
+            (IssuerRule::MerchantOfEvent, None) | (IssuerRule::Platform, _) => Issuer::Platform,
+        }
+    }
+}
+
+impl Scope {
+    fn covers(&self, situation: &Situation<'_>) -> bool {
+        let merchant = |test: &dyn Fn(&Merchant) -> bool| situation.merchant.is_some_and(test);
+        self.region.as_deref().is_none_or(|region| ancestors(situation.region).any(|path| path == region))
+            && self.merchant.as_ref().is_none_or(|id| merchant(&|merchant| merchant.id == *id))
+            && self
+                .category
+                .as_ref()
+                .is_none_or(|category| merchant(&|merchant| merchant.category == *category))
+    }
+}

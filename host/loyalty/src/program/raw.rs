@@ -1,0 +1,568 @@
+//! Program files as they are written: the one place that knows their TOML.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use rules_guest::calendar::Calendar;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    Budget, Cap, Combine, Deployment, Expiry, InvalidProgram, IssuerRule, Lane, Merchant, Mode, OverEvent,
+    Period, PolicyRef, Program, Scope, Unit, ancestors,
+};
+use crate::id::MerchantId;
+use crate::points::Points;
+use crate::time::{Instant, Zone};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProgram {
+    program: RawHead,
+    #[serde(default)]
+    unit: Vec<RawUnit>,
+    #[serde(default)]
+    calendar: Vec<RawCalendar>,
+    #[serde(default)]
+    region: Vec<RawRegion>,
+    #[serde(default)]
+    merchant: Vec<RawMerchant>,
+    #[serde(default)]
+    lane: Vec<RawLane>,
+    #[serde(default)]
+    deployment: Vec<RawDeployment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHead {
+    name: String,
+    timezone: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUnit {
+    id: Spanned<String>,
+    expires: Option<Spanned<RawExpiry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExpiry {
+    months: Option<u32>,
+    days: Option<u32>,
+    end_of: Option<RawPeriod>,
+    plus: Option<u32>,
+    date: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawPeriod {
+    Month,
+    Quarter,
+    Year,
+}
+
+#[derive(Deserialize)]
+struct RawCalendar {
+    id: Spanned<String>,
+    #[serde(flatten)]
+    calendar: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRegion {
+    id: Spanned<String>,
+    calendar: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMerchant {
+    id: Spanned<String>,
+    #[serde(default)]
+    region: Option<Spanned<String>>,
+    #[serde(default)]
+    category: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLane {
+    id: Spanned<String>,
+    #[serde(default)]
+    combine: RawCombine,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawCombine {
+    #[default]
+    All,
+    Best,
+    First,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDeployment {
+    id: Spanned<String>,
+    policy: Spanned<String>,
+    lane: Spanned<String>,
+    unit: Spanned<String>,
+    issuer: Spanned<String>,
+    #[serde(default)]
+    scope: RawScope,
+    from: Option<Spanned<Text>>,
+    until: Option<Spanned<Text>>,
+    mode: Option<Spanned<String>>,
+    #[serde(default)]
+    cap: RawCap,
+    budget: Option<Spanned<RawBudget>>,
+    parameters: Option<Spanned<toml::Table>>,
+}
+
+/// A time, written as text or as TOML's own.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Text {
+    Text(String),
+    Time(toml::value::Datetime),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawScope {
+    region: Option<String>,
+    merchant: Option<Spanned<String>>,
+    category: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCap {
+    per_event: Option<Spanned<u64>>,
+    #[serde(default)]
+    over_event: RawOverEvent,
+    per_member_per_day: Option<Spanned<u64>>,
+    per_member_per_month: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawOverEvent {
+    #[default]
+    Reject,
+    Reduce,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawBudget {
+    Points(u64),
+    Table(RawBudgetTable),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBudgetTable {
+    points: u64,
+    #[serde(default = "yes")]
+    partial: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
+    let at = Lines { text };
+    let raw = at.read()?;
+    let zone = at.check("program.timezone", &raw.program.timezone, |name| Zone::parse(name))?;
+    let calendars = Named::collect(
+        &at,
+        "calendar",
+        raw.calendar,
+        |raw| raw.id.clone(),
+        |field, raw| at.calendar(field, raw),
+    )?;
+    let mut warnings = Vec::new();
+    let regions = at.regions(raw.region, &calendars)?;
+    let merchants = at.merchants(raw.merchant, &regions, &mut warnings)?;
+    let units =
+        Named::collect(&at, "unit", raw.unit, |raw| raw.id.clone(), |field, raw| at.unit(field, raw))?;
+    let lanes = Named::collect(&at, "lane", raw.lane, |raw| raw.id.clone(), |_, raw| Ok(lane(&raw)))?;
+    let context = Context { at: &at, units: &units, lanes: &lanes, merchants: &merchants };
+    let deployments = Named::collect(
+        &at,
+        "deployment",
+        raw.deployment,
+        |raw| raw.id.clone(),
+        |field, raw| context.deployment(field, raw),
+    )?;
+    Ok(Program {
+        name: raw.program.name,
+        zone,
+        units: units.items,
+        lanes: lanes.items,
+        deployments: deployments.items,
+        warnings,
+        merchants,
+        calendars: calendars.items,
+        regions,
+    })
+}
+
+/// Items of one kind, found by their names.
+struct Named<T> {
+    kind: &'static str,
+    items: Vec<T>,
+    places: HashMap<String, usize>,
+}
+
+impl<T> Named<T> {
+    fn collect<Raw>(
+        at: &Lines<'_>,
+        kind: &'static str,
+        raws: Vec<Raw>,
+        id: fn(&Raw) -> Spanned<String>,
+        item: impl Fn(&str, Raw) -> Result<T, InvalidProgram>,
+    ) -> Result<Self, InvalidProgram> {
+        let mut named = Self { kind, items: Vec::new(), places: HashMap::new() };
+        for (index, raw) in raws.into_iter().enumerate() {
+            let id = id(&raw);
+            at.new_name(
+                &format!("{kind}[{index}].id"),
+                &id,
+                named.places.contains_key(id.as_ref().as_str()),
+            )?;
+            named.places.insert(id.into_inner(), index);
+            named.items.push(item(&format!("{kind}[{index}]"), raw)?);
+        }
+        Ok(named)
+    }
+
+    /// Returns the place of the item that a field names.
+    fn find(&self, at: &Lines<'_>, field: &str, name: &Spanned<String>) -> Result<usize, InvalidProgram> {
+        let kind = self.kind;
+        let missing = || format!("there is no [[{kind}]] with the id {:?}; {}", name.as_ref(), self.offer());
+        self.places
+            .get(name.as_ref().as_str())
+            .copied()
+            .ok_or_else(|| at.wrong(field, name.span(), missing()))
+    }
+
+    fn offer(&self) -> String {
+        let mut names: Vec<_> = self.places.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        if names.is_empty() {
+            "the program has none".to_owned()
+        } else {
+            format!("there is {}", names.join(", "))
+        }
+    }
+}
+
+fn lane(raw: &RawLane) -> Lane {
+    let combine = match raw.combine {
+        RawCombine::All => Combine::All,
+        RawCombine::Best => Combine::Best,
+        RawCombine::First => Combine::First,
+    };
+    Lane { id: raw.id.as_ref().as_str().into(), combine }
+}
+
+/// The text, to say in which line a field stands.
+struct Lines<'a> {
+    text: &'a str,
+}
+
+impl Lines<'_> {
+    fn read(&self) -> Result<RawProgram, InvalidProgram> {
+        let wrong = |path: String, error: &toml::de::Error| {
+            // `Spanned` shows up in the path under a name of its own.
+            let path = path.replace(".$__serde_spanned_private_value", "");
+            let field = if path == "." { "program file".to_owned() } else { path };
+            self.wrong(&field, error.span().unwrap_or(0..0), error.message().to_owned())
+        };
+        let document = toml::Deserializer::parse(self.text).map_err(|error| wrong(".".to_owned(), &error))?;
+        serde_path_to_error::deserialize(document)
+            .map_err(|error| wrong(error.path().to_string(), error.inner()))
+    }
+
+    fn wrong(&self, field: &str, span: std::ops::Range<usize>, reason: impl Into<String>) -> InvalidProgram {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let line = before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1);
+        InvalidProgram { line, field: field.to_owned(), reason: reason.into() }
+    }
+
+    fn check<T, U>(
+        &self,
+        field: &str,
+        value: &Spanned<T>,
+        check: impl FnOnce(&T) -> Result<U, String>,
+    ) -> Result<U, InvalidProgram> {
+        check(value.as_ref()).map_err(|reason| self.wrong(field, value.span(), reason))
+    }
+
+    fn new_name(&self, field: &str, id: &Spanned<String>, taken: bool) -> Result<(), InvalidProgram> {
+        let name = id.as_ref();
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(self.wrong(field, id.span(), "must not be empty or have control characters"));
+        }
+        if taken {
+            return Err(self.wrong(field, id.span(), format!("{name:?} stands here for the second time")));
+        }
+        Ok(())
+    }
+
+    fn calendar(&self, field: &str, raw: RawCalendar) -> Result<Calendar, InvalidProgram> {
+        let wrong = |error: toml::de::Error| self.wrong(field, raw.id.span(), error.message().to_owned());
+        raw.calendar.try_into().map_err(wrong)
+    }
+
+    fn regions(
+        &self,
+        raws: Vec<RawRegion>,
+        calendars: &Named<Calendar>,
+    ) -> Result<HashMap<String, Option<usize>>, InvalidProgram> {
+        let mut regions = HashMap::new();
+        for (index, raw) in raws.into_iter().enumerate() {
+            self.new_name(&format!("region[{index}].id"), &raw.id, regions.contains_key(raw.id.as_ref()))?;
+            let calendar = raw.calendar.as_ref();
+            let calendar = calendar
+                .map(|name| calendars.find(self, &format!("region[{index}].calendar"), name))
+                .transpose()?;
+            regions.insert(raw.id.into_inner(), calendar);
+        }
+        Ok(regions)
+    }
+
+    fn merchants(
+        &self,
+        raws: Vec<RawMerchant>,
+        regions: &HashMap<String, Option<usize>>,
+        warnings: &mut Vec<String>,
+    ) -> Result<HashMap<MerchantId, Merchant>, InvalidProgram> {
+        let mut merchants = HashMap::new();
+        for (index, raw) in raws.into_iter().enumerate() {
+            let id = MerchantId::from(raw.id.as_ref().as_str());
+            self.new_name(&format!("merchant[{index}].id"), &raw.id, merchants.contains_key(&id))?;
+            let region = raw.region.map(Spanned::into_inner).unwrap_or_default();
+            if !region.is_empty() && !ancestors(&region).any(|path| regions.contains_key(path)) {
+                warnings.push(format!(
+                    "merchant {id}: no [[region]] is {region:?} or above it, so it has no market days"
+                ));
+            }
+            let calendar = ancestors(&region).find_map(|path| regions.get(path).copied().flatten());
+            merchants.insert(id.clone(), Merchant { id, region, category: raw.category, calendar });
+        }
+        Ok(merchants)
+    }
+
+    fn unit(&self, field: &str, raw: RawUnit) -> Result<Unit, InvalidProgram> {
+        let expiry = raw
+            .expires
+            .as_ref()
+            .map(|raw| self.check(&format!("{field}.expires"), raw, expiry))
+            .transpose()?;
+        Ok(Unit { id: raw.id.as_ref().as_str().into(), expiry: expiry.unwrap_or_default() })
+    }
+
+    fn points(&self, field: &str, points: &Spanned<u64>) -> Result<Points, InvalidProgram> {
+        self.check(field, points, |points| points_within(*points))
+    }
+}
+
+fn points_within(points: u64) -> Result<Points, String> {
+    Points::new(points).ok_or_else(|| format!("is {points}; at most {} is allowed", Points::MAX))
+}
+
+fn expiry(raw: &RawExpiry) -> Result<Expiry, String> {
+    const FORMS: &str =
+        "write { months = 12 }, { days = 365 }, { end_of = \"year\", plus = 1 } or { date = \"2026-12-31\" }";
+    if let Some(date) = &raw.date {
+        let alone = raw.months.is_none() && raw.days.is_none() && raw.end_of.is_none() && raw.plus.is_none();
+        let date: NaiveDate = date.parse().map_err(|_| format!("{date:?} is not a date; {FORMS}"))?;
+        return if alone { Ok(Expiry::On(date)) } else { Err(format!("a date stands alone; {FORMS}")) };
+    }
+    if raw.months.is_none() && raw.days.is_none() && raw.end_of.is_none() {
+        return Err(format!("says nothing; {FORMS}, or leave it out for points that stay"));
+    }
+    if raw.plus.is_some() && raw.end_of.is_none() {
+        return Err(format!("`plus` counts periods and needs `end_of`; {FORMS}"));
+    }
+    let period = raw.end_of.map(|period| match period {
+        RawPeriod::Month => Period::Month,
+        RawPeriod::Quarter => Period::Quarter,
+        RawPeriod::Year => Period::Year,
+    });
+    Ok(Expiry::After {
+        months: raw.months.unwrap_or(0),
+        days: u64::from(raw.days.unwrap_or(0)),
+        end_of: period.map(|period| (period, raw.plus.unwrap_or(0))),
+    })
+}
+
+/// What a deployment may refer to.
+struct Context<'a> {
+    at: &'a Lines<'a>,
+    units: &'a Named<Unit>,
+    lanes: &'a Named<Lane>,
+    merchants: &'a HashMap<MerchantId, Merchant>,
+}
+
+impl Context<'_> {
+    fn deployment(&self, field: &str, raw: RawDeployment) -> Result<Deployment, InvalidProgram> {
+        let at = self.at;
+        let within = |name: &str| format!("{field}.{name}");
+        let line = at.wrong("", raw.policy.span(), "").line;
+        let until = raw.until.as_ref().map(|text| at.check(&within("until"), text, instant)).transpose()?;
+        let from = raw.from.as_ref().map(|text| at.check(&within("from"), text, instant)).transpose()?;
+        let from = from.unwrap_or(Instant::from_millis(i64::MIN));
+        if let (Some(until), Some(text)) = (until, &raw.until)
+            && until <= from
+        {
+            return Err(at.wrong(
+                &within("until"),
+                text.span(),
+                "is not after `from`; `until` is the first instant without it",
+            ));
+        }
+        Ok(Deployment {
+            policy: at.check(&within("policy"), &raw.policy, |text| policy(text))?,
+            lane: self.lanes.find(at, &within("lane"), &raw.lane)?,
+            unit: self.units.find(at, &within("unit"), &raw.unit)?,
+            issuer: at.check(&within("issuer"), &raw.issuer, |text| issuer(text))?,
+            scope: self.scope(&within("scope"), raw.scope)?,
+            from,
+            until: until.unwrap_or(Instant::NEVER),
+            mode: raw
+                .mode
+                .as_ref()
+                .map_or(Ok(Mode::Live), |text| at.check(&within("mode"), text, |text| mode(text)))?,
+            cap: self.cap(&within("cap"), &raw.cap)?,
+            budget: raw.budget.as_ref().map(|raw| at.check(&within("budget"), raw, budget)).transpose()?,
+            parameters: raw.parameters.map_or_else(
+                || Ok("{}".to_owned()),
+                |table| at.check(&within("parameters"), &table, parameters),
+            )?,
+            id: raw.id.into_inner().into(),
+            line,
+        })
+    }
+
+    fn scope(&self, field: &str, raw: RawScope) -> Result<Scope, InvalidProgram> {
+        if let Some(merchant) = &raw.merchant {
+            let known = self.merchants.contains_key(merchant.as_ref().as_str());
+            let reason = || format!("there is no [[merchant]] with the id {:?}", merchant.as_ref());
+            known
+                .then_some(())
+                .ok_or_else(|| self.at.wrong(&format!("{field}.merchant"), merchant.span(), reason()))?;
+        }
+        let merchant = raw.merchant.map(|merchant| merchant.into_inner().into());
+        Ok(Scope { region: raw.region, merchant, category: raw.category })
+    }
+
+    fn cap(&self, field: &str, raw: &RawCap) -> Result<Cap, InvalidProgram> {
+        let points = |name: &str, points: &Option<Spanned<u64>>| {
+            points.as_ref().map(|points| self.at.points(&format!("{field}.{name}"), points)).transpose()
+        };
+        Ok(Cap {
+            per_event: points("per_event", &raw.per_event)?,
+            over_event: match raw.over_event {
+                RawOverEvent::Reject => OverEvent::Reject,
+                RawOverEvent::Reduce => OverEvent::Reduce,
+            },
+            per_member_per_day: points("per_member_per_day", &raw.per_member_per_day)?,
+            per_member_per_month: points("per_member_per_month", &raw.per_member_per_month)?,
+        })
+    }
+}
+
+fn instant(text: &Text) -> Result<Instant, String> {
+    match text {
+        Text::Text(text) => Instant::parse(text),
+        Text::Time(time) => Instant::parse(&time.to_string()),
+    }
+}
+
+fn policy(text: &str) -> Result<PolicyRef, String> {
+    const FORMS: &str = "write name, name@version or sha256: and 64 hexadecimal digits";
+    if let Some(digest) = text.strip_prefix("sha256:") {
+        let hexadecimal =
+            digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        return if hexadecimal {
+            Ok(PolicyRef::Digest(digest.to_owned()))
+        } else {
+            Err(format!("{text:?} is not a digest; {FORMS}"))
+        };
+    }
+    let (name, version) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte))
+    };
+    if !plain(name) || name.starts_with('.') || !version.is_none_or(plain) {
+        return Err(format!("{text:?} is not a policy's name; {FORMS}"));
+    }
+    Ok(PolicyRef::Named { name: name.to_owned(), version: version.map(str::to_owned) })
+}
+
+fn issuer(text: &str) -> Result<IssuerRule, String> {
+    match text {
+        "platform" => Ok(IssuerRule::Platform),
+        "merchant" => Ok(IssuerRule::MerchantOfEvent),
+        other => Err(format!(
+            "{other:?} cannot issue; write \"platform\", or \"merchant\" for the merchant of the event"
+        )),
+    }
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    match text {
+        "live" => Ok(Mode::Live),
+        "shadow" => Ok(Mode::Shadow),
+        other => Err(format!("{other:?} is not a mode of this release; write \"live\" or \"shadow\"")),
+    }
+}
+
+fn budget(raw: &RawBudget) -> Result<Budget, String> {
+    let (points, partial) = match raw {
+        RawBudget::Points(points) => (*points, true),
+        RawBudget::Table(table) => (table.points, table.partial),
+    };
+    Ok(Budget { points: points_within(points)?, partial })
+}
+
+/// Returns parameters as JSON with sorted keys, so that the same parameters have the same digest.
+fn parameters(table: &toml::Table) -> Result<String, String> {
+    let value = json("parameters", &toml::Value::Table(table.clone()))?;
+    Ok(value.to_string())
+}
+
+fn json(path: &str, value: &toml::Value) -> Result<serde_json::Value, String> {
+    Ok(match value {
+        toml::Value::String(text) => text.clone().into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::Boolean(yes) => (*yes).into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Float(number) => {
+            return Err(format!(
+                "{path} is the float {number}; write an exact decimal as text, \"{number}\""
+            ));
+        }
+        toml::Value::Array(items) => {
+            let items = items.iter().enumerate().map(|(index, item)| json(&format!("{path}[{index}]"), item));
+            serde_json::Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        toml::Value::Table(table) => {
+            let fields =
+                table.iter().map(|(key, value)| Ok((key.clone(), json(&format!("{path}.{key}"), value)?)));
+            let sorted: std::collections::BTreeMap<_, _> = fields.collect::<Result<_, String>>()?;
+            serde_json::Value::Object(sorted.into_iter().collect())
+        }
+    })
+}

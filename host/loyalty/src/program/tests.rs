@@ -1,0 +1,293 @@
+//! What a program file must be, and where and when its parts apply.
+
+use chrono::NaiveDate;
+
+use super::{Expiry, Period, Program};
+use crate::event::Event;
+
+const PROGRAM: &str = r#"[program]
+name = "红米好物"
+timezone = "Asia/Shanghai"
+
+[[unit]]
+id = "points"
+expires = { months = 12 }
+
+[[calendar]]
+id = "xixian"
+any = [{ lunar_digits = [1, 4, 7], on_missing_day = "skip" }]
+
+[[region]]
+id = "cn/henan/xixian"
+calendar = "xixian"
+
+[[merchant]]
+id = "store-330"
+region = "cn/henan/xixian"
+category = "supermarket"
+
+[[lane]]
+id = "base"
+combine = "all"
+
+[[deployment]]
+id = "spend"
+policy = "spend"
+lane = "base"
+unit = "points"
+issuer = "platform"
+scope = { region = "cn/henan" }
+from = "2017-01-01T00:00:00+08:00"
+until = "2027-01-01T00:00:00+08:00"
+mode = "live"
+cap = { per_event = 500, per_member_per_day = 2000 }
+budget = 1000000
+parameters = { points = "1", per = 100, exclude_categories = ["tobacco"] }
+"#;
+
+fn with(from: &str, to: &str) -> String {
+    assert!(PROGRAM.contains(from), "{from} is not in the program");
+    PROGRAM.replacen(from, to, 1)
+}
+
+#[test]
+fn the_program_of_the_design_is_taken() {
+    let program = Program::parse(PROGRAM).unwrap();
+    let [spend] = &*program.deployments else { unreachable!("there is one deployment") };
+    assert_eq!(spend.parameters, r#"{"exclude_categories":["tobacco"],"per":100,"points":"1"}"#);
+    assert_eq!((spend.line, program.warnings.len()), (28, 0));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_line_field_and_mend() {
+    let rows = [
+        (
+            "timezone = \"Asia/Shanghai\"",
+            "timezone = \"China\"",
+            "line 3: program.timezone: \"China\" is not a time zone; write an IANA name such as Asia/Shanghai",
+        ),
+        (
+            "name = \"红米好物\"",
+            "nmae = \"红米好物\"",
+            "line 2: program.nmae: unknown field `nmae`, expected `name` or `timezone`",
+        ),
+        ("[[unit]]", "[[unti]]", "line 5: unti: unknown field `unti`"),
+        ("{ months = 12 }", "{ weeks = 3 }", "line 7: unit[0].expires.weeks: unknown field `weeks`"),
+        ("{ months = 12 }", "{}", "line 7: unit[0].expires: says nothing; write { months = 12 }"),
+        ("{ months = 12 }", "{ plus = 1 }", "line 7: unit[0].expires: says nothing"),
+        (
+            "{ months = 12 }",
+            "{ months = 1, plus = 1 }",
+            "line 7: unit[0].expires: `plus` counts periods and needs `end_of`",
+        ),
+        (
+            "{ months = 12 }",
+            "{ date = \"2026-13-01\" }",
+            "line 7: unit[0].expires: \"2026-13-01\" is not a date",
+        ),
+        (
+            "{ months = 12 }",
+            "{ date = \"2026-12-31\", days = 1 }",
+            "line 7: unit[0].expires: a date stands alone",
+        ),
+        ("[1, 4, 7]", "[1, 4, 17]", "calendar[0]"),
+        ("lunar_digits", "lunar_digit", "calendar[0]"),
+        (
+            "calendar = \"xixian\"",
+            "calendar = \"xian\"",
+            "line 15: region[0].calendar: there is no [[calendar]] with the id \"xian\"; there is xixian",
+        ),
+        (
+            "id = \"store-330\"",
+            "id = \"\"",
+            "line 18: merchant[0].id: must not be empty or have control characters",
+        ),
+        (
+            "combine = \"all\"",
+            "combine = \"some\"",
+            "line 24: lane[0].combine: unknown variant `some`, expected one of `all`, `best`, `first`",
+        ),
+        (
+            "lane = \"base\"",
+            "lane = \"bonus\"",
+            "line 29: deployment[0].lane: there is no [[lane]] with the id \"bonus\"; there is base",
+        ),
+        (
+            "unit = \"points\"",
+            "unit = \"green\"",
+            "line 30: deployment[0].unit: there is no [[unit]] with the id \"green\"; there is points",
+        ),
+        (
+            "policy = \"spend\"",
+            "policy = \"../spend\"",
+            "line 28: deployment[0].policy: \"../spend\" is not a policy's name",
+        ),
+        (
+            "policy = \"spend\"",
+            "policy = \"sha256:12\"",
+            "line 28: deployment[0].policy: \"sha256:12\" is not a digest",
+        ),
+        (
+            "issuer = \"platform\"",
+            "issuer = \"bank\"",
+            "line 31: deployment[0].issuer: \"bank\" cannot issue",
+        ),
+        (
+            "mode = \"live\"",
+            "mode = \"canary\"",
+            "line 35: deployment[0].mode: \"canary\" is not a mode of this release",
+        ),
+        (
+            "2017-01-01T00:00:00+08:00",
+            "2017-01-01",
+            "line 33: deployment[0].from: \"2017-01-01\" is not a time",
+        ),
+        (
+            "2027-01-01T00:00:00+08:00",
+            "2017-01-01T00:00:00+08:00",
+            "line 34: deployment[0].until: is not after `from`",
+        ),
+        ("per_event = 500", "per_event = -500", "line 36: deployment[0].cap.per_event"),
+        (
+            "per_event = 500",
+            "per_evnt = 500",
+            "line 36: deployment[0].cap.per_evnt: unknown field `per_evnt`",
+        ),
+        (
+            "per_event = 500",
+            "per_event = 1000000000000001",
+            "line 36: deployment[0].cap.per_event: is 1000000000000001; at most 1000000000000000 is allowed",
+        ),
+        (
+            "points = \"1\"",
+            "points = 1.5",
+            "line 38: deployment[0].parameters: parameters.points is the float 1.5; write an exact decimal as text, \"1.5\"",
+        ),
+        (
+            "scope = { region = \"cn/henan\" }",
+            "scope = { merchant = \"store-1\" }",
+            "line 32: deployment[0].scope.merchant: there is no [[merchant]] with the id \"store-1\"",
+        ),
+        ("name = \"红米好物\"", "name = 红米好物", "line 2: program file: "),
+    ];
+    for (from, to, expected) in rows {
+        let refusal = Program::parse(&with(from, to)).map(|_| ()).unwrap_err().to_string();
+        assert!(refusal.contains(expected), "{to}\n  expected {expected}\n  but got  {refusal}");
+    }
+}
+
+#[test]
+fn names_stand_once() {
+    for kind in ["unit", "calendar", "region", "merchant", "lane", "deployment"] {
+        let begin = PROGRAM.find(&format!("[[{kind}]]")).unwrap();
+        let table = PROGRAM[begin..].split("\n\n").next().unwrap();
+        let refusal = Program::parse(&format!("{PROGRAM}\n{table}\n")).map(|_| ()).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("{kind}[1].id")) && refusal.contains("second time"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_region_without_a_calendar_is_odd_but_not_wrong() {
+    let program = Program::parse(&with("region = \"cn/henan/xixian\"", "region = \"cn/hubei\"")).unwrap();
+    assert_eq!(
+        program.warnings,
+        ["merchant store-330: no [[region]] is \"cn/hubei\" or above it, so it has no market days"]
+    );
+}
+
+fn purchase(time: &str, merchant: &str) -> Event {
+    let json = format!(
+        r#"{{"specversion":"1.0","id":"1","source":"/m","type":"jifen.purchase.completed","time":"{time}","data":{{"order":"o","member":"ann","merchant":"{merchant}","currency":"CNY","lines":[{{"sku":"a","category":"c","quantity":1,"amount":1}}]}}}}"#
+    );
+    Event::parse(json.as_bytes()).unwrap()
+}
+
+#[test]
+fn an_event_falls_on_the_day_of_the_program_zone() {
+    let program = Program::parse(PROGRAM).unwrap();
+    let rows = [
+        // A26: 2025-07-25 is 闰六月初一, the day before is 六月三十.
+        ("2025-07-24T23:59:59.999+08:00", "2025-07-24", false),
+        ("2025-07-25T00:00:00+08:00", "2025-07-25", true),
+        ("2025-07-24T16:00:00Z", "2025-07-25", true),
+        ("2025-07-24T12:00:00-04:00", "2025-07-25", true),
+    ];
+    for (time, day, market_day) in rows {
+        let event = purchase(time, "store-330");
+        let today = program.situate(&event).unwrap().today;
+        let civil = format!("{}-{:02}-{:02}", today.day.year(), today.day.month(), today.day.day_of_month());
+        assert_eq!((civil.as_str(), today.market_day), (day, market_day), "{time}");
+    }
+}
+
+#[test]
+fn an_event_out_of_place_is_refused() {
+    let program = Program::parse(PROGRAM).unwrap();
+    let rows = [
+        (
+            "2025-07-25T00:00:00+08:00",
+            "store-331",
+            "data.merchant: \"store-331\" is not a merchant of the program",
+        ),
+        ("2101-01-01T00:00:00+08:00", "store-330", "time: calendar_range"),
+        ("1899-12-31T12:00:00+08:00", "store-330", "time: calendar_range"),
+    ];
+    for (time, merchant, expected) in rows {
+        let refusal = program.situate(&purchase(time, merchant)).map(|_| ()).unwrap_err().to_string();
+        assert!(refusal.contains(expected), "expected {expected}, got {refusal}");
+    }
+    assert!(program.situate(&purchase("1900-01-01T00:00:00+08:00", "store-330")).is_ok());
+    assert!(program.situate(&purchase("2100-12-31T23:59:59+08:00", "store-330")).is_ok());
+}
+
+#[test]
+fn a_deployment_applies_in_its_scope_and_interval() {
+    let inside = "2025-07-25T00:00:00+08:00";
+    let region = "scope = { region = \"cn/henan\" }";
+    let rows = [
+        (region, region, inside, true),
+        (region, "scope = { region = \"cn/henan/xixian\" }", inside, true),
+        (region, "scope = { region = \"cn/hen\" }", inside, false),
+        (region, "scope = { region = \"cn/henan/xixian/east\" }", inside, false),
+        (region, "scope = { merchant = \"store-330\" }", inside, true),
+        (region, "scope = { category = \"supermarket\" }", inside, true),
+        (region, "scope = { category = \"diner\" }", inside, false),
+        (region, "scope = { region = \"cn/henan\", category = \"diner\" }", inside, false),
+        (region, "", inside, true),
+        (region, region, "2016-12-31T23:59:59.999+08:00", false),
+        (region, region, "2017-01-01T00:00:00+08:00", true),
+        (region, region, "2026-12-31T23:59:59.999+08:00", true),
+        (region, region, "2027-01-01T00:00:00+08:00", false),
+    ];
+    for (from, to, time, expected) in rows {
+        let program = Program::parse(&with(from, to)).unwrap();
+        let event = purchase(time, "store-330");
+        let situation = program.situate(&event).unwrap();
+        assert_eq!(program.deployments[0].applies(&event, &situation), expected, "{to} at {time}");
+    }
+}
+
+#[test]
+fn points_end_when_the_unit_says() {
+    let months = |months| Expiry::After { months, days: 0, end_of: None };
+    let end_of = |months, period, plus| Expiry::After { months, days: 0, end_of: Some((period, plus)) };
+    let rows = [
+        // D1.
+        (months(1), "2026-01-25", "2026-02-25"),
+        (months(1), "2026-01-31", "2026-02-28"),
+        (months(1), "2028-01-31", "2028-02-29"),
+        (months(0), "2026-01-25", "2026-01-25"),
+        (end_of(1, Period::Month, 0), "2026-01-10", "2026-02-28"),
+        // D8, C12.
+        (Expiry::After { months: 0, days: 30, end_of: None }, "2026-01-24", "2026-02-23"),
+        (end_of(12, Period::Month, 0), "2020-07-06", "2021-07-31"),
+        (end_of(0, Period::Year, 1), "2026-01-01", "2027-12-31"),
+        (end_of(0, Period::Year, 0), "2026-12-31", "2026-12-31"),
+        (end_of(0, Period::Quarter, 0), "2026-02-28", "2026-03-31"),
+        (end_of(0, Period::Quarter, 1), "2026-10-01", "2027-03-31"),
+    ];
+    for (expiry, first, last) in rows {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        assert_eq!(expiry.last_day(day(first)), Some(day(last)), "{expiry:?} from {first}");
+    }
+}

@@ -1,0 +1,217 @@
+//! The program at work: a program file with every policy loaded, under one digest.
+//!
+//! It never changes. A swap builds the next one and lets events in flight finish on the one they began with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jifen_engine::{Policy, PolicyStore};
+use jifen_ledger::{Ledger, Logged, Needs};
+use jifen_loyalty::program::Deployment;
+use jifen_loyalty::{DeploymentId, Program, Receipt};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::HostError;
+use crate::facts::needs_of;
+use crate::releases::{Release, Releases, parse_digest};
+
+/// A program with its policies.
+pub(crate) struct Active {
+    /// The program.
+    pub(crate) program: Program,
+    /// The SHA-256 of the program's document, in hexadecimal: it pins file, components, parameters and tables.
+    pub(crate) digest: String,
+    /// What of a member's history its policies and caps need.
+    pub(crate) needs: Needs,
+    /// Deployments that have a budget.
+    pub(crate) budgets: Vec<DeploymentId>,
+    /// What every receipt line says of the program.
+    pub(crate) pins: Pins,
+    document: Vec<u8>,
+    /// By deployment: the policy, and what of a member's history it can ask for.
+    policies: Vec<(Arc<Policy>, Needs)>,
+    places: BTreeMap<DeploymentId, usize>,
+}
+
+/// A deployment with its policy.
+pub(crate) struct Deployed<'a> {
+    /// The deployment.
+    pub(crate) deployment: &'a Deployment,
+    /// Its policy.
+    pub(crate) policy: &'a Policy,
+    /// What of a member's history the policy can ask for.
+    pub(crate) needs: Needs,
+}
+
+/// The document that the digest is of.
+#[derive(Serialize, Deserialize)]
+struct Document {
+    program: String,
+    #[serde(flatten)]
+    pins: Pins,
+}
+
+impl Document {
+    fn of(digest: &str, ledger: &dyn Ledger) -> Result<Self, HostError> {
+        let unknown = || HostError::UnknownProgram { digest: digest.to_owned() };
+        let key = parse_digest(digest).ok_or_else(unknown)?;
+        let bytes = ledger.program(&key)?.ok_or_else(unknown)?;
+        serde_json::from_slice(&bytes).map_err(|_| unknown())
+    }
+}
+
+/// Returns the program that decided an entry, without its policies.
+pub(crate) fn program_of(ledger: &dyn Ledger, logged: &Logged) -> Result<(Program, Pins), HostError> {
+    let receipt = Receipt::inputs(&logged.receipt).map_err(HostError::Receipt)?;
+    let Document { program, pins } = Document::of(&receipt.program, ledger)?;
+    Ok((Program::parse(&program).map_err(HostError::Program)?, pins))
+}
+
+/// What a program depends on beside its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pins {
+    /// The SHA-256 of the calendar tables.
+    pub(crate) calendars: String,
+    /// The version of the time zone table.
+    pub(crate) timezones: String,
+    /// What each deployment runs, in the order of the file.
+    pub(crate) policies: Vec<Pin>,
+}
+
+/// What a deployment runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pin {
+    /// The deployment.
+    pub(crate) deployment: String,
+    /// The policy's name and version.
+    pub(crate) policy: String,
+    /// The SHA-256 of the component.
+    pub(crate) component: String,
+    /// The SHA-256 of the parameters.
+    pub(crate) parameters: String,
+}
+
+impl Active {
+    /// Loads the program of a file with the releases that it names.
+    pub(crate) fn from_file(
+        text: &str,
+        releases: &Releases<'_>,
+        store: &PolicyStore,
+    ) -> Result<Self, HostError> {
+        let program = Program::parse(text).map_err(HostError::Program)?;
+        let find = |deployment: &Deployment| {
+            let not_found =
+                |source| HostError::Deployment { line: deployment.line, id: deployment.id.clone(), source };
+            releases.find(&deployment.policy).map_err(not_found)
+        };
+        let found = program.deployments.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        Self::load(text, program, &found, store)
+    }
+
+    /// Loads the program of a digest as the ledger kept it.
+    pub(crate) fn from_ledger(
+        digest: &str,
+        ledger: &dyn Ledger,
+        releases: &Releases<'_>,
+        store: &PolicyStore,
+    ) -> Result<Self, HostError> {
+        let document = Document::of(digest, ledger)?;
+        let program = Program::parse(&document.program).map_err(HostError::Program)?;
+        let find = |(deployment, pin): (&Deployment, &Pin)| {
+            let not_found =
+                |source| HostError::Deployment { line: deployment.line, id: deployment.id.clone(), source };
+            releases.find_digest(&pin.component).map_err(not_found)
+        };
+        let found = program.deployments.iter().zip(&document.pins.policies).map(find);
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        let active = Self::load(&document.program, program, &found, store)?;
+        if active.digest != digest {
+            let (then, now) = (Box::new(document.pins), Box::new(active.pins));
+            return Err(HostError::OtherTables { digest: digest.to_owned(), then, now });
+        }
+        Ok(active)
+    }
+
+    fn load(text: &str, program: Program, found: &[Release], store: &PolicyStore) -> Result<Self, HostError> {
+        let policies = program.deployments.iter().zip(found).map(|(deployment, release)| {
+            let refused =
+                |source| HostError::Policy { line: deployment.line, id: deployment.id.clone(), source };
+            let policy = store.policy(&release.component, &deployment.parameters).map_err(refused)?;
+            let needs = needs_of(&policy);
+            Ok((policy, needs))
+        });
+        let policies = policies.collect::<Result<Vec<_>, HostError>>()?;
+        let pins = Pins::new(&program, found);
+        let document = Document { program: text.to_owned(), pins: pins.clone() };
+        let document = serde_json::to_vec(&document).expect("text always serializes");
+        let budgets = program.deployments.iter().filter(|deployment| deployment.budget.is_some());
+        let places = program.deployments.iter().map(|deployment| deployment.id.clone()).zip(0..);
+        Ok(Self {
+            digest: hex::encode(Sha256::digest(&document)),
+            needs: needs(&program, &policies),
+            budgets: budgets.map(|deployment| deployment.id.clone()).collect(),
+            places: places.collect(),
+            pins,
+            document,
+            policies,
+            program,
+        })
+    }
+
+    /// Writes the program and its releases into the ledger, so that replay needs nothing else.
+    pub(crate) fn keep(&self, ledger: &dyn Ledger, releases: &Releases<'_>) -> Result<(), HostError> {
+        for pin in &self.pins.policies {
+            releases.keep(&pin.component, ledger)?;
+        }
+        ledger.put_program(&Sha256::digest(&self.document).into(), &self.document)?;
+        Ok(())
+    }
+
+    /// Returns the deployments of a lane, in the order of the file.
+    pub(crate) fn lane(&self, place: usize) -> impl Iterator<Item = Deployed<'_>> {
+        let in_lane = self.program.deployments.iter().zip(&self.policies);
+        let in_lane = in_lane.filter(move |(deployment, _)| deployment.lane == place);
+        in_lane.map(|(deployment, (policy, needs))| Deployed { deployment, policy, needs: *needs })
+    }
+
+    /// Returns the deployment of that name.
+    pub(crate) fn deployment(&self, id: &DeploymentId) -> Option<&Deployment> {
+        self.program.deployments.get(*self.places.get(id)?)
+    }
+}
+
+impl Pins {
+    fn new(program: &Program, found: &[Release]) -> Self {
+        let pin = |(deployment, release): (&Deployment, &Release)| Pin {
+            deployment: deployment.id.as_str().to_owned(),
+            policy: release.name(),
+            component: release.digest.clone(),
+            parameters: hex::encode(Sha256::digest(&deployment.parameters)),
+        };
+        Self {
+            calendars: calendars_digest(),
+            timezones: jifen_loyalty::time::ZONES_VERSION.to_owned(),
+            policies: program.deployments.iter().zip(found).map(pin).collect(),
+        }
+    }
+}
+
+fn calendars_digest() -> String {
+    let mut digest = Sha256::new();
+    for byte in rules_guest::calendar::table_bytes() {
+        digest.update([byte]);
+    }
+    hex::encode(digest.finalize())
+}
+
+/// Returns what of a member's history the deployments need together.
+fn needs(program: &Program, policies: &[(Arc<Policy>, Needs)]) -> Needs {
+    let mut all = Needs::default();
+    for (deployment, (_, needs)) in program.deployments.iter().zip(policies) {
+        all.purchases_by_day |= needs.purchases_by_day;
+        all.granted_by_day |= needs.granted_by_day || deployment.cap.over_periods();
+        all.lots |= needs.lots;
+    }
+    all
+}

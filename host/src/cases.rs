@@ -1,0 +1,132 @@
+//! Cases in the component: what a policy answers to a fixture, through the engine that answers in production.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jifen_engine::{PolicyError, PolicyStore, Prepared, Refusal};
+use jifen_loyalty::day::BusinessDay;
+use jifen_loyalty::facts::{Answer, Fact};
+use jifen_loyalty::receipt::Evaluation;
+use jifen_loyalty::{Event, Facts, Fault, InvalidEvent, Points, Proposal, Recipient};
+use rules_guest::case::{self, Case, Date, Outcome, Question};
+
+/// Why a case could not be run. That a policy answers otherwise is no error.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CaseError {
+    /// The case's event is none.
+    #[error("event: {0}")]
+    Event(InvalidEvent),
+    /// The case states more points than there can be.
+    #[error("points_so_far: {0} is more than there can be")]
+    PointsSoFar(u64),
+    /// The component cannot be used.
+    #[error(transparent)]
+    Policy(PolicyError),
+}
+
+/// Returns the files of a policy's cases, in order.
+pub(crate) fn case_files(policy: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let files = policy.join("cases").read_dir()?.map(|entry| entry.map(|entry| entry.path()));
+    let mut files = files.collect::<Result<Vec<_>, _>>()?;
+    files.retain(|file| file.extension().is_some_and(|end| end == "json"));
+    files.sort();
+    Ok(files)
+}
+
+/// Returns what a component answers to a case.
+pub(crate) fn run(case: &Case, component: &[u8], store: &PolicyStore) -> Result<Outcome, CaseError> {
+    let event = serde_json::to_vec(&case.event).expect("a case's event is text and integers");
+    let event = Event::parse(&event).map_err(CaseError::Event)?;
+    let so_far = Points::new(case.points_so_far).ok_or(CaseError::PointsSoFar(case.points_so_far))?;
+    let policy = match store.policy(component, case.parameters.get()) {
+        Ok(policy) => policy,
+        Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => {
+            return Ok(Outcome::InvalidParameters(message));
+        }
+        Err(error) => return Err(CaseError::Policy(error)),
+    };
+    let facts =
+        case.facts.iter().map(|(question, answer)| Answer { fact: fact(*question), value: answer.value() });
+    let today = BusinessDay {
+        day: case.event.time.day(),
+        market_day: case.market_day,
+        second_of_day: case.event.time.second_of_day(),
+    };
+    let prepared = Prepared::new(&event.occasion, &case.merchant_category, &today);
+    let evaluation = policy.evaluate(&prepared, so_far, Facts::Recorded(facts.collect()));
+    Ok(outcome(evaluation.outcome))
+}
+
+/// Returns the facts of an evaluation as a case states them.
+pub(crate) fn stated_facts(evaluation: &Evaluation) -> BTreeMap<Question, case::Answer> {
+    evaluation.facts.iter().map(|answer| (question(answer.fact), stated(*answer))).collect()
+}
+
+fn outcome(outcome: Result<Proposal, Fault>) -> Outcome {
+    match outcome {
+        Ok(Proposal::Awards(awards)) => Outcome::Awards(awards.into_iter().map(award).collect()),
+        Ok(Proposal::Declined(code)) => Outcome::Declined(code),
+        Err(fault) => Outcome::Fault(fault.code().to_owned()),
+    }
+}
+
+fn award(award: jifen_loyalty::Award) -> case::Award {
+    case::Award {
+        to: match award.to {
+            Recipient::Member => case::Recipient::Member,
+            Recipient::Referrer => case::Recipient::Referrer,
+        },
+        points: award.points.get(),
+        reason: award.reason,
+        unit: award.unit.map(|unit| unit.as_str().to_owned()),
+        available_from: award.available_from.map(Date::from_number),
+        valid_until: award.valid_until.map(Date::from_number),
+        line: award.line,
+    }
+}
+
+/// Returns an answer as people write it: days as dates, yes and no as such.
+fn stated(answer: Answer) -> case::Answer {
+    let day = || i32::try_from(answer.value).ok().filter(|day| *day != 0).map(Date::from_number);
+    match answer.fact {
+        Fact::PurchasesLastDay | Fact::MembershipRegisteredDay => case::Answer::Day(day()),
+        Fact::MembershipReferred => case::Answer::Flag(answer.value != 0),
+        Fact::PurchasesLifetimeCount
+        | Fact::PurchasesLifetimeSpendMinor
+        | Fact::PurchasesCountSince(_)
+        | Fact::PurchasesSpendMinorSince(_)
+        | Fact::AwardsGrantedSince(_)
+        | Fact::BalanceAvailable
+        | Fact::BalancePending => case::Answer::Number(answer.value),
+    }
+}
+
+fn fact(question: Question) -> Fact {
+    match question {
+        Question::PurchasesLifetimeCount => Fact::PurchasesLifetimeCount,
+        Question::PurchasesLifetimeSpendMinor => Fact::PurchasesLifetimeSpendMinor,
+        Question::PurchasesCountSince(day) => Fact::PurchasesCountSince(day.number()),
+        Question::PurchasesSpendMinorSince(day) => Fact::PurchasesSpendMinorSince(day.number()),
+        Question::PurchasesLastDay => Fact::PurchasesLastDay,
+        Question::AwardsGrantedSince(day) => Fact::AwardsGrantedSince(day.number()),
+        Question::BalanceAvailable => Fact::BalanceAvailable,
+        Question::BalancePending => Fact::BalancePending,
+        Question::MembershipRegisteredDay => Fact::MembershipRegisteredDay,
+        Question::MembershipReferred => Fact::MembershipReferred,
+    }
+}
+
+fn question(fact: Fact) -> Question {
+    match fact {
+        Fact::PurchasesLifetimeCount => Question::PurchasesLifetimeCount,
+        Fact::PurchasesLifetimeSpendMinor => Question::PurchasesLifetimeSpendMinor,
+        Fact::PurchasesCountSince(day) => Question::PurchasesCountSince(Date::from_number(day)),
+        Fact::PurchasesSpendMinorSince(day) => Question::PurchasesSpendMinorSince(Date::from_number(day)),
+        Fact::PurchasesLastDay => Question::PurchasesLastDay,
+        Fact::AwardsGrantedSince(day) => Question::AwardsGrantedSince(Date::from_number(day)),
+        Fact::BalanceAvailable => Question::BalanceAvailable,
+        Fact::BalancePending => Question::BalancePending,
+        Fact::MembershipRegisteredDay => Question::MembershipRegisteredDay,
+        Fact::MembershipReferred => Question::MembershipReferred,
+    }
+}

@@ -1,0 +1,132 @@
+//! The command line.
+//!
+//! Answers go to standard output, everything else to standard error. Exit codes: 0 done; 1 an answer of no (a test
+//! failed, a receipt differs); 2 the command could not be done; 3 done, and some events were refused.
+
+mod balance;
+mod case;
+mod check;
+mod output;
+mod progress;
+mod replay;
+mod run;
+mod statement;
+mod test;
+mod why;
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use jifen_engine::PolicyStore;
+use jifen_ledger::Ledger;
+
+/// Runs consumption-points programs: rules are wasm components, every posting can be derived again.
+#[derive(Parser)]
+#[command(name = "jifen", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Apply events to a ledger.
+    Run(run::Run),
+    /// Print what members have.
+    Balance(balance::Balance),
+    /// Print what happened to a member.
+    Statement(statement::Statement),
+    /// Explain the receipt of an event.
+    Why(why::Why),
+    /// Check a ledger.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Run a policy's cases in its component.
+    Test(test::Test),
+    /// Check a component without running it, and print what it may ask.
+    Check(check::Check),
+    /// Print a receipt as a case of its policy.
+    Case(case::Case),
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Derive every receipt again and compare.
+    Replay(replay::Replay),
+}
+
+/// A ledger that exists.
+#[derive(Args)]
+struct LedgerArg {
+    /// The ledger: a file, or a URL
+    #[arg(long, value_name = "LEDGER")]
+    ledger: String,
+}
+
+impl LedgerArg {
+    fn open(&self) -> anyhow::Result<Arc<dyn Ledger>> {
+        let file = self.ledger.strip_prefix("sqlite:").unwrap_or(&self.ledger);
+        let is_url = file.contains("://") || file == "memory:";
+        anyhow::ensure!(
+            is_url || PathBuf::from(file).exists(),
+            "there is no ledger {file}; `jifen run` makes one"
+        );
+        Ok(jifen_ledger::open(&self.ledger)?)
+    }
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Run(run) => run.execute(),
+        Command::Balance(balance) => balance.execute(),
+        Command::Statement(statement) => statement.execute(),
+        Command::Why(why) => why.execute(),
+        Command::Audit(Audit::Replay(replay)) => replay.execute(),
+        Command::Test(test) => test.execute(),
+        Command::Check(check) => check.execute(),
+        Command::Case(case) => case.execute(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(format_args!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whoever reads our output may stop reading; that is no failure of ours.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Opens the store of compiled policies: `JIFEN_CACHE`, or the user's cache directory.
+fn policy_store() -> anyhow::Result<PolicyStore> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || variable("HOME").map(|home| home.join(".cache"));
+    let cache = variable("JIFEN_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").or_else(home).map(|cache| cache.join("jifen")))
+        .context("find a place for compiled policies; set JIFEN_CACHE to a directory")?;
+    let own = std::env::current_exe().context("find this program's own path")?;
+    let compiler = variable("JIFEN_COMPILE").unwrap_or_else(|| own.with_file_name("jifen-compile"));
+    Ok(PolicyStore::open(&cache, &compiler)?)
+}
+
+/// Returns how many threads evaluate.
+fn threads(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
+    wanted.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn print(text: &impl std::fmt::Display) -> anyhow::Result<()> {
+    writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")
+}

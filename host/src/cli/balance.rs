@@ -1,0 +1,64 @@
+//! `jifen balance`: what members have.
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use jifen_loyalty::{Instant, MemberId};
+use serde::Serialize;
+
+#[derive(Args)]
+pub(super) struct Balance {
+    #[command(flatten)]
+    ledger: super::LedgerArg,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// As of this time, such as 2026-03-31T23:59:59+08:00 [default: the latest event of the ledger]
+    #[arg(long, value_name = "TIME", value_parser = Instant::parse)]
+    at: Option<Instant>,
+    /// Only this member
+    member: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    member: &'a str,
+    unit: &'a str,
+    available: u64,
+    pending: u64,
+    held: u64,
+    debt: u64,
+}
+
+impl Balance {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let ledger = self.ledger.open()?;
+        let member = self.member.as_deref().map(MemberId::from);
+        let mut out = BufWriter::new(io::stdout().lock());
+        let mut written = Ok(());
+        ledger.balances(self.at, member.as_ref(), &mut |balance| {
+            if written.is_ok() {
+                written = self.write(&mut out, &balance);
+            }
+        })?;
+        written.and_then(|()| out.flush()).context("write to standard output")?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn write(&self, out: &mut impl Write, balance: &jifen_ledger::Balance) -> io::Result<()> {
+        let (member, unit) = (balance.member.as_str(), balance.unit.as_str());
+        let (available, pending) = (balance.available.get(), balance.pending.get());
+        if self.json {
+            // Nothing can be held or owed before redemptions and refunds are processed.
+            serde_json::to_writer(&mut *out, &Line { member, unit, available, pending, held: 0, debt: 0 })?;
+            return out.write_all(b"\n");
+        }
+        write!(out, "{member:<16} {available:>12} {unit}")?;
+        if pending > 0 {
+            write!(out, " and {pending} pending")?;
+        }
+        writeln!(out)
+    }
+}

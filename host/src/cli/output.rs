@@ -1,0 +1,66 @@
+//! What commands say on standard error, and receipts as lines.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::active::Pins;
+use crate::batch::Recorded;
+
+/// Says something on standard error. If even that cannot be written, there is nobody to tell.
+pub(super) fn complain(words: fmt::Arguments<'_>) {
+    drop(writeln!(io::stderr().lock(), "jifen: {words}"));
+}
+
+/// Writes receipts as lines of JSON: the canonical form, what it pins, what became of the event, its place and digest.
+pub(super) struct Receipts {
+    out: Box<dyn Write>,
+    pins: Vec<u8>,
+}
+
+/// The line of an event that was refused.
+#[derive(Serialize)]
+pub(super) struct RefusedLine<'a> {
+    pub(super) source: Option<&'a str>,
+    pub(super) id: Option<&'a str>,
+    pub(super) member: Option<&'a str>,
+    pub(super) time: Option<&'a str>,
+    pub(super) outcome: &'static str,
+    pub(super) file: &'a str,
+    pub(super) line: u64,
+    pub(super) field: &'a str,
+    pub(super) reason: &'a str,
+    pub(super) awards: [(); 0],
+    pub(super) faults: [(); 0],
+}
+
+impl Receipts {
+    pub(super) fn new(out: Box<dyn Write>, pins: &Pins) -> Self {
+        Self { out, pins: serde_json::to_vec(pins).expect("text always serializes") }
+    }
+
+    /// Writes the receipt of an event that was applied, now or before.
+    pub(super) fn applied(&mut self, outcome: &str, recorded: &Recorded) -> io::Result<()> {
+        let Recorded { seq, receipt, digest } = recorded;
+        let open = receipt.strip_suffix(b"}").unwrap_or(receipt);
+        self.out.write_all(open)?;
+        self.out.write_all(b",\"pins\":")?;
+        self.out.write_all(&self.pins)?;
+        writeln!(
+            self.out,
+            ",\"outcome\":\"{outcome}\",\"seq\":{seq},\"digest\":\"{}\"}}",
+            hex::encode(digest)
+        )
+    }
+
+    /// Writes the line of an event that was refused.
+    pub(super) fn refused(&mut self, line: &RefusedLine<'_>) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        self.out.write_all(b"\n")
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

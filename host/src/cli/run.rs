@@ -1,0 +1,318 @@
+//! `jifen run`: applies events to a ledger.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::ProgressBar;
+use jifen_loyalty::{Event, InvalidEvent};
+use serde::{Deserialize, Serialize};
+
+use super::output::{Receipts, RefusedLine, complain};
+use super::progress;
+use crate::active::Active;
+use crate::batch::{Outcome, Processor};
+use crate::input::{Line, Lines};
+use crate::releases::Releases;
+
+/// Events that are read from the ledger, decided and committed together.
+const BATCH: usize = 2_000;
+
+/// Batches that are parsed ahead.
+const BATCHES_AHEAD: usize = 2;
+
+/// Refusals that are told one by one; of the rest, the number.
+const REFUSALS_TOLD: u64 = 20;
+
+#[derive(Args)]
+pub(super) struct Run {
+    /// The program file
+    #[arg(long)]
+    program: PathBuf,
+    /// The folder of components, one <name>.wasm for each policy
+    #[arg(long)]
+    policies: PathBuf,
+    /// The ledger: a file, begun if it does not exist, or a URL
+    #[arg(long)]
+    ledger: String,
+    /// Write a line of JSON for each event
+    #[arg(long, value_name = "OUT.jsonl")]
+    receipts: Option<PathBuf>,
+    /// Write refused lines here as they came, to be mended and sent again
+    #[arg(long, value_name = "OUT.jsonl")]
+    rejects: Option<PathBuf>,
+    /// Threads that evaluate [default: one for each core]
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// End with one JSON object on standard output
+    #[arg(long)]
+    json: bool,
+    /// Files of events, one JSON object a line, gzipped or not; - for standard input
+    #[arg(required = true)]
+    events: Vec<PathBuf>,
+}
+
+/// The object that a run ends with.
+#[derive(Default, Serialize)]
+struct Summary {
+    events: u64,
+    applied: u64,
+    duplicate: u64,
+    refused: u64,
+    faults: u64,
+    seconds: f64,
+    events_per_second: u64,
+    awarded: BTreeMap<String, u64>,
+    by_deployment: BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    faults_by_deployment: BTreeMap<String, u64>,
+}
+
+/// A line with what it was read as.
+struct Parsed {
+    line: Line,
+    event: Result<Event, InvalidEvent>,
+}
+
+impl Run {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a run took is told to the operator and decides nothing"
+    )]
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let text = std::fs::read_to_string(&self.program)
+            .with_context(|| format!("read {}", self.program.display()))?;
+        for file in self.events.iter().filter(|file| file.as_path() != Path::new("-")) {
+            File::open(file).with_context(|| format!("open {}", file.display()))?;
+        }
+        let store = super::policy_store()?;
+        let ledger = jifen_ledger::open(&self.ledger)?;
+        let releases = Releases::new(Some(&self.policies), Some(&*ledger));
+        let named = || self.program.display().to_string();
+        let active = Active::from_file(&text, &releases, &store).with_context(named)?;
+        active.program.warnings.iter().for_each(|warning| complain(format_args!("{}: {warning}", named())));
+        active.keep(&*ledger, &releases)?;
+
+        let began = Instant::now();
+        let mut report = Report::new(&self, &active)?;
+        let processor =
+            Processor { active: &active, ledger: &*ledger, threads: super::threads(self.threads) };
+        let summary = self.pump(&processor, &mut report)?;
+        self.finish(summary, began)
+    }
+
+    /// Parses ahead on a thread of its own, and processes batch after batch.
+    fn pump(&self, processor: &Processor<'_>, report: &mut Report) -> anyhow::Result<Summary> {
+        let read = Arc::new(AtomicU64::new(0));
+        let bar = progress::bar(total_bytes(&self.events), "bytes");
+        let (send, receive) = mpsc::sync_channel(BATCHES_AHEAD);
+        let lines = Lines::new(self.events.clone(), Arc::clone(&read));
+        let mut summary = Summary::default();
+        thread::scope(|scope| {
+            scope.spawn(move || parse(lines, &send));
+            for batch in receive {
+                report.batch(batch?, processor, &mut summary, &bar)?;
+                bar.set_position(read.load(Ordering::Relaxed));
+            }
+            anyhow::Ok(())
+        })?;
+        bar.finish_and_clear();
+        report.finish()?;
+        Ok(summary)
+    }
+
+    #[expect(
+        clippy::float_arithmetic,
+        clippy::as_conversions,
+        reason = "a rate for people, far from points and money"
+    )]
+    fn finish(&self, mut summary: Summary, began: Instant) -> anyhow::Result<ExitCode> {
+        summary.seconds = (began.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0;
+        summary.events_per_second = (summary.events as f64 / summary.seconds.max(0.001)).round() as u64;
+        if self.json {
+            super::print(&serde_json::to_string(&summary)?)?;
+        } else {
+            super::print(&summary.words())?;
+        }
+        Ok(if summary.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
+    }
+}
+
+fn total_bytes(files: &[PathBuf]) -> u64 {
+    files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|data| data.len()).sum()
+}
+
+/// Sends the lines in batches, parsed, until their end or until nobody takes them.
+fn parse(lines: Lines, send: &mpsc::SyncSender<io::Result<Vec<Parsed>>>) {
+    let mut lines = lines.peekable();
+    while lines.peek().is_some() {
+        let batch = lines.by_ref().take(BATCH).map(|line| line.map(Parsed::new)).collect();
+        if send.send(batch).is_err() {
+            return;
+        }
+    }
+}
+
+impl Parsed {
+    fn new(line: Line) -> Self {
+        let unreadable = |reason: &String| InvalidEvent { field: "line".to_owned(), reason: reason.clone() };
+        let event = line.text.as_ref().map_err(unreadable).and_then(|text| Event::parse(text));
+        Self { line, event }
+    }
+}
+
+/// Where a run's results go.
+struct Report {
+    receipts: Option<Receipts>,
+    rejects: Option<Box<dyn Write>>,
+}
+
+impl Report {
+    fn new(run: &Run, active: &Active) -> anyhow::Result<Self> {
+        let receipts = run.receipts.as_deref().map(create).transpose()?;
+        Ok(Self {
+            receipts: receipts.map(|out| Receipts::new(out, &active.pins)),
+            rejects: run.rejects.as_deref().map(create).transpose()?,
+        })
+    }
+
+    fn batch(
+        &mut self,
+        batch: Vec<Parsed>,
+        processor: &Processor<'_>,
+        summary: &mut Summary,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
+        let mut events = Vec::with_capacity(batch.len());
+        let mut lines = Vec::with_capacity(batch.len());
+        for Parsed { line, event } in batch {
+            let refusal = event.map(|event| events.push(event)).err();
+            lines.push((line, refusal));
+        }
+        let mut outcomes = processor.process(events)?.into_iter();
+        for (line, refusal) in lines {
+            let outcome = match refusal {
+                Some(refusal) => Outcome::Refused(refusal),
+                None => outcomes.next().context("match every event with its outcome")?,
+            };
+            summary.count(&outcome);
+            if let Outcome::Refused(refusal) = &outcome
+                && summary.refused <= REFUSALS_TOLD
+            {
+                let Line { file, number, .. } = &line;
+                bar.suspend(|| complain(format_args!("{}, line {number}: {refusal}", file.display())));
+            }
+            self.write(&line, &outcome)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, line: &Line, outcome: &Outcome) -> anyhow::Result<()> {
+        if let (Some(rejects), Outcome::Refused(_), Ok(text)) = (&mut self.rejects, outcome, &line.text) {
+            rejects
+                .write_all(text)
+                .and_then(|()| rejects.write_all(b"\n"))
+                .context("write a refused line")?;
+        }
+        let Some(receipts) = &mut self.receipts else { return Ok(()) };
+        let written = match outcome {
+            Outcome::Applied { recorded, .. } => receipts.applied("applied", recorded),
+            Outcome::Duplicate(recorded) => receipts.applied("duplicate", recorded),
+            Outcome::Refused(refusal) => refused(receipts, line, refusal),
+        };
+        written.context("write a receipt")
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        self.receipts.as_mut().map_or(Ok(()), Receipts::flush).context("write the receipts")?;
+        self.rejects.as_mut().map_or(Ok(()), |rejects| rejects.flush()).context("write the refused lines")
+    }
+}
+
+fn create(path: &Path) -> anyhow::Result<Box<dyn Write>> {
+    let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
+    Ok(Box::new(BufWriter::with_capacity(1 << 18, file)))
+}
+
+/// Writes the line of a refused event, with whatever names it has.
+fn refused(receipts: &mut Receipts, line: &Line, refusal: &InvalidEvent) -> io::Result<()> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Names {
+        source: serde_json::Value,
+        id: serde_json::Value,
+        time: serde_json::Value,
+        data: serde_json::Value,
+    }
+    let names: Names =
+        line.text.as_ref().ok().and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
+    receipts.refused(&RefusedLine {
+        source: names.source.as_str(),
+        id: names.id.as_str(),
+        member: names.data.get("member").and_then(serde_json::Value::as_str),
+        time: names.time.as_str(),
+        outcome: "refused",
+        file: &line.file.to_string_lossy(),
+        line: line.number,
+        field: &refusal.field,
+        reason: &refusal.reason,
+        awards: [],
+        faults: [],
+    })
+}
+
+impl Summary {
+    fn count(&mut self, outcome: &Outcome) {
+        let one = |count: &mut u64| *count = count.saturating_add(1);
+        one(&mut self.events);
+        match outcome {
+            Outcome::Duplicate(_) => one(&mut self.duplicate),
+            Outcome::Refused(_) => one(&mut self.refused),
+            Outcome::Applied { lots, faults, .. } => {
+                one(&mut self.applied);
+                for lot in lots {
+                    let add = |sums: &mut BTreeMap<String, u64>, key: &str| match sums.get_mut(key) {
+                        Some(sum) => *sum = sum.saturating_add(lot.lot.points.get()),
+                        None => drop(sums.insert(key.to_owned(), lot.lot.points.get())),
+                    };
+                    add(&mut self.awarded, lot.lot.unit.as_str());
+                    add(&mut self.by_deployment, lot.lot.deployment.as_str());
+                }
+                for (deployment, _) in faults {
+                    one(&mut self.faults);
+                    one(self.faults_by_deployment.entry(deployment.as_str().to_owned()).or_default());
+                }
+            }
+        }
+    }
+
+    fn words(&self) -> String {
+        let Self { events, applied, duplicate, refused, faults, seconds, events_per_second, .. } = self;
+        let mut words = format!(
+            "{events} events in {seconds} s ({events_per_second}/s): {applied} applied, {duplicate} duplicate, {refused} refused"
+        );
+        for (unit, points) in &self.awarded {
+            words.push_str(&format!("\n  {unit}: {points} awarded"));
+        }
+        for (deployment, points) in &self.by_deployment {
+            words.push_str(&format!("\n    {deployment}: {points}"));
+        }
+        if *faults > 0 {
+            words.push_str(&format!("\n  {faults} faults:"));
+        }
+        for (deployment, faults) in &self.faults_by_deployment {
+            words.push_str(&format!("\n    {deployment}: {faults}"));
+        }
+        words
+    }
+}

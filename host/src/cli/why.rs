@@ -1,0 +1,177 @@
+//! `jifen why`: explains the receipt of an event.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use jifen_ledger::{Ledger, Logged};
+use jifen_loyalty::Event;
+use jifen_loyalty::event::Occasion;
+use jifen_loyalty::program::Situation;
+use serde::Deserialize;
+
+use super::statement::money;
+use crate::active::{self, Pins};
+use crate::releases::Releases;
+
+#[derive(Args)]
+pub(super) struct Why {
+    #[command(flatten)]
+    ledger: super::LedgerArg,
+    /// Print the receipt itself
+    #[arg(long)]
+    json: bool,
+    /// Who sent the event
+    source: String,
+    /// The sender's name for it
+    id: String,
+}
+
+/// What is told of a receipt.
+#[derive(Deserialize)]
+struct Told {
+    member: String,
+    time: String,
+    day: String,
+    program: String,
+    awards: Vec<Award>,
+    #[serde(default)]
+    declined: Vec<Declined>,
+    faults: Vec<Fault>,
+    evaluations: Vec<Evaluation>,
+}
+
+#[derive(Deserialize)]
+struct Award {
+    deployment: String,
+    to: String,
+    unit: String,
+    issuer: String,
+    asked: u64,
+    granted: u64,
+    reason: String,
+    code: Option<String>,
+    available: Option<String>,
+    expires: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Declined {
+    deployment: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    deployment: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Evaluation {
+    deployment: String,
+    fuel: u64,
+    #[serde(default)]
+    facts: Vec<(String, u64)>,
+}
+
+impl Why {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let ledger = self.ledger.open()?;
+        let Self { source, id, .. } = &self;
+        let logged = ledger
+            .find(source, id)?
+            .with_context(|| format!("find an event {id} of {source} in the ledger"))?;
+        if self.json {
+            super::print(&String::from_utf8_lossy(&logged.receipt))?;
+        } else {
+            super::print(&explain(&*ledger, &logged)?)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
+    let told: Told = serde_json::from_slice(&logged.receipt).context("read the receipt")?;
+    let event = Event::parse(&logged.event).context("read the event")?;
+    let (program, pins) = active::program_of(ledger, logged)?;
+    let situation = program.situate(&event).context("put the event in its place")?;
+    let words = Words { releases: Releases::new(None, Some(ledger)), pins: &pins };
+
+    let mut text = format!("receipt {}: event {} of {}\n", logged.seq, event.id, event.source);
+    writeln!(text, "  member     {}", told.member)?;
+    writeln!(text, "  happened   {}: {}", told.time, occasion(&event))?;
+    writeln!(text, "  day        {}: {}", told.day, day(&situation))?;
+    for award in &told.awards {
+        writeln!(text, "  {}", words.award(award))?;
+    }
+    for Declined { deployment, reason } in &told.declined {
+        writeln!(text, "  {deployment:<10} declined: {}", words.reason(deployment, reason))?;
+    }
+    for Fault { deployment, message } in &told.faults {
+        writeln!(text, "  {deployment:<10} failed: it {message}")?;
+    }
+    for Evaluation { deployment, fuel, facts } in &told.evaluations {
+        let facts: Vec<_> = facts.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let asked = if facts.is_empty() { "nothing".to_owned() } else { facts.join(", ") };
+        writeln!(
+            text,
+            "  {deployment:<10} asked {asked}; used {fuel} fuel; ran {}",
+            words.component(deployment)
+        )?;
+    }
+    writeln!(text, "  program    {}", told.program)?;
+    write!(text, "  digest     {}", hex::encode(logged.receipt_digest))?;
+    Ok(text)
+}
+
+fn occasion(event: &Event) -> String {
+    match &event.occasion {
+        Occasion::Registration(_) => "registered".to_owned(),
+        Occasion::Purchase(purchase) => {
+            let (lines, spend) = (purchase.lines.len(), money(purchase.spend_minor()));
+            format!("bought {lines} lines for {spend} {} at {}", purchase.currency, purchase.merchant)
+        }
+    }
+}
+
+fn day(situation: &Situation<'_>) -> String {
+    let lunar = situation.today.day.lunar();
+    let leap = if lunar.leap { "leap month" } else { "month" };
+    let market = if situation.today.market_day { ", market day" } else { "" };
+    format!("lunar {leap} {}, day {}{market}", lunar.month, lunar.day)
+}
+
+/// Finds the words that a policy's description has for its reasons.
+struct Words<'a> {
+    releases: Releases<'a>,
+    pins: &'a Pins,
+}
+
+impl Words<'_> {
+    fn award(&self, award: &Award) -> String {
+        let Award { deployment, to, unit, issuer, asked, granted, reason, code, available, expires } = award;
+        let mut words = format!("{deployment:<10} {granted} {unit} to {to}, owed by {issuer}");
+        let why = self.reason(deployment, code.as_ref().unwrap_or(reason));
+        match code {
+            None => words.push_str(&format!(": {why}")),
+            Some(_) => words.push_str(&format!("; {asked} asked: {why}; limited by {reason}")),
+        }
+        words.extend(available.iter().map(|from| format!("; available from {from}")));
+        words.extend(expires.iter().map(|until| format!("; until {until}")));
+        words
+    }
+
+    fn reason(&self, deployment: &str, code: &str) -> String {
+        let pin = self.pins.policies.iter().find(|pin| pin.deployment == deployment);
+        let release = pin.and_then(|pin| self.releases.find_digest(&pin.component).ok());
+        let words = release.and_then(|release| release.description?.reason(code));
+        words.unwrap_or_else(|| code.to_owned())
+    }
+
+    fn component(&self, deployment: &str) -> String {
+        let pin = self.pins.policies.iter().find(|pin| pin.deployment == deployment);
+        pin.map_or_else(String::new, |pin| format!("{} sha256:{}", pin.policy, pin.component))
+    }
+}

@@ -1,0 +1,54 @@
+//! Descriptions: what a policy says of itself, in a section of its component.
+//!
+//! The section is named `jifen-policy` and holds the policy's `policy.toml`. It lies in the component or in its core
+//! module, wherever the guest's toolchain put it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use wasmparser::{Parser, Payload};
+
+const SECTION: &str = "jifen-policy";
+
+/// What a policy says of itself.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Description {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its semantic version.
+    pub(crate) version: String,
+    /// What it does.
+    #[serde(default)]
+    pub(crate) summary: Words,
+    /// Words for the reasons it gives, by code.
+    #[serde(default)]
+    reasons: BTreeMap<String, Words>,
+}
+
+/// Words in Chinese and English.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Words {
+    /// Chinese.
+    #[serde(default)]
+    pub(crate) zh: String,
+    /// English.
+    #[serde(default)]
+    pub(crate) en: String,
+}
+
+impl Description {
+    /// Returns the description in a component, if it has one that can be read.
+    pub(crate) fn of(component: &[u8]) -> Option<Self> {
+        let sections = Parser::new(0).parse_all(component).map_while(Result::ok);
+        let text = sections.into_iter().find_map(|payload| {
+            let Payload::CustomSection(section) = payload else { return None };
+            (section.name() == SECTION).then_some(section.data())
+        })?;
+        toml::from_str(std::str::from_utf8(text).ok()?).ok()
+    }
+
+    /// Returns the words for a reason, English first.
+    pub(crate) fn reason(&self, code: &str) -> Option<String> {
+        self.reasons.get(code).map(|words| format!("{} / {}", words.en, words.zh))
+    }
+}

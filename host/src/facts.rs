@@ -1,0 +1,87 @@
+//! Facts from what the ledger knows of a member.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use jifen_engine::Policy;
+use jifen_ledger::Needs;
+use jifen_loyalty::event::Event;
+use jifen_loyalty::facts::{Known, first_day_of_window};
+use jifen_loyalty::lot::Standing;
+use jifen_loyalty::program::Deployment;
+use jifen_loyalty::{DeploymentId, Facts, Member, Points, UnitId};
+use rules_guest::calendar::Day;
+
+/// Returns which parts of a member's history a policy may ask for. Those it cannot ask for are not read.
+pub(crate) fn needs_of(policy: &Policy) -> Needs {
+    let asks = |names: &[&str]| policy.facts().iter().any(|fact| names.contains(&fact.as_str()));
+    Needs {
+        purchases_by_day: asks(&["purchases.count-since", "purchases.spend-minor-since"]),
+        granted_by_day: asks(&["awards.granted-since"]),
+        lots: asks(&["balance.available", "balance.pending"]),
+    }
+}
+
+/// Returns the first business day whose history a deployment needs for an event on a day.
+pub(crate) fn first_day_needed(needs: Needs, today: &Day) -> i32 {
+    let window = needs.purchases_by_day || needs.granted_by_day;
+    if window { first_day_of_window(today.number()) } else { *month_of(today).start() }
+}
+
+/// Returns what a deployment's policy may know of a member before an event.
+pub(crate) fn known(
+    event: &Event,
+    member: &Member,
+    deployment: &Deployment,
+    unit: &UnitId,
+    needs: Needs,
+    today: &Day,
+) -> Facts {
+    let profile = &member.profile;
+    let (available, pending) = if needs.lots { balance(event, member, unit) } else { Default::default() };
+    Facts::Known(Known {
+        today: today.number(),
+        purchase_count: profile.purchase_count,
+        purchase_spend_minor: profile.purchase_spend_minor,
+        last_purchase_day: profile.last_purchase_day,
+        purchases_by_day: if needs.purchases_by_day {
+            member.purchases_by_day.clone()
+        } else {
+            BTreeMap::new()
+        },
+        granted_by_day: if needs.granted_by_day {
+            granted_by_day(member, &deployment.id)
+        } else {
+            BTreeMap::new()
+        },
+        available,
+        pending,
+        registered_day: profile.registered_day,
+        referred: profile.referrer.is_some(),
+    })
+}
+
+/// Returns what a deployment granted a member on some business days.
+pub(crate) fn granted(member: &Member, deployment: &DeploymentId, days: RangeInclusive<i32>) -> Points {
+    let range = (deployment.clone(), *days.start())..=(deployment.clone(), *days.end());
+    member.granted_by_day.range(range).map(|(_, points)| *points).sum()
+}
+
+/// Returns the days of the civil month that a day lies in.
+pub(crate) fn month_of(day: &Day) -> RangeInclusive<i32> {
+    let first = day.number().saturating_sub(i32::from(day.day_of_month())).saturating_add(1);
+    first..=first.saturating_add(i32::from(day.days_in_month())).saturating_sub(1)
+}
+
+fn granted_by_day(member: &Member, deployment: &DeploymentId) -> BTreeMap<i32, Points> {
+    let all = (deployment.clone(), i32::MIN)..=(deployment.clone(), i32::MAX);
+    member.granted_by_day.range(all).map(|((_, day), points)| (*day, *points)).collect()
+}
+
+fn balance(event: &Event, member: &Member, unit: &UnitId) -> (Points, Points) {
+    let of_standing = |standing| {
+        let lots = member.lots.iter().filter(|lot| lot.unit == *unit && lot.standing(event.time) == standing);
+        lots.map(|lot| lot.remaining).sum()
+    };
+    (of_standing(Standing::Available), of_standing(Standing::Pending))
+}

@@ -1,0 +1,23 @@
+//! `jifen`, the points engine: see `README.md` for what it is, [`pipeline`] for the whole thing on one screen.
+
+mod active;
+mod batch;
+mod cases;
+mod cli;
+mod conflict;
+mod description;
+mod error;
+mod facts;
+mod input;
+mod pipeline;
+mod releases;
+mod replay;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,273 @@
+//! Cases, run natively: no WebAssembly, the same code.
+
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::case::{self, Case, Data, Date, Difference, InvalidCase, Outcome, Question};
+use crate::policy::parse;
+use crate::{
+    Award, DayNumber, EarningPolicy, Event, Facts, Line, LunarDate, Minor, Occasion, Points, Proposal,
+    Purchase, Recipient, Tender, TenderKind, Today,
+};
+
+/// What the contract says where no solar term begins.
+const NO_TERM: u8 = 255;
+
+/// Runs one case. A panic counts as the fault `trap`.
+///
+/// # Errors
+///
+/// With what differs, with the fact that the policy asked and the case does not state, or with a fault that only the
+/// component can show.
+pub fn check<P: EarningPolicy>(case: &Case) -> Result<(), Difference> {
+    if let Some(fault) = only_in_host(case) {
+        return Err(Difference::OnlyInHost(fault.to_owned()));
+    }
+    let facts = StatedFacts { case, unstated: Cell::new(None) };
+    let got = catch_unwind(AssertUnwindSafe(|| outcome::<P>(case, &facts)));
+    if let Some(question) = facts.unstated.get() {
+        return Err(Difference::UnstatedFact(question));
+    }
+    case.expect.compare(got.unwrap_or_else(|_| Outcome::Fault("trap".to_owned())))
+}
+
+/// Runs every case of a policy, and looks for the words of its codes, each as a test of its own. What
+/// [`cases_main!`](crate::cases_main) expands to.
+#[doc(hidden)]
+pub fn run_cases<P: EarningPolicy>(policy: &str) -> ExitCode {
+    let trials = trials::<P>(Path::new(policy)).unwrap_or_else(|error| vec![failure("cases", error)]);
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Makes the `main` of `tests/cases.rs`, a test with `harness = false`: one test for each file in `cases/`, and one that
+/// finds words in `policy.toml` for every code that a case expects.
+///
+/// ```text
+/// rules_guest::cases_main!(market_day::MarketDay);
+/// ```
+#[macro_export]
+macro_rules! cases_main {
+    ($policy:ty) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::run_cases::<$policy>(env!("CARGO_MANIFEST_DIR"))
+        }
+    };
+}
+
+fn trials<P: EarningPolicy>(policy: &Path) -> Result<Vec<Trial>, String> {
+    let directory = policy.join("cases");
+    let files = case_files(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    if files.is_empty() {
+        return Err(format!("there are no cases in {}", directory.display()));
+    }
+    let mut cases = Vec::new();
+    let mut trials: Vec<Trial> = Vec::new();
+    for file in files {
+        let case = Case::read(&file);
+        cases.extend(case.clone());
+        // What only the host can judge is a case for `jifen test`.
+        if !case.as_ref().is_ok_and(|case| only_in_host(case).is_some()) {
+            trials.push(trial::<P>(&file, case));
+        }
+    }
+    let description = policy.join("policy.toml");
+    trials.push(Trial::test("policy.toml", move || words::check(&description, &cases).map_err(Failed::from)));
+    Ok(trials)
+}
+
+fn case_files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = directory.read_dir()?.map(|entry| entry.map(|entry| entry.path()));
+    let mut files: Vec<PathBuf> = entries.collect::<Result<_, _>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    Ok(files)
+}
+
+fn trial<P: EarningPolicy>(file: &Path, case: Result<Case, InvalidCase>) -> Trial {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    match case {
+        Err(invalid) => failure(name, invalid),
+        Ok(case) => Trial::test(name, move || check::<P>(&case).map_err(Failed::from)),
+    }
+}
+
+fn failure(name: impl Into<String>, why: impl ToString) -> Trial {
+    let why = why.to_string();
+    Trial::test(name, move || Err(Failed::from(why)))
+}
+
+/// Returns the expected fault if it is one that has no native counterpart: fuel, memory, the stack.
+fn only_in_host(case: &Case) -> Option<&str> {
+    match &case.expect {
+        Outcome::Fault(fault) if fault != "trap" => Some(fault),
+        Outcome::Fault(_) | Outcome::Awards(_) | Outcome::Declined(_) | Outcome::InvalidParameters(_) => None,
+    }
+}
+
+fn outcome<P: EarningPolicy>(case: &Case, facts: &StatedFacts<'_>) -> Outcome {
+    match parse::<P>(case.parameters.get()) {
+        Ok(policy) => policy.evaluate(&event(case), facts).into(),
+        Err(message) => Outcome::InvalidParameters(message),
+    }
+}
+
+fn event(case: &Case) -> Event {
+    let occasion = match &case.event.data {
+        Data::Registration(_) => Occasion::Registration,
+        Data::Purchase(stated) => Occasion::Purchase(purchase(&case.merchant_category, stated)),
+    };
+    Event { occasion, today: today(case), points_so_far: case.points_so_far }
+}
+
+fn today(case: &Case) -> Today {
+    let day = case.event.time.day();
+    let lunar = day.lunar();
+    Today {
+        number: day.number(),
+        year: day.year(),
+        month: day.month(),
+        day_of_month: day.day_of_month(),
+        weekday: day.weekday(),
+        lunar: LunarDate {
+            year: lunar.year,
+            month: lunar.month,
+            leap: lunar.leap,
+            day: lunar.day,
+            days_in_month: lunar.days_in_month,
+        },
+        solar_term: day.solar_term().unwrap_or(NO_TERM),
+        sexagenary: day.sexagenary(),
+        market_day: case.market_day,
+        second_of_day: case.event.time.second_of_day(),
+    }
+}
+
+fn purchase(merchant_category: &str, stated: &case::Purchase) -> Purchase {
+    Purchase {
+        merchant_category: merchant_category.to_owned(),
+        currency: stated.currency.clone(),
+        lines: stated.lines.iter().map(Line::from).collect(),
+        freight_minor: stated.freight,
+        discount_minor: stated.discount,
+        tenders: stated.tenders.iter().map(Tender::from).collect(),
+    }
+}
+
+impl From<&case::Line> for Line {
+    fn from(stated: &case::Line) -> Self {
+        Self {
+            sku: stated.sku.clone(),
+            category: stated.category.clone(),
+            quantity: stated.quantity,
+            amount_minor: stated.amount,
+            tags: stated.tags.clone(),
+        }
+    }
+}
+
+impl From<&case::Tender> for Tender {
+    fn from(stated: &case::Tender) -> Self {
+        let kind = match stated.kind {
+            case::TenderKind::Cash | case::TenderKind::Card | case::TenderKind::Wallet => TenderKind::Cash,
+            case::TenderKind::Points => TenderKind::Points,
+            case::TenderKind::GiftCard => TenderKind::GiftCard,
+        };
+        Self { kind, amount_minor: stated.amount }
+    }
+}
+
+impl From<Proposal> for Outcome {
+    fn from(proposal: Proposal) -> Self {
+        match proposal {
+            Proposal::Awards(awards) => Self::Awards(awards.into_iter().map(case::Award::from).collect()),
+            Proposal::Declined(code) => Self::Declined(code),
+        }
+    }
+}
+
+impl From<Award> for case::Award {
+    fn from(award: Award) -> Self {
+        Self {
+            to: match award.to {
+                Recipient::Member => case::Recipient::Member,
+                Recipient::Referrer => case::Recipient::Referrer,
+            },
+            points: award.points,
+            reason: award.reason,
+            unit: award.unit,
+            available_from: award.available_from.map(Date::from_number),
+            valid_until: award.valid_until.map(Date::from_number),
+            line: award.line,
+        }
+    }
+}
+
+/// The facts that a case states. The first question that it does not answer is kept, and gets 0 for the moment.
+struct StatedFacts<'a> {
+    case: &'a Case,
+    unstated: Cell<Option<Question>>,
+}
+
+impl StatedFacts<'_> {
+    fn ask(&self, question: Question) -> u64 {
+        let answer = self.case.facts.get(&question);
+        if answer.is_none() && self.unstated.get().is_none() {
+            self.unstated.set(Some(question));
+        }
+        answer.map_or(0, |answer| answer.value())
+    }
+
+    fn ask_day(&self, question: Question) -> Option<DayNumber> {
+        DayNumber::try_from(self.ask(question)).ok().filter(|day| *day != 0)
+    }
+}
+
+impl Facts for StatedFacts<'_> {
+    fn purchases_lifetime_count(&self) -> u64 {
+        self.ask(Question::PurchasesLifetimeCount)
+    }
+
+    fn purchases_lifetime_spend_minor(&self) -> Minor {
+        self.ask(Question::PurchasesLifetimeSpendMinor)
+    }
+
+    fn purchases_count_since(&self, first_day: DayNumber) -> u64 {
+        self.ask(Question::PurchasesCountSince(Date::from_number(first_day)))
+    }
+
+    fn purchases_spend_minor_since(&self, first_day: DayNumber) -> Minor {
+        self.ask(Question::PurchasesSpendMinorSince(Date::from_number(first_day)))
+    }
+
+    fn purchases_last_day(&self) -> Option<DayNumber> {
+        self.ask_day(Question::PurchasesLastDay)
+    }
+
+    fn awards_granted_since(&self, first_day: DayNumber) -> Points {
+        self.ask(Question::AwardsGrantedSince(Date::from_number(first_day)))
+    }
+
+    fn balance_available(&self) -> Points {
+        self.ask(Question::BalanceAvailable)
+    }
+
+    fn balance_pending(&self) -> Points {
+        self.ask(Question::BalancePending)
+    }
+
+    fn membership_registered_day(&self) -> Option<DayNumber> {
+        self.ask_day(Question::MembershipRegisteredDay)
+    }
+
+    fn membership_referred(&self) -> bool {
+        self.ask(Question::MembershipReferred) != 0
+    }
+}

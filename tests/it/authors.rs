@@ -1,0 +1,161 @@
+//! What a policy's author has: cases in the component, blessed or taken from production, and the check of a component.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::components::Guest;
+use crate::town::{Town, purchase, text};
+
+const NOON: &str = "2025-07-25T12:00:00+08:00";
+
+/// A case of `counting`, which awards as many points as there were purchases.
+fn case(expected: u64) -> Value {
+    json!({
+        "about": "Three purchases, three points.", "parameters": {}, "event": purchase("1", "ann", NOON, 100),
+        "facts": {"purchases.lifetime-count": 3},
+        "expect": {"awards": [{"to": "member", "points": expected, "reason": "test"}]},
+    })
+}
+
+fn town_with(case: &Value) -> Town {
+    let town = Town::new();
+    town.write("counting/cases/three.json", case.to_string());
+    town
+}
+
+#[test]
+fn a_case_fails_with_the_difference_and_is_blessed_on_request() {
+    let town = town_with(&case(4));
+    let test = |more: &[&str]| town.done(&[&["test", "counting", "--policies", "policies"], more].concat());
+    let failed = test(&[]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(
+        failed.out.contains("FAILED")
+            && failed.out.contains("- 4 points")
+            && failed.out.contains("+ 3 points"),
+        "{failed:?}"
+    );
+    let before = town.read("counting/cases/three.json");
+    assert!(before.contains("\"points\":4"), "a test changes nothing: {before}");
+
+    let blessed = test(&["--bless"]);
+    assert_eq!(blessed.code, Some(0), "{blessed:?}");
+    assert!(blessed.out.contains("blessed") && blessed.out.contains("+ 3 points"), "{blessed:?}");
+    let passed = test(&["--json"]);
+    assert_eq!((passed.code, &passed.json()["passed"]), (Some(0), &json!(true)), "{passed:?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_case_is_told_with_its_place() {
+    let with = |key: &str, value: Value| {
+        let mut case = case(3);
+        case[key] = value;
+        case
+    };
+    let rows = [
+        (with("colour", json!("red")), 2, "colour"),
+        (with("facts", json!({"purchases.lifetime": 3})), 2, "unknown fact `purchases.lifetime`"),
+        (with("facts", json!({})), 1, "no-answer"),
+        (with("parameters", json!([])), 2, "must be a JSON object"),
+    ];
+    for (case, code, expected) in rows {
+        let done = town_with(&case).done(&["test", "counting", "--policies", "policies"]);
+        assert_eq!(done.code, Some(code), "{expected}: {done:?}");
+        assert!(
+            done.out.contains(expected) || done.err.contains(expected),
+            "expected {expected}, got {done:?}"
+        );
+    }
+    let town = Town::new();
+    fs::create_dir_all(town.path("counting/cases")).unwrap();
+    let none = town.done(&["test", "counting", "--policies", "policies"]);
+    assert_eq!(none.code, Some(2), "{none:?}");
+    assert!(none.err.contains("there are no cases"), "{none:?}");
+}
+
+#[test]
+fn a_production_event_becomes_a_case_that_passes() {
+    let town = Town::new();
+    town.program(&[("spend", "spend", "base", ""), ("count", "counting", "bonus", "")]);
+    // Sent in UTC, it is a case of the program's day.
+    town.summary(
+        "l.db",
+        &[purchase("1", "ann", NOON, 100), purchase("2", "ann", "2025-07-24T16:30:00Z", 250)],
+    );
+    let ambiguous = town.done(&["case", "--ledger", "l.db", "/merchants/shop", "2"]);
+    assert_eq!(ambiguous.code, Some(2));
+    assert!(ambiguous.err.contains("choose one with --deployment: spend, count"), "{ambiguous:?}");
+
+    let made = town.done(&["case", "--ledger", "l.db", "--deployment", "count", "/merchants/shop", "2"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let case: Value = serde_json::from_str(&made.out).unwrap();
+    assert_eq!(
+        (text(&case["event"]["time"]), &case["market_day"], &case["points_so_far"], &case["facts"]),
+        ("2025-07-25T00:30:00+08:00", &json!(true), &json!(2), &json!({"purchases.lifetime-count": 1})),
+        "{case}"
+    );
+    town.write("counting/cases/two.json", &made.out);
+    let passed = town.done(&["test", "counting", "--policies", "policies"]);
+    assert_eq!(passed.code, Some(0), "{passed:?}");
+}
+
+#[test]
+fn a_component_is_checked_without_being_run() {
+    let town = Town::new();
+    let wasi = "(component (import \"wasi:cli/stdout@0.2.0\" (instance)))";
+    town.write("wasi.wasm", wat::parse_str(wasi).unwrap());
+    town.write("module.wasm", wat::parse_str("(module)").unwrap());
+    town.write("huge.wasm", vec![0; 100 << 20]);
+    town.write("garbage.wasm", b"garbage");
+    town.write("looping.wasm", Guest::new().evaluate("(loop $again (br $again)) (unreachable)").build());
+    let good = town.done(&["check", "policies/counting.wasm", "--json"]);
+    assert_eq!(
+        (good.code, &good.json()["facts"]),
+        (Some(0), &json!(["purchases.lifetime-count"])),
+        "{good:?}"
+    );
+    assert_eq!(town.done(&["check", "looping.wasm"]).code, Some(0));
+    for (file, expected) in [
+        ("wasi.wasm", "wasi:cli/stdout@0.2.0"),
+        ("module.wasm", "core module"),
+        ("huge.wasm", "104857600"),
+        ("garbage.wasm", "not WebAssembly"),
+        ("missing.wasm", "missing.wasm"),
+    ] {
+        let bad = town.done(&["check", file]);
+        assert_eq!(bad.code, Some(1), "{file}: {bad:?}");
+        assert!(bad.err.contains(expected), "{file}: expected {expected}, got {}", bad.err);
+    }
+    let refused = town.done(&["check", "policies/flat.wasm", "--parameters", "{}", "--json"]);
+    assert_eq!((refused.code, text(&refused.json()["code"])), (Some(1), "parameters-refused"), "{refused:?}");
+}
+
+#[test]
+fn balances_are_as_of_a_time() {
+    let town = Town::new();
+    town.program(&[("spend", "spend", "base", "")]);
+    let program =
+        town.read("program.toml").replace("id = \"points\"\n", "id = \"points\"\nexpires = { months = 1 }\n");
+    town.write("program.toml", program);
+    town.summary(
+        "l.db",
+        &[purchase("1", "ann", "2026-01-31T12:00:00+08:00", 5_000), purchase("2", "ann", NOON, 100)],
+    );
+    let rows = [
+        ("2026-01-31T11:59:59+08:00", "0"),
+        ("2026-01-31T12:00:00+08:00", "50"),
+        // D1, D2: through 28 February in the program's zone, whoever asks from where.
+        ("2026-02-28T15:59:59.999Z", "50"),
+        ("2026-02-28T16:00:00Z", "0"),
+    ];
+    for (at, expected) in rows {
+        let done = town.done(&["balance", "--ledger", "l.db", "--json", "--at", at, "ann"]);
+        let available =
+            done.out.lines().last().map_or("0".to_owned(), |_| done.json()["available"].to_string());
+        assert_eq!(available, expected, "{at}: {done:?}");
+    }
+    let wrong = town.done(&["balance", "--ledger", "none.db"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.err.contains("there is no ledger none.db"), "{wrong:?}");
+}

@@ -1,0 +1,53 @@
+//! The stock policies, as components, through the command line: every case of theirs as a test of its own, scenarios of
+//! the specification, and real baskets beside an independent calculation.
+//!
+//! This is the one suite that needs the guests built (`cargo xtask policies`); without them it fails and says so.
+
+mod baskets;
+mod cases;
+mod scenarios;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = [cases::trials(), scenarios::trials(), baskets::trials()];
+    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect::<Vec<Trial>>()).exit_code()
+}
+
+/// Returns the workspace's folder.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies in the workspace")
+}
+
+/// Returns the folder of the stock policies' components.
+fn components() -> PathBuf {
+    let components = root().join("target/policies");
+    assert!(
+        components.join("spend.wasm").is_file(),
+        "the stock policies are not built; run `cargo xtask policies`"
+    );
+    components
+}
+
+/// Returns `jifen`, beside this test where `cargo build` puts it, with a cache that all tests share.
+fn jifen() -> Command {
+    let test = std::env::current_exe().expect("a test is a file");
+    let folder = test.parent().and_then(Path::parent).expect("a test lies in target/<profile>/deps");
+    let binary = folder.join("jifen");
+    assert!(binary.is_file(), "{} is missing; build it first: cargo xtask test", binary.display());
+    let mut jifen = Command::new(binary);
+    jifen.env("JIFEN_CACHE", folder.join("test-cache")).stdin(Stdio::null());
+    jifen
+}
+
+/// Runs `jifen` and returns what it printed; it must succeed.
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("jifen starts");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{out}\n{err}");
+    out.into_owned()
+}

@@ -1,0 +1,324 @@
+//! Scenarios of the specification in which stock policies show, each with its id: a program, events, and what the
+//! members have then. Each is run twice, which must change nothing, and replayed.
+
+use std::fs;
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::{Value, json};
+
+use crate::{components, jifen, run};
+
+/// A scenario.
+struct Scenario {
+    id: &'static str,
+    /// `[[calendar]]` rule of the town.
+    calendar: &'static str,
+    /// `[[lane]]` and `[[deployment]]` tables.
+    program: &'static str,
+    /// Rows of `member time amount…`: a purchase with a line for each amount, in fen; no amounts: a registration.
+    events: &'static [&'static str],
+    /// What members have, as `ann 136, bob 3`.
+    balances: &'static str,
+}
+
+const SPEND: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100 }\n";
+
+const MARKET: &str = "[[lane]]\nid = 'base'\n[[lane]]\nid = 'bonus'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100 }\n\
+    [[deployment]]\nid = 'market-day'\npolicy = 'market-day'\nlane = 'bonus'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { multiplier = '2', min_spend = 5000 }\n";
+
+const WELCOME: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100 }\n\
+    [[deployment]]\nid = 'welcome'\npolicy = 'welcome'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { registration = 100, first_order_min = 9900, first_order_bonus = 200 }\n";
+
+const CAPPED_MONTH: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    cap = { per_member_per_month = 500 }\nparameters = { points = '1', per = 100 }\n";
+
+const CAPPED_EVENT: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    cap = { per_event = 80 }\nparameters = { points = '1', per = 100 }\n";
+
+const BY_LINE: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100, scope = 'line' }\n";
+
+const CAPPED_DAY_BY_LINE: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    cap = { per_member_per_day = 100 }\nparameters = { points = '1', per = 100, scope = 'line' }\n";
+
+const TWICE_THEN_FIFTY: &str = "[[lane]]\nid = 'base'\n[[lane]]\nid = 'first'\n[[lane]]\nid = 'second'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100 }\n\
+    [[deployment]]\nid = 'double'\npolicy = 'market-day'\nlane = 'first'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { multiplier = '2', min_spend = 0 }\n\
+    [[deployment]]\nid = 'fifty'\npolicy = 'welcome'\nlane = 'second'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { first_order_bonus = 50 }\n";
+
+const FIFTY_THEN_TWICE: &str = "[[lane]]\nid = 'base'\n[[lane]]\nid = 'first'\n[[lane]]\nid = 'second'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100 }\n\
+    [[deployment]]\nid = 'double'\npolicy = 'market-day'\nlane = 'second'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { multiplier = '2', min_spend = 0 }\n\
+    [[deployment]]\nid = 'fifty'\npolicy = 'welcome'\nlane = 'first'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { first_order_bonus = 50 }\n";
+
+const EVERY_DAY: &str = "any = ['every_day']";
+const DIGITS_147: &str = "any = [{ lunar_digits = [1, 4, 7] }]";
+
+/// One basket of ¥50 for each of these days, which doubles on market days.
+macro_rules! days {
+    ($($day:literal),+ $(,)?) => { &[$(concat!("ann ", $day, "T12:00:00+08:00 5000")),+] };
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        id: "A2 registration only",
+        calendar: EVERY_DAY,
+        program: WELCOME,
+        events: &["bob 2026-03-01T09:00:00+08:00"],
+        balances: "bob 100",
+    },
+    Scenario {
+        id: "A8 one fen short, and not the first order",
+        calendar: EVERY_DAY,
+        program: WELCOME,
+        events: &["ann 2026-03-01T09:00:00+08:00 9899", "ann 2026-03-02T09:00:00+08:00 15000"],
+        balances: "ann 248",
+    },
+    Scenario {
+        id: "A8 exactly",
+        calendar: EVERY_DAY,
+        program: WELCOME,
+        events: &["ann 2026-03-01T09:00:00+08:00 9900"],
+        balances: "ann 299",
+    },
+    Scenario {
+        id: "A26 market day of a leap month",
+        calendar: DIGITS_147,
+        program: MARKET,
+        events: &[
+            "ann 2025-07-25T00:00:00+08:00 6850",
+            "bob 2025-07-24T23:59:59.999+08:00 6850",
+            "cai 2025-07-25T12:00:00+08:00 4999",
+        ],
+        balances: "ann 136, bob 68, cai 49",
+    },
+    Scenario {
+        id: "B1 skip",
+        calendar: "any = [{ lunar_digits = [5, 10] }]",
+        program: MARKET,
+        events: days!["2025-08-22", "2025-08-23"],
+        balances: "ann 100",
+    },
+    Scenario {
+        id: "B1 last_day",
+        calendar: "any = [{ lunar_digits = [5, 10], on_missing_day = 'last_day' }]",
+        program: MARKET,
+        events: days!["2025-08-22", "2025-08-23"],
+        balances: "ann 150",
+    },
+    Scenario {
+        id: "B1 first_of_next",
+        calendar: "any = [{ lunar_digits = [5, 10], on_missing_day = 'first_of_next' }]",
+        program: MARKET,
+        events: days!["2025-08-22", "2025-08-23"],
+        balances: "ann 150",
+    },
+    Scenario {
+        id: "B2 the thirtieth of the third month",
+        calendar: "any = [{ lunar_digits = [5, 10] }]",
+        program: MARKET,
+        events: days!["2025-04-27"],
+        balances: "ann 100",
+    },
+    Scenario {
+        id: "B3 leap same",
+        calendar: "any = [{ lunar_digits = [1, 6], leap = 'same' }]",
+        program: MARKET,
+        events: days!["2025-07-25"],
+        balances: "ann 100",
+    },
+    Scenario {
+        id: "B3 leap skip",
+        calendar: "any = [{ lunar_digits = [1, 6], leap = 'skip' }]",
+        program: MARKET,
+        events: days!["2025-07-25"],
+        balances: "ann 50",
+    },
+    Scenario {
+        id: "B4 short month",
+        calendar: DIGITS_147,
+        program: MARKET,
+        events: days![
+            "2026-02-13",
+            "2026-02-14",
+            "2026-02-15",
+            "2026-02-16",
+            "2026-02-17",
+            "2026-02-18",
+            "2026-02-19",
+            "2026-02-20"
+        ],
+        balances: "ann 550",
+    },
+    Scenario {
+        id: "B5 chen and xu",
+        calendar: "any = [{ branches = ['chen', 'xu'] }]",
+        program: MARKET,
+        events: days!["2024-02-10", "2024-02-13", "2024-02-16", "2024-03-11"],
+        balances: "ann 350",
+    },
+    Scenario {
+        id: "B6 every fourth day",
+        calendar: "any = [{ branches = ['丑', '巳', '酉'] }]",
+        program: MARKET,
+        events: days!["2026-03-04", "2026-03-06", "2026-03-08", "2026-03-12"],
+        balances: "ann 350",
+    },
+    Scenario {
+        id: "B7 gregorian",
+        calendar: "any = [{ gregorian_digits = [1, 6] }]",
+        program: MARKET,
+        events: days!["2026-03-31", "2026-04-01", "2026-04-30"],
+        balances: "ann 250",
+    },
+    Scenario {
+        id: "B9 odd days",
+        calendar: "any = [{ lunar_parity = 'odd' }]",
+        program: MARKET,
+        events: days!["2026-02-16", "2026-02-17"],
+        balances: "ann 200",
+    },
+    Scenario {
+        id: "B10 legi",
+        calendar: "any = [{ cycle = { days = 5, anchor = '1945-08-17' } }]",
+        program: MARKET,
+        events: days!["2025-08-17", "2025-08-22", "2026-11-22"],
+        balances: "ann 250",
+    },
+    Scenario {
+        id: "C1 order",
+        calendar: EVERY_DAY,
+        program: SPEND,
+        events: &["ann 2026-03-01T09:00:00+08:00 50 50 50"],
+        balances: "ann 1",
+    },
+    Scenario {
+        id: "C1 line",
+        calendar: EVERY_DAY,
+        program: BY_LINE,
+        events: &["ann 2026-03-01T09:00:00+08:00 50 50 50"],
+        balances: "",
+    },
+    Scenario {
+        id: "C3 double, then fifty",
+        calendar: EVERY_DAY,
+        program: TWICE_THEN_FIFTY,
+        events: &["ann 2026-03-01T09:00:00+08:00 10000"],
+        balances: "ann 250",
+    },
+    Scenario {
+        id: "C3 fifty, then double",
+        calendar: EVERY_DAY,
+        program: FIFTY_THEN_TWICE,
+        events: &["ann 2026-03-01T09:00:00+08:00 10000"],
+        balances: "ann 300",
+    },
+    Scenario {
+        id: "C16 month",
+        calendar: EVERY_DAY,
+        program: CAPPED_MONTH,
+        events: &[
+            "ann 2026-03-01T09:00:00+08:00 45000",
+            "ann 2026-03-31T09:00:00+08:00 10000",
+            "ann 2026-04-01T00:00:00+08:00 10000",
+        ],
+        balances: "ann 600",
+    },
+    Scenario {
+        id: "C16 transaction",
+        calendar: EVERY_DAY,
+        program: CAPPED_EVENT,
+        events: &["ann 2026-03-01T09:00:00+08:00 10000", "bob 2026-03-01T09:00:00+08:00 8000"],
+        balances: "bob 80",
+    },
+    Scenario {
+        id: "C17 day",
+        calendar: EVERY_DAY,
+        program: CAPPED_DAY_BY_LINE,
+        events: &[
+            "ann 2026-03-01T09:00:00+08:00 4000 4000 4000",
+            "ann 2026-03-01T23:59:59+08:00 4000",
+            "bob 2026-03-02T00:00:00+08:00 4000",
+        ],
+        balances: "ann 100, bob 40",
+    },
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    SCENARIOS
+        .iter()
+        .map(|scenario| Trial::test(scenario.id, || play(scenario)).with_kind("scenario"))
+        .collect()
+}
+
+fn play(scenario: &Scenario) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let Scenario { calendar, program, .. } = scenario;
+    fs::write(
+        path("program.toml"),
+        format!(
+            "[program]\nname = 's'\ntimezone = 'Asia/Shanghai'\n[[unit]]\nid = 'points'\n[[calendar]]\nid = 'c'\n{calendar}\n\
+             [[region]]\nid = 'r'\ncalendar = 'c'\n[[merchant]]\nid = 'shop'\nregion = 'r'\n{program}"
+        ),
+    )?;
+    let events = scenario.events.iter().enumerate().map(|(n, row)| format!("{}\n", event(n, row)));
+    fs::write(path("events.jsonl"), events.collect::<String>())?;
+    for _ in 0..2 {
+        let mut jifen = jifen();
+        jifen.args(["run", "--ledger", "l.db", "--program", "program.toml", "--policies"]);
+        run(jifen.arg(components()).arg("events.jsonl").current_dir(folder.path()));
+        let got = balances(&run(crate::jifen().args(["balance", "--json", "--ledger"]).arg(path("l.db"))));
+        if got != scenario.balances {
+            return Err(format!("expected {}, got {got}", scenario.balances).into());
+        }
+    }
+    run(crate::jifen().args(["audit", "replay", "--ledger"]).arg(path("l.db")));
+    Ok(())
+}
+
+fn event(n: usize, row: &str) -> Value {
+    let mut words = row.split(' ');
+    let mut word = || words.next().expect("a row has a member and a time");
+    let (member, time) = (word().to_owned(), word().to_owned());
+    let lines: Vec<Value> = words
+        .map(|amount| amount.parse().expect("an amount is a number of fen"))
+        .map(|amount: u64| json!({"sku": "a", "category": "staples", "quantity": 1, "amount": amount}))
+        .collect();
+    let (kind, data) = if lines.is_empty() {
+        ("jifen.member.registered", json!({"member": member}))
+    } else {
+        let order = n.to_string();
+        (
+            "jifen.purchase.completed",
+            json!({"order": order, "member": member, "merchant": "shop", "currency": "CNY", "lines": lines}),
+        )
+    };
+    json!({"specversion": "1.0", "id": n.to_string(), "source": "/shop", "type": kind, "time": time, "data": data})
+}
+
+fn balances(lines: &str) -> String {
+    let balance = |line: &str| {
+        let balance: Value = serde_json::from_str(line).expect("a line is an object");
+        format!("{} {}", balance["member"].as_str().unwrap_or_default(), balance["available"])
+    };
+    lines.lines().map(balance).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,190 @@
+//! `jifen run` and `jifen audit replay` over files of events: rates, memory, and the bare cost of the rows.
+
+#![expect(clippy::float_arithmetic, reason = "rates for people, far from points and money")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+
+use super::report::{Report, median};
+use crate::{cargo, demo, policies};
+
+const ROUNDS: usize = 3;
+
+/// Three deployments and a calendar; merchants are those of the data.
+const PROGRAM: &str = r#"
+[program]
+name = "bench"
+timezone = "Asia/Shanghai"
+
+[[unit]]
+id = "points"
+
+[[calendar]]
+id = "town"
+any = [{ lunar_digits = [1, 4, 7] }]
+
+[[region]]
+id = "cn/town"
+calendar = "town"
+
+[[lane]]
+id = "base"
+
+[[lane]]
+id = "bonus"
+
+[[deployment]]
+id = "spend"
+policy = "spend"
+lane = "base"
+unit = "points"
+issuer = "merchant"
+parameters = { points = "1", per = 100 }
+
+[[deployment]]
+id = "welcome"
+policy = "welcome"
+lane = "base"
+unit = "points"
+issuer = "platform"
+parameters = { first_order_min = 2000, first_order_bonus = 20 }
+
+[[deployment]]
+id = "market-day"
+policy = "market-day"
+lane = "bonus"
+unit = "points"
+issuer = "merchant"
+parameters = { multiplier = "2", min_spend = 3000 }
+"#;
+
+pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<()> {
+    policies::build(root)?;
+    demo::build(root)?;
+    cargo(root, &["build", "--release", "--package", "jifen-ledger", "--example", "same_rows"])?;
+    let folder = root.join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let bench = Bench { root, folder, data: data.iter().map(|file| root.join(file)).collect() };
+    fs::write(bench.folder.join("program.toml"), bench.program()?)?;
+
+    let (mut run, mut replay, mut bare, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (summary, peak) = bench.run(&bench.data)?;
+        run.push(rate(&summary, "events")?);
+        memory.push(peak);
+        replay.push(rate(&bench.json(&["audit", "replay", "--ledger", "ledger.db", "--json"])?, "receipts")?);
+        bare.push(bench.bare()?);
+    }
+    let four_times: Vec<_> = (0..4).flat_map(|_| bench.data.clone()).collect();
+    let (summary, peak) = bench.run(&four_times)?;
+    let (run, replay, bare) = (median(run), median(replay), median(bare));
+    let events = summary["applied"].as_u64().context("read the summary")?;
+    let mut figures = format!(
+        "{events} baskets, 3 deployments, SQLite with synchronous=FULL; medians of {ROUNDS} rounds.\n\n"
+    );
+    writeln!(figures, "| | |\n|---|---|")?;
+    writeln!(figures, "| `jifen run`, receipts written | {run:.0} events/s |")?;
+    writeln!(
+        figures,
+        "| a bare program that writes the same rows in the same batches | {bare:.0} events/s |"
+    )?;
+    writeln!(figures, "| `jifen run` beside it | {:.2} |", run / bare)?;
+    writeln!(figures, "| `jifen audit replay` | {replay:.0} receipts/s |")?;
+    writeln!(figures, "| peak memory of `run` | {:.0} MiB |", median(memory))?;
+    writeln!(figures, "| peak memory of `run`, the same files four times over | {peak:.0} MiB |")?;
+    report.write("run", "cargo xtask bench run --data FILES", figures.trim_end())
+}
+
+struct Bench<'a> {
+    root: &'a Path,
+    folder: PathBuf,
+    data: Vec<PathBuf>,
+}
+
+impl Bench<'_> {
+    fn program(&self) -> Result<String> {
+        let mut merchants = BTreeSet::new();
+        for file in &self.data {
+            let file = File::open(file).with_context(|| format!("open {}", file.display()))?;
+            let mut reader = BufReader::new(file);
+            let gzipped = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+            let reader: Box<dyn Read> =
+                if gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+            for line in BufReader::new(reader).lines() {
+                let event: Value = serde_json::from_str(&line?)?;
+                merchants.extend(event["data"]["merchant"].as_str().map(str::to_owned));
+            }
+        }
+        let tables =
+            merchants.iter().map(|id| format!("\n[[merchant]]\nid = {id:?}\nregion = \"cn/town\"\n"));
+        Ok(tables.fold(PROGRAM.to_owned(), |program, table| program + &table))
+    }
+
+    fn jifen(&self, arguments: &[&str]) -> Command {
+        let mut jifen = Command::new(self.root.join("target/release/jifen"));
+        jifen.args(arguments).current_dir(&self.folder).stdout(Stdio::piped());
+        jifen
+    }
+
+    fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let output = self.jifen(arguments).output().context("start jifen")?;
+        last_line(&output.stdout)
+    }
+
+    /// Runs events on a fresh ledger. Returns the summary and the peak of memory in MiB.
+    fn run(&self, data: &[PathBuf]) -> Result<(Value, f64)> {
+        for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+            if self.folder.join(file).exists() {
+                fs::remove_file(self.folder.join(file))?;
+            }
+        }
+        let policies = self.root.join("target/policies");
+        let mut jifen = self.jifen(&["run", "--json", "--program", "program.toml", "--ledger", "ledger.db"]);
+        jifen.args(["--receipts", "receipts.jsonl", "--policies"]).arg(policies).args(data);
+        let mut child = jifen.spawn().context("start jifen")?;
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak_kib = 0.0_f64;
+        while child.try_wait()?.is_none() {
+            peak_kib = peak_kib.max(peak(&fs::read_to_string(&status).unwrap_or_default()));
+            thread::sleep(Duration::from_millis(20));
+        }
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "jifen run failed");
+        Ok((last_line(&output.stdout)?, peak_kib / 1024.0))
+    }
+
+    /// Writes the rows of the ledger into a fresh file, without anything of ours but the schema.
+    fn bare(&self) -> Result<f64> {
+        let program = self.root.join("target/release/examples/same_rows");
+        let output =
+            Command::new(program).arg("ledger.db").arg("bare.db").current_dir(&self.folder).output()?;
+        ensure!(output.status.success(), "same_rows failed: {}", String::from_utf8_lossy(&output.stderr));
+        rate(&last_line(&output.stdout)?, "events")
+    }
+}
+
+fn last_line(output: &[u8]) -> Result<Value> {
+    let text = std::str::from_utf8(output)?;
+    Ok(serde_json::from_str(text.lines().last().context("read the summary")?)?)
+}
+
+fn rate(summary: &Value, what: &str) -> Result<f64> {
+    let (count, seconds) = (summary[what].as_f64(), summary["seconds"].as_f64());
+    Ok(count.context("read the summary")? / seconds.context("read the summary")?)
+}
+
+/// Returns the peak of resident memory in KiB.
+fn peak(status: &str) -> f64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
+}

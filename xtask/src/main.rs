@@ -1,0 +1,50 @@
+//! What cargo alone cannot say: `cargo xtask policies | demo | test | bench`.
+
+mod bench;
+mod demo;
+mod policies;
+mod test;
+mod toolchain;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds every stock policy into `target/policies/<name>.wasm`.
+    Policies,
+    /// Builds everything, runs the sample of real baskets into `target/demo/`, and shows what came of it.
+    Demo,
+    /// Runs everything that CI runs.
+    Test,
+    /// Measures, and writes the figures into `docs/benchmarks.md`.
+    Bench(bench::Bench),
+}
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
+    match Arguments::parse().task {
+        Task::Policies => policies::build(root),
+        Task::Demo => demo::run(root),
+        Task::Test => test::run(root),
+        Task::Bench(bench) => bench::run(root, &bench),
+    }
+}
+
+/// Runs the cargo that runs us.
+fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    let status = cargo.args(arguments).current_dir(root).status().context("start cargo")?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
+}

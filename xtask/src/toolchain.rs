@@ -1,0 +1,178 @@
+//! A Rust that compiles for WebAssembly: found, or installed.
+//!
+//! rustup's toolchain is enough where it has the standard library for the target. Where that library cannot be
+//! downloaded, Debian's packages bring its source, and cargo builds it along.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fmt, iter};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// No WASI: a policy has no ambient authority.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+/// Only where rustup's toolchain does not bring one.
+const DEBIAN_LINKER: &str = "lld-22";
+
+/// What `cargo xtask` inherits and another toolchain must not hear, and flags that would replace those of
+/// `.cargo/config.toml`. `RUSTUP_TOOLCHAIN` stays: it names the active toolchain.
+const NOT_INHERITED: [&str; 8] = [
+    "CARGO",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "LD_LIBRARY_PATH",
+    "RUSTC",
+    "RUSTC_WRAPPER",
+    "RUSTDOC",
+    "RUSTFLAGS",
+];
+
+/// How policies are compiled.
+pub(crate) enum Toolchain {
+    /// The active toolchain, which has the target's standard library.
+    Active,
+    /// Debian's, which builds the target's standard library from source and borrows a linker.
+    Debian { linker: PathBuf },
+}
+
+impl Toolchain {
+    /// Returns the first toolchain that is there, and installs one if none is.
+    pub(crate) fn choose() -> Result<Self> {
+        if let Some(found) = Self::find() {
+            return Ok(found);
+        }
+        let installed = install();
+        match Self::find() {
+            Some(found) => Ok(found),
+            None => bail!(advice(installed)),
+        }
+    }
+
+    /// Returns the cargo to build with, with everything but the task set.
+    pub(crate) fn cargo(&self) -> Command {
+        match self {
+            Self::Active => clean("cargo"),
+            Self::Debian { linker } => {
+                let mut cargo = clean(DEBIAN_CARGO);
+                cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+                cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+                cargo.arg("-Zbuild-std=std,panic_abort");
+                cargo
+            }
+        }
+    }
+
+    fn find() -> Option<Self> {
+        if active_has_target() {
+            return Some(Self::Active);
+        }
+        debian_has_source().then(linker).flatten().map(|linker| Self::Debian { linker })
+    }
+}
+
+impl fmt::Display for Toolchain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Active => write!(f, "the active toolchain and its {TARGET}"),
+            Self::Debian { linker } => {
+                write!(f, "{DEBIAN_CARGO}, the standard library from source and {}", linker.display())
+            }
+        }
+    }
+}
+
+/// The targets of a toolchain each have a directory; that of a missing one does not exist.
+fn active_has_target() -> bool {
+    let directory = output(clean("rustc").args(["--print", "target-libdir", "--target", TARGET]));
+    directory.is_ok_and(|directory| holds(Path::new(&directory), "libstd-"))
+}
+
+fn debian_has_source() -> bool {
+    let sysroot = output(clean(DEBIAN_RUSTC).args(["--print", "sysroot"]));
+    let source =
+        sysroot.map(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/std/Cargo.toml"));
+    Path::new(DEBIAN_CARGO).exists() && source.is_ok_and(|source| source.exists())
+}
+
+/// Returns the linker that rustup ships beside rustc, or LLVM's own.
+fn linker() -> Option<PathBuf> {
+    let installed = ["/usr/bin/wasm-ld-22", "/usr/bin/wasm-ld"].map(PathBuf::from);
+    shipped_linker().into_iter().chain(installed).find(|linker| linker.exists())
+}
+
+fn shipped_linker() -> Option<PathBuf> {
+    let sysroot = output(clean("rustc").args(["--print", "sysroot"])).ok()?;
+    let host = output(clean("rustc").args(["--print", "host-tuple"])).ok()?;
+    Some(Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld"))
+}
+
+/// Installs what is missing, by whatever means this machine has.
+#[expect(clippy::print_stdout, reason = "a task talks to the person at the terminal")]
+fn install() -> Result<()> {
+    if is_root() && Path::new("/usr/bin/apt-get").exists() {
+        let linker = if linker().is_some() { "" } else { DEBIAN_LINKER };
+        let packages = DEBIAN_PACKAGES.into_iter().chain([linker]).filter(|package| !package.is_empty());
+        println!("installing Debian's Rust, because the active one cannot build for {TARGET}");
+        succeed(apt_get().arg("update"))?;
+        succeed(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages))
+    } else {
+        println!("adding {TARGET} to the active toolchain");
+        succeed(clean("rustup").args(["target", "add", TARGET]))
+    }
+}
+
+fn apt_get() -> Command {
+    let mut apt_get = clean("apt-get");
+    apt_get.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
+    apt_get
+}
+
+fn is_root() -> bool {
+    output(clean("id").arg("--user")).is_ok_and(|id| id == "0")
+}
+
+fn advice(installed: Result<()>) -> String {
+    let tried = installed.err().map(|error| format!(" ({error:#})")).unwrap_or_default();
+    let packages = DEBIAN_PACKAGES.join(" ");
+    format!(
+        "no Rust here compiles for {TARGET}{tried}; run `rustup target add {TARGET}`, \
+         or on Debian `apt-get install {packages} {DEBIAN_LINKER}`"
+    )
+}
+
+fn clean(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for variable in NOT_INHERITED {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("run {}", name(command)))?;
+    ensure!(output.status.success(), "{} failed", name(command));
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("run {}", name(command)))?;
+    ensure!(status.success(), "{} failed", name(command));
+    Ok(())
+}
+
+fn name(command: &Command) -> String {
+    let arguments = command.get_args().map(OsStr::to_string_lossy);
+    let words = iter::once(command.get_program().to_string_lossy()).chain(arguments);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Returns whether a directory holds a file whose name begins so.
+fn holds(directory: &Path, prefix: &str) -> bool {
+    let entries = directory.read_dir().into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+}
