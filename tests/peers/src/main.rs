@@ -81,11 +81,11 @@ fn print(peers: &[Peer<'_>], figures: &Figures, fuel: &jifen::Fuel) {
         );
         return;
     }
-    println!("{:<60} {:<10} {:>9} {:>9}", "ns per evaluation, one thread", "instance", "best", "median");
+    println!("{:<74} {:<10} {:>9} {:>9}", "ns per evaluation, one thread", "instance", "best", "median");
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by(|(_, one), (_, other)| one.best.total_cmp(&other.best));
     for (peer, times) in rows {
-        println!("{:<60} {:<10} {:>9.0} {:>9.0}", peer.name, peer.instance, times.best, times.median);
+        println!("{:<74} {:<10} {:>9.0} {:>9.0}", peer.name, peer.instance, times.best, times.median);
     }
     println!("Jifen, fuel per evaluation: {} to {}, median {}", fuel.min, fuel.max, fuel.median);
     let threads = &figures.two_threads;

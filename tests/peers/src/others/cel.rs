@@ -61,16 +61,17 @@ fn evaluate(
         let value = program.execute(&context)?;
         context.add_variable_from_value(*name, value);
     }
-    match awards.execute(&context)? {
-        Value::List(awards) => awards.iter().map(award).collect(),
-        other => bail!("awards are {other:?}"),
-    }
+    let awards = awards.execute(&context)?;
+    let Value::List(awards) = awards else { bail!("awards are {awards:?}") };
+    awards.iter().map(award).collect()
 }
 
 fn sum(values: Arc<Vec<Value>>) -> Result<i64, ExecutionError> {
-    values.iter().try_fold(0, |sum, value| match value {
-        Value::Int(value) => Ok(sum + value),
-        other => Err(ExecutionError::function_error("sum", format!("{other:?} is no int"))),
+    values.iter().try_fold(0, |sum, value| {
+        let Value::Int(value) = value else {
+            return Err(ExecutionError::function_error("sum", format!("{value:?} is no int")));
+        };
+        Ok(sum + value)
     })
 }
 
