@@ -8,7 +8,8 @@ use jifen_loyalty::day::BusinessDay;
 use jifen_loyalty::facts::{Answer, Fact};
 use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::{Event, Facts, Fault, InvalidEvent, Points, Proposal, Recipient};
-use rules_guest::case::{self, Case, Date, Outcome, Question};
+use rules_guest::case::{self, Case, Outcome};
+use rules_guest::date::Date;
 
 /// Why a case could not be run. That a policy answers otherwise is no error.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +46,7 @@ pub(crate) fn run(case: &Case, component: &[u8], store: &PolicyStore) -> Result<
         }
         Err(error) => return Err(CaseError::Policy(error)),
     };
-    let facts =
-        case.facts.iter().map(|(question, answer)| Answer { fact: fact(*question), value: answer.value() });
+    let facts = case.facts.iter().map(|(fact, answer)| Answer { fact: *fact, value: answer.value() });
     let today = BusinessDay {
         day: case.event.time.day(),
         market_day: case.market_day,
@@ -58,8 +58,8 @@ pub(crate) fn run(case: &Case, component: &[u8], store: &PolicyStore) -> Result<
 }
 
 /// Returns the facts of an evaluation as a case states them.
-pub(crate) fn stated_facts(evaluation: &Evaluation) -> BTreeMap<Question, case::Answer> {
-    evaluation.facts.iter().map(|answer| (question(answer.fact), stated(*answer))).collect()
+pub(crate) fn stated_facts(evaluation: &Evaluation) -> BTreeMap<Fact, case::Answer> {
+    evaluation.facts.iter().map(|answer| (answer.fact, stated(*answer))).collect()
 }
 
 fn outcome(outcome: Result<Proposal, Fault>) -> Outcome {
@@ -98,35 +98,5 @@ fn stated(answer: Answer) -> case::Answer {
         | Fact::AwardsGrantedSince(_)
         | Fact::BalanceAvailable
         | Fact::BalancePending => case::Answer::Number(answer.value),
-    }
-}
-
-fn fact(question: Question) -> Fact {
-    match question {
-        Question::PurchasesLifetimeCount => Fact::PurchasesLifetimeCount,
-        Question::PurchasesLifetimeSpendMinor => Fact::PurchasesLifetimeSpendMinor,
-        Question::PurchasesCountSince(day) => Fact::PurchasesCountSince(day.number()),
-        Question::PurchasesSpendMinorSince(day) => Fact::PurchasesSpendMinorSince(day.number()),
-        Question::PurchasesLastDay => Fact::PurchasesLastDay,
-        Question::AwardsGrantedSince(day) => Fact::AwardsGrantedSince(day.number()),
-        Question::BalanceAvailable => Fact::BalanceAvailable,
-        Question::BalancePending => Fact::BalancePending,
-        Question::MembershipRegisteredDay => Fact::MembershipRegisteredDay,
-        Question::MembershipReferred => Fact::MembershipReferred,
-    }
-}
-
-fn question(fact: Fact) -> Question {
-    match fact {
-        Fact::PurchasesLifetimeCount => Question::PurchasesLifetimeCount,
-        Fact::PurchasesLifetimeSpendMinor => Question::PurchasesLifetimeSpendMinor,
-        Fact::PurchasesCountSince(day) => Question::PurchasesCountSince(Date::from_number(day)),
-        Fact::PurchasesSpendMinorSince(day) => Question::PurchasesSpendMinorSince(Date::from_number(day)),
-        Fact::PurchasesLastDay => Question::PurchasesLastDay,
-        Fact::AwardsGrantedSince(day) => Question::AwardsGrantedSince(Date::from_number(day)),
-        Fact::BalanceAvailable => Question::BalanceAvailable,
-        Fact::BalancePending => Question::BalancePending,
-        Fact::MembershipRegisteredDay => Question::MembershipRegisteredDay,
-        Fact::MembershipReferred => Question::MembershipReferred,
     }
 }

@@ -20,12 +20,12 @@
 //! The business day of a case is the date as `event.time` writes it: write the time in the program's zone. A fact that
 //! the policy asks and the case does not state fails the case. Unknown keys are errors.
 
-mod date;
+mod answer;
 mod event;
-mod fact;
 mod outcome;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,12 +35,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::fact::Fact;
 use crate::json;
 
-pub use date::{Date, InvalidTime, LocalTime};
+pub use answer::Answer;
 pub use event::{Data, Event, Line, Purchase, Registration, Tender, TenderKind};
-pub use fact::{Answer, Question, UnknownFact};
 pub use outcome::{Award, Difference, Outcome, Recipient};
+pub use time::{InvalidTime, LocalTime};
 
 /// One case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ pub struct Case {
     pub points_so_far: u64,
     /// What the policy may ask, and the answers.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub facts: BTreeMap<Question, Answer>,
+    pub facts: BTreeMap<Fact, Answer>,
     /// What the policy must answer.
     pub expect: Outcome,
 }

@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::case::{self, Case, Data, Date, Difference, InvalidCase, Outcome, Question};
+use crate::case::{self, Case, Data, Difference, InvalidCase, Outcome};
+use crate::date::Date;
+use crate::fact::Fact;
 use crate::policy::parse;
 use crate::{
     Award, DayNumber, EarningPolicy, Event, Facts, Line, LunarDate, Minor, Occasion, Points, Proposal,
@@ -33,8 +35,8 @@ pub fn check<P: EarningPolicy>(case: &Case) -> Result<(), Difference> {
     }
     let facts = StatedFacts { case, unstated: Cell::new(None) };
     let got = catch_unwind(AssertUnwindSafe(|| outcome::<P>(case, &facts)));
-    if let Some(question) = facts.unstated.get() {
-        return Err(Difference::UnstatedFact(question));
+    if let Some(fact) = facts.unstated.get() {
+        return Err(Difference::UnstatedFact(fact));
     }
     case.expect.compare(got.unwrap_or_else(|_| Outcome::Fault("trap".to_owned())))
 }
@@ -210,64 +212,64 @@ impl From<Award> for case::Award {
     }
 }
 
-/// The facts that a case states. The first question that it does not answer is kept, and gets 0 for the moment.
+/// The facts that a case states. The first that it does not answer is kept, and gets 0 for the moment.
 struct StatedFacts<'a> {
     case: &'a Case,
-    unstated: Cell<Option<Question>>,
+    unstated: Cell<Option<Fact>>,
 }
 
 impl StatedFacts<'_> {
-    fn ask(&self, question: Question) -> u64 {
-        let answer = self.case.facts.get(&question);
+    fn ask(&self, fact: Fact) -> u64 {
+        let answer = self.case.facts.get(&fact);
         if answer.is_none() && self.unstated.get().is_none() {
-            self.unstated.set(Some(question));
+            self.unstated.set(Some(fact));
         }
         answer.map_or(0, |answer| answer.value())
     }
 
-    fn ask_day(&self, question: Question) -> Option<DayNumber> {
-        DayNumber::try_from(self.ask(question)).ok().filter(|day| *day != 0)
+    fn ask_day(&self, fact: Fact) -> Option<DayNumber> {
+        DayNumber::try_from(self.ask(fact)).ok().filter(|day| *day != 0)
     }
 }
 
 impl Facts for StatedFacts<'_> {
     fn purchases_lifetime_count(&self) -> u64 {
-        self.ask(Question::PurchasesLifetimeCount)
+        self.ask(Fact::PurchasesLifetimeCount)
     }
 
     fn purchases_lifetime_spend_minor(&self) -> Minor {
-        self.ask(Question::PurchasesLifetimeSpendMinor)
+        self.ask(Fact::PurchasesLifetimeSpendMinor)
     }
 
     fn purchases_count_since(&self, first_day: DayNumber) -> u64 {
-        self.ask(Question::PurchasesCountSince(Date::from_number(first_day)))
+        self.ask(Fact::PurchasesCountSince(first_day))
     }
 
     fn purchases_spend_minor_since(&self, first_day: DayNumber) -> Minor {
-        self.ask(Question::PurchasesSpendMinorSince(Date::from_number(first_day)))
+        self.ask(Fact::PurchasesSpendMinorSince(first_day))
     }
 
     fn purchases_last_day(&self) -> Option<DayNumber> {
-        self.ask_day(Question::PurchasesLastDay)
+        self.ask_day(Fact::PurchasesLastDay)
     }
 
     fn awards_granted_since(&self, first_day: DayNumber) -> Points {
-        self.ask(Question::AwardsGrantedSince(Date::from_number(first_day)))
+        self.ask(Fact::AwardsGrantedSince(first_day))
     }
 
     fn balance_available(&self) -> Points {
-        self.ask(Question::BalanceAvailable)
+        self.ask(Fact::BalanceAvailable)
     }
 
     fn balance_pending(&self) -> Points {
-        self.ask(Question::BalancePending)
+        self.ask(Fact::BalancePending)
     }
 
     fn membership_registered_day(&self) -> Option<DayNumber> {
-        self.ask_day(Question::MembershipRegisteredDay)
+        self.ask_day(Fact::MembershipRegisteredDay)
     }
 
     fn membership_referred(&self) -> bool {
-        self.ask(Question::MembershipReferred) != 0
+        self.ask(Fact::MembershipReferred) != 0
     }
 }

@@ -55,6 +55,11 @@ pub mod allocate;
 pub mod calendar;
 pub mod rate;
 
+#[cfg(not(target_family = "wasm"))]
+pub mod date;
+#[cfg(not(target_family = "wasm"))]
+pub mod fact;
+
 #[cfg(all(feature = "case", not(target_family = "wasm")))]
 pub mod case;
 

@@ -111,19 +111,19 @@ fn shipped_linker() -> Option<PathBuf> {
     Some(Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld"))
 }
 
-/// Installs what is missing, by whatever means this machine has.
+/// Installs what is missing: the active toolchain's own target if it can be had, else Debian's packages.
 #[expect(clippy::print_stdout, reason = "a task talks to the person at the terminal")]
 fn install() -> Result<()> {
-    if is_root() && Path::new("/usr/bin/apt-get").exists() {
-        let linker = if linker().is_some() { "" } else { DEBIAN_LINKER };
-        let packages = DEBIAN_PACKAGES.into_iter().chain([linker]).filter(|package| !package.is_empty());
-        println!("installing Debian's Rust, because the active one cannot build for {TARGET}");
-        succeed(apt_get().arg("update"))?;
-        succeed(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages))
-    } else {
-        println!("adding {TARGET} to the active toolchain");
-        succeed(clean("rustup").args(["target", "add", TARGET]))
+    println!("no {TARGET} here yet: adding it to the active toolchain");
+    let added = succeed(clean("rustup").args(["target", "add", TARGET]));
+    if added.is_ok() || !(is_root() && Path::new("/usr/bin/apt-get").exists()) {
+        return added;
     }
+    println!("installing Debian's Rust, because the active one cannot have {TARGET}");
+    let linker = if linker().is_some() { "" } else { DEBIAN_LINKER };
+    let packages = DEBIAN_PACKAGES.into_iter().chain([linker]).filter(|package| !package.is_empty());
+    succeed(apt_get().arg("update"))?;
+    succeed(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages))
 }
 
 fn apt_get() -> Command {

@@ -2,36 +2,13 @@
 
 use std::collections::BTreeMap;
 
+pub use rules_guest::fact::Fact;
+
 use crate::points::Points;
 
 /// How far back a question with a day may reach, in days before the event's day. The snapshot must be bounded; two
 /// years answer every window that rules of the trade use.
 pub const WINDOW_DAYS_MAX: i32 = 732;
-
-/// A question that a policy may ask. The names are those of `wit/facts.wit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// How many purchases there were before this event.
-    PurchasesLifetimeCount,
-    /// What they came to, in minor units.
-    PurchasesLifetimeSpendMinor,
-    /// How many of them fell on this day or later.
-    PurchasesCountSince(i32),
-    /// What those came to, in minor units.
-    PurchasesSpendMinorSince(i32),
-    /// The day of the latest, 0 for none.
-    PurchasesLastDay,
-    /// The points this deployment granted on this day or later.
-    AwardsGrantedSince(i32),
-    /// What can be spent now.
-    BalanceAvailable,
-    /// What is awarded but not yet available.
-    BalancePending,
-    /// The day of registration, 0 for never.
-    MembershipRegisteredDay,
-    /// 1 if another member referred this one, else 0.
-    MembershipReferred,
-}
 
 /// A question and what was answered: an entry of the receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +29,7 @@ pub enum NoAnswer {
         first_day: i32,
     },
     /// The receipt has no such answer: the policy asks something else than it did then.
-    #[error("asks {fact:?}, which it did not ask then")]
+    #[error("asks {fact}, which it did not ask then")]
     NotRecorded {
         /// The question.
         fact: Fact,

@@ -11,7 +11,7 @@ mod tests;
 
 use sha2::{Digest, Sha256};
 
-pub use self::json::{InvalidReceipt, fact_name, parse_fact};
+pub use self::json::InvalidReceipt;
 use crate::decision::{Decision, Usage};
 use crate::entry::NewLot;
 use crate::facts::Answer;

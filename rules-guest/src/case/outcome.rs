@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Date, Question, is_default};
+use super::is_default;
+use crate::date::Date;
+use crate::fact::Fact;
 
 /// What comes of a case, expected or got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +118,7 @@ pub enum Difference {
         got: Outcome,
     },
     /// The policy asked what the case does not state.
-    UnstatedFact(Question),
+    UnstatedFact(Fact),
     /// The fault shows only in the host, and the policy ran natively.
     OnlyInHost(String),
 }

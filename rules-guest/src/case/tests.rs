@@ -174,29 +174,6 @@ fn times_are_read_strictly() {
 }
 
 #[test]
-fn questions_are_written_as_they_are_read() {
-    let table = [
-        "purchases.lifetime-count",
-        "purchases.lifetime-spend-minor",
-        "purchases.count-since(2025-07-01)",
-        "purchases.spend-minor-since(day 1)",
-        "purchases.last-day",
-        "awards.granted-since(2100-12-31)",
-        "balance.available",
-        "balance.pending",
-        "membership.registered-day",
-        "membership.referred",
-    ];
-    for text in table {
-        assert_eq!(text.parse::<Question>().expect("it is a question").to_string(), text);
-    }
-    for text in ["balance.available(2025-07-01)", "purchases.count-since", "purchases.count-since(soon)", ""]
-    {
-        assert_eq!(text.parse::<Question>(), Err(UnknownFact(text.to_owned())));
-    }
-}
-
-#[test]
 fn answers_are_numbers_as_in_the_contract() {
     let day = Answer::Day(Some("1900-01-01".parse().expect("it is a date")));
     let table = [(Answer::Number(7), 7), (Answer::Flag(true), 1), (day, 693_596), (Answer::Day(None), 0)];

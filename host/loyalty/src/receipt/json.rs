@@ -11,7 +11,7 @@ use crate::facts::{Answer, Fact};
 use crate::id::MemberId;
 use crate::points::Points;
 use crate::posting::Posting;
-use crate::time::{Instant, Zone, date_of, day_number};
+use crate::time::{Instant, Zone, date_of};
 
 /// Why a receipt cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,8 +76,8 @@ struct EvaluationJson<'a> {
     #[serde(default, skip_serializing_if = "is_zero")]
     points_so_far: u64,
     fuel: u64,
-    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    facts: Vec<(Cow<'a, str>, u64)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    facts: Vec<(Fact, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usage: Option<UsageJson>,
 }
@@ -201,7 +201,7 @@ impl<'a> From<&'a Evaluation> for EvaluationJson<'a> {
             deployment: evaluation.deployment.as_str().into(),
             points_so_far: evaluation.points_so_far.get(),
             fuel: evaluation.fuel,
-            facts: evaluation.facts.iter().map(|answer| (fact_name(answer.fact), answer.value)).collect(),
+            facts: evaluation.facts.iter().map(|answer| (answer.fact, answer.value)).collect(),
             usage: evaluation.usage.map(usage),
         }
     }
@@ -216,65 +216,17 @@ impl TryFrom<EvaluationJson<'_>> for Evaluation {
             let (day, month, budget) = (points(usage.day)?, points(usage.month)?, points(usage.budget)?);
             Ok(Usage { day, month, budget })
         };
-        let fact = |(name, value): (Cow<'_, str>, u64)| {
-            let fact =
-                parse_fact(&name).ok_or_else(|| InvalidReceipt(format!("no fact is called {name}")))?;
-            Ok(Answer { fact, value })
-        };
         Ok(Self {
             deployment: json.deployment.as_ref().into(),
             points_so_far: points(json.points_so_far)?,
             fuel: json.fuel,
-            facts: json.facts.into_iter().map(fact).collect::<Result<_, _>>()?,
+            facts: json.facts.into_iter().map(|(fact, value)| Answer { fact, value }).collect(),
             usage: json.usage.map(usage).transpose()?,
         })
     }
 }
 
-/// Returns the name of a fact as it stands in receipts and cases: interface, function, and the day if it asks one.
-pub fn fact_name(fact: Fact) -> Cow<'static, str> {
-    match fact {
-        Fact::PurchasesLifetimeCount => "purchases.lifetime-count".into(),
-        Fact::PurchasesLifetimeSpendMinor => "purchases.lifetime-spend-minor".into(),
-        Fact::PurchasesCountSince(day) => format!("purchases.count-since({})", date_text(day)).into(),
-        Fact::PurchasesSpendMinorSince(day) => {
-            format!("purchases.spend-minor-since({})", date_text(day)).into()
-        }
-        Fact::PurchasesLastDay => "purchases.last-day".into(),
-        Fact::AwardsGrantedSince(day) => format!("awards.granted-since({})", date_text(day)).into(),
-        Fact::BalanceAvailable => "balance.available".into(),
-        Fact::BalancePending => "balance.pending".into(),
-        Fact::MembershipRegisteredDay => "membership.registered-day".into(),
-        Fact::MembershipReferred => "membership.referred".into(),
-    }
-}
-
-/// Reads the name of a fact.
-pub fn parse_fact(name: &str) -> Option<Fact> {
-    let (name, day) = match name.strip_suffix(')').and_then(|name| name.split_once('(')) {
-        Some((name, day)) => (name, Some(parse_day(day)?)),
-        None => (name, None),
-    };
-    Some(match (name, day) {
-        ("purchases.lifetime-count", None) => Fact::PurchasesLifetimeCount,
-        ("purchases.lifetime-spend-minor", None) => Fact::PurchasesLifetimeSpendMinor,
-        ("purchases.count-since", Some(day)) => Fact::PurchasesCountSince(day),
-        ("purchases.spend-minor-since", Some(day)) => Fact::PurchasesSpendMinorSince(day),
-        ("purchases.last-day", None) => Fact::PurchasesLastDay,
-        ("awards.granted-since", Some(day)) => Fact::AwardsGrantedSince(day),
-        ("balance.available", None) => Fact::BalanceAvailable,
-        ("balance.pending", None) => Fact::BalancePending,
-        ("membership.registered-day", None) => Fact::MembershipRegisteredDay,
-        ("membership.referred", None) => Fact::MembershipReferred,
-        _ => return None,
-    })
-}
-
 /// Returns a day as `YYYY-MM-DD`, or its number where chrono has no such day.
 fn date_text(day: i32) -> String {
     date_of(day).map_or_else(|| day.to_string(), |date| date.to_string())
-}
-
-fn parse_day(text: &str) -> Option<i32> {
-    text.parse().ok().map(day_number).or_else(|| text.parse().ok())
 }

@@ -1,39 +1,44 @@
-//! Facts as a case states them.
+//! Facts by name: what a policy may ask, as receipts, cases and permissions write it.
 
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::Date;
+use crate::date::Date;
 
-/// A question that a policy may ask. In a case file it is a key such as `purchases.count-since(2025-07-01)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Question {
-    /// `purchases.lifetime-count`.
+/// A question that a policy may ask: a function of `wit/facts.wit`, with the day (a rata die number) if it takes one.
+///
+/// Written as interface and function, such as `purchases.count-since(2025-07-01)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// How many purchases there were before this event.
     PurchasesLifetimeCount,
-    /// `purchases.lifetime-spend-minor`.
+    /// What they came to, in minor units.
     PurchasesLifetimeSpendMinor,
-    /// `purchases.count-since(DAY)`.
-    PurchasesCountSince(Date),
-    /// `purchases.spend-minor-since(DAY)`.
-    PurchasesSpendMinorSince(Date),
-    /// `purchases.last-day`.
+    /// How many of them fell on this day or later.
+    PurchasesCountSince(i32),
+    /// What those came to, in minor units.
+    PurchasesSpendMinorSince(i32),
+    /// The day of the latest, 0 for none.
     PurchasesLastDay,
-    /// `awards.granted-since(DAY)`.
-    AwardsGrantedSince(Date),
-    /// `balance.available`.
+    /// The points this deployment granted on this day or later.
+    AwardsGrantedSince(i32),
+    /// What can be spent now.
     BalanceAvailable,
-    /// `balance.pending`.
+    /// What is awarded but not yet available.
     BalancePending,
-    /// `membership.registered-day`.
+    /// The day of registration, 0 for never.
     MembershipRegisteredDay,
-    /// `membership.referred`.
+    /// 1 if another member referred this one, else 0.
     MembershipReferred,
 }
 
-impl Question {
+impl Fact {
     /// Returns the interface and function of the contract, such as `purchases.count-since`.
     pub fn name(self) -> &'static str {
         match self {
@@ -55,7 +60,7 @@ impl Question {
         match self {
             Self::PurchasesCountSince(day)
             | Self::PurchasesSpendMinorSince(day)
-            | Self::AwardsGrantedSince(day) => Some(day),
+            | Self::AwardsGrantedSince(day) => Some(Date::from_number(day)),
             Self::PurchasesLifetimeCount
             | Self::PurchasesLifetimeSpendMinor
             | Self::PurchasesLastDay
@@ -70,10 +75,10 @@ impl Question {
         match (name, since) {
             ("purchases.lifetime-count", None) => Some(Self::PurchasesLifetimeCount),
             ("purchases.lifetime-spend-minor", None) => Some(Self::PurchasesLifetimeSpendMinor),
-            ("purchases.count-since", Some(day)) => Some(Self::PurchasesCountSince(day)),
-            ("purchases.spend-minor-since", Some(day)) => Some(Self::PurchasesSpendMinorSince(day)),
+            ("purchases.count-since", Some(day)) => Some(Self::PurchasesCountSince(day.number())),
+            ("purchases.spend-minor-since", Some(day)) => Some(Self::PurchasesSpendMinorSince(day.number())),
             ("purchases.last-day", None) => Some(Self::PurchasesLastDay),
-            ("awards.granted-since", Some(day)) => Some(Self::AwardsGrantedSince(day)),
+            ("awards.granted-since", Some(day)) => Some(Self::AwardsGrantedSince(day.number())),
             ("balance.available", None) => Some(Self::BalanceAvailable),
             ("balance.pending", None) => Some(Self::BalancePending),
             ("membership.registered-day", None) => Some(Self::MembershipRegisteredDay),
@@ -83,7 +88,7 @@ impl Question {
     }
 }
 
-impl fmt::Display for Question {
+impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.since() {
             Some(day) => write!(f, "{}({day})", self.name()),
@@ -92,7 +97,7 @@ impl fmt::Display for Question {
     }
 }
 
-impl FromStr for Question {
+impl FromStr for Fact {
     type Err = UnknownFact;
 
     fn from_str(text: &str) -> Result<Self, UnknownFact> {
@@ -105,21 +110,22 @@ impl FromStr for Question {
     }
 }
 
-impl TryFrom<String> for Question {
-    type Error = UnknownFact;
-
-    fn try_from(text: String) -> Result<Self, UnknownFact> {
-        text.parse()
+impl Serialize for Fact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-impl From<Question> for String {
-    fn from(question: Question) -> Self {
-        question.to_string()
+impl<'de> Deserialize<'de> for Fact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+        Name::deserialize(deserializer)?.0.parse().map_err(de::Error::custom)
     }
 }
 
-/// A key that is no question of the contract.
+/// A name that is no function of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownFact(pub String);
 
@@ -132,26 +138,3 @@ impl fmt::Display for UnknownFact {
 }
 
 impl std::error::Error for UnknownFact {}
-
-/// An answer. `null` is for a day that there never was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Answer {
-    /// A count, an amount in minor units, or points.
-    Number(u64),
-    /// Yes or no.
-    Flag(bool),
-    /// A day.
-    Day(Option<Date>),
-}
-
-impl Answer {
-    /// Returns the number that the contract's function returns: days are day numbers, none is 0, yes is 1.
-    pub fn value(self) -> u64 {
-        match self {
-            Self::Number(number) => number,
-            Self::Flag(yes) => yes.into(),
-            Self::Day(day) => day.map_or(0, |day| u64::try_from(day.number()).unwrap_or(0)),
-        }
-    }
-}
