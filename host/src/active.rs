@@ -8,12 +8,12 @@ use std::sync::Arc;
 use jifen_engine::{Policy, PolicyStore};
 use jifen_ledger::{Ledger, Logged, Needs};
 use jifen_loyalty::program::Deployment;
-use jifen_loyalty::{DeploymentId, Program, Receipt};
+use jifen_loyalty::{DeploymentId, Fact, Program, Receipt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::HostError;
-use crate::facts::needs_of;
+use crate::facts::{needs_of, scalars_of};
 use crate::releases::{Release, Releases, parse_digest};
 
 /// A program with its policies.
@@ -29,19 +29,19 @@ pub(crate) struct Active {
     /// What every receipt line says of the program.
     pub(crate) pins: Pins,
     document: Vec<u8>,
-    /// By deployment: the policy, and what of a member's history it can ask for.
-    policies: Vec<(Arc<Policy>, Needs)>,
+    /// By deployment.
+    policies: Vec<Loaded>,
     places: BTreeMap<DeploymentId, usize>,
 }
 
-/// A deployment with its policy.
-pub(crate) struct Deployed<'a> {
-    /// The deployment.
-    pub(crate) deployment: &'a Deployment,
-    /// Its policy.
-    pub(crate) policy: &'a Policy,
-    /// What of a member's history the policy can ask for.
+/// A policy, and what of a member it can ask for.
+pub(crate) struct Loaded {
+    /// The policy.
+    pub(crate) policy: Arc<Policy>,
+    /// What of the member's history.
     pub(crate) needs: Needs,
+    /// Which facts that take no day.
+    pub(crate) scalars: Vec<Fact>,
 }
 
 /// The document that the digest is of.
@@ -138,8 +138,7 @@ impl Active {
             let refused =
                 |source| HostError::Policy { line: deployment.line, id: deployment.id.clone(), source };
             let policy = store.policy(&release.component, &deployment.parameters).map_err(refused)?;
-            let needs = needs_of(&policy);
-            Ok((policy, needs))
+            Ok(Loaded { needs: needs_of(&policy), scalars: scalars_of(&policy), policy })
         });
         let policies = policies.collect::<Result<Vec<_>, HostError>>()?;
         let pins = Pins::new(&program, found);
@@ -169,10 +168,9 @@ impl Active {
     }
 
     /// Returns the deployments of a lane, in the order of the file.
-    pub(crate) fn lane(&self, place: usize) -> impl Iterator<Item = Deployed<'_>> {
-        let in_lane = self.program.deployments.iter().zip(&self.policies);
-        let in_lane = in_lane.filter(move |(deployment, _)| deployment.lane == place);
-        in_lane.map(|(deployment, (policy, needs))| Deployed { deployment, policy, needs: *needs })
+    pub(crate) fn lane(&self, place: usize) -> impl Iterator<Item = (&Deployment, &Loaded)> {
+        let deployed = self.program.deployments.iter().zip(&self.policies);
+        deployed.filter(move |(deployment, _)| deployment.lane == place)
     }
 
     /// Returns the deployment of that name.
@@ -206,9 +204,9 @@ fn calendars_digest() -> String {
 }
 
 /// Returns what of a member's history the deployments need together.
-fn needs(program: &Program, policies: &[(Arc<Policy>, Needs)]) -> Needs {
+fn needs(program: &Program, policies: &[Loaded]) -> Needs {
     let mut all = Needs::default();
-    for (deployment, (_, needs)) in program.deployments.iter().zip(policies) {
+    for (deployment, Loaded { needs, .. }) in program.deployments.iter().zip(policies) {
         all.purchases_by_day |= needs.purchases_by_day;
         all.granted_by_day |= needs.granted_by_day || deployment.cap.over_periods();
         all.lots |= needs.lots;

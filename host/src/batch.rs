@@ -6,6 +6,9 @@
 //!  └────────────────────────────── what did not hold, and all behind it, once more ◄─────────────────────────┘
 //! ```
 //!
+//! What an event is decided on must be in the ledger: where its order, or its own name, had a turn in the round already,
+//! the round ends before it. So the log stays in the order of the input.
+//!
 //! The commit is in the order of the input, and an entry is only committed if it says what it would have said had
 //! everything before it been committed first. So the result depends neither on threads nor on batches.
 
@@ -14,7 +17,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use jifen_ledger::{Known, Ledger, Query};
+use jifen_ledger::{Known, Ledger, Order, OrderQuery, Query};
 use jifen_loyalty::entry::NewLot;
 use jifen_loyalty::{DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, Points};
 use rules_guest::calendar::Day;
@@ -23,7 +26,9 @@ use crate::active::Active;
 use crate::conflict::conflict;
 use crate::error::HostError;
 use crate::facts::first_day_needed;
-use crate::pipeline::{Faults, process};
+use crate::pipeline::{self, Faults, process};
+use crate::programs::Programs;
+use crate::refund;
 
 /// How often a batch is decided again before another host is given the way.
 const TRIES_MAX: usize = 1_000;
@@ -60,6 +65,8 @@ pub(crate) struct Recorded {
 /// Processes events on a program and a ledger.
 pub(crate) struct Processor<'a> {
     pub(crate) active: &'a Active,
+    /// Those that decided purchases which are returned now.
+    pub(crate) programs: Programs<'a>,
     pub(crate) ledger: &'a dyn Ledger,
     pub(crate) threads: NonZeroUsize,
 }
@@ -81,41 +88,52 @@ impl Processor<'_> {
         let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
         let mut waiting = Vec::with_capacity(events.len());
         for (place, event) in events.into_iter().enumerate() {
-            match self.active.program.situate(&event).map(|situation| situation.today.day) {
+            match self.day_of(&event) {
                 Ok(day) => waiting.push(Waiting { place, day, event: Arc::new(event) }),
                 Err(refusal) => drop(outcomes.insert(place, Outcome::Refused(refusal))),
             }
         }
-        for _ in 0..TRIES_MAX {
-            if waiting.is_empty() {
-                return Ok(outcomes.into_values().collect());
-            }
+        let mut tries = 0_usize;
+        while !waiting.is_empty() {
+            let before = waiting.len();
             waiting = self.round(waiting, &mut outcomes)?;
+            tries = if waiting.len() < before { 0 } else { tries.saturating_add(1) };
+            if tries >= TRIES_MAX {
+                return Err(HostError::Contention { tries });
+            }
         }
-        Err(HostError::Contention { tries: TRIES_MAX })
+        Ok(outcomes.into_values().collect())
+    }
+
+    /// Returns an event's business day, or why it can have no place in the program.
+    fn day_of(&self, event: &Event) -> Result<Day, InvalidEvent> {
+        let program = &self.active.program;
+        match event.happening() {
+            Some(happening) => program.situate(happening).map(|situation| situation.today.day),
+            None => program.day_of(event.time).map(|(day, _)| day),
+        }
     }
 
     /// Decides and commits as far as it holds; returns the events that still wait.
     fn round(
         &self,
-        waiting: Vec<Waiting>,
+        mut waiting: Vec<Waiting>,
         outcomes: &mut BTreeMap<usize, Outcome>,
     ) -> Result<Vec<Waiting>, HostError> {
-        let (known, members, budgets_used) = self.read(&waiting)?;
-        let repeated = repeated(&waiting);
+        let mut turns = Turns::default();
+        let end = waiting.iter().position(|waiting| !turns.take(&waiting.event)).unwrap_or(waiting.len());
+        let later = waiting.split_off(end);
+        let Read { known, members, orders, budgets_used } = self.read(&waiting)?;
         let mut fresh = Vec::with_capacity(waiting.len());
-        let mut again = Vec::new();
-        for ((waiting, known), repeated) in waiting.into_iter().zip(known).zip(repeated) {
+        for (waiting, known) in waiting.into_iter().zip(known) {
             match known {
                 Some(known) => drop(outcomes.insert(waiting.place, self.again(&waiting.event, known)?)),
-                // The first of the two is decided now; then the ledger knows it.
-                None if repeated => again.push(waiting),
                 None => fresh.push(waiting),
             }
         }
-        let decided = self.decide(deal(fresh, members, self.threads), &budgets_used);
-        again.append(&mut self.commit(decided, outcomes)?);
-        again.sort_unstable_by_key(|waiting| waiting.place);
+        let decided = self.decide(deal(fresh, members, orders, self.threads), &budgets_used)?;
+        let mut again = self.commit(decided, outcomes)?;
+        again.extend(later);
         Ok(again)
     }
 
@@ -123,16 +141,29 @@ impl Processor<'_> {
         let needs = self.active.needs;
         let mut first_days = BTreeMap::<&MemberId, i32>::new();
         for Waiting { day, event, .. } in waiting {
+            let Some(happening) = event.happening() else { continue };
             let needed = first_day_needed(needs, day);
-            let first = first_days.entry(&event.member).or_insert(needed);
+            let first = first_days.entry(&happening.member).or_insert(needed);
             *first = needed.min(*first);
+        }
+        let mut orders = Vec::with_capacity(waiting.len());
+        for (key, Waiting { event, .. }) in waiting.iter().enumerate() {
+            let whole = event.happening().is_none();
+            orders.extend(event.order().map(|number| OrderQuery { number, whole, key: Some(key) }));
         }
         let keys: Vec<_> = waiting.iter().map(|Waiting { event, .. }| (&*event.source, &*event.id)).collect();
         let members: Vec<_> = first_days.into_iter().collect();
-        let query = Query { keys: &keys, members: &members, needs, budgets: &self.active.budgets };
-        let snapshot = self.ledger.read(&query)?;
+        let budgets = &self.active.budgets;
+        let snapshot =
+            self.ledger.read(&Query { keys: &keys, members: &members, needs, budgets, orders: &orders })?;
         let names = members.iter().map(|(name, _)| (*name).clone());
-        Ok((snapshot.known, names.zip(snapshot.members).collect(), snapshot.budgets_used))
+        let numbers = orders.iter().map(|order| order.number.to_owned());
+        Ok(Read {
+            known: snapshot.known,
+            members: names.zip(snapshot.members).collect(),
+            orders: numbers.zip(snapshot.orders).collect(),
+            budgets_used: snapshot.budgets_used,
+        })
     }
 
     /// Returns the first receipt of an event that the ledger knows, or the conflict if it knows another event by
@@ -148,31 +179,31 @@ impl Processor<'_> {
     }
 
     /// Evaluates the hands side by side, and returns the decisions in the events' order.
-    fn decide(&self, mut hands: Vec<Hand>, budgets_used: &BTreeMap<DeploymentId, Points>) -> Vec<Decided> {
+    fn decide(&self, mut hands: Vec<Hand>, budgets_used: &BudgetsUsed) -> Result<Vec<Decided>, HostError> {
         let own = hands.pop();
         let play = |hand| self.play(hand, budgets_used);
         let mut decided = thread::scope(|scope| {
             let threads: Vec<_> = hands.into_iter().map(|hand| scope.spawn(move || play(hand))).collect();
-            let mut decided = own.map(play).unwrap_or_default();
+            let mut decided = own.map_or_else(|| Ok(Vec::new()), play)?;
             for thread in threads {
-                decided.append(&mut thread.join().expect("a policy cannot panic the host"));
+                decided.append(&mut thread.join().expect("a policy cannot panic the host")?);
             }
-            decided
-        });
+            Ok::<_, HostError>(decided)
+        })?;
         decided.sort_unstable_by_key(|decided| decided.waiting.place);
-        decided
+        Ok(decided)
     }
 
-    fn play(&self, hand: Hand, budgets_used: &BTreeMap<DeploymentId, Points>) -> Vec<Decided> {
+    fn play(&self, hand: Hand, budgets_used: &BudgetsUsed) -> Result<Vec<Decided>, HostError> {
         let Hand { mut members, events } = hand;
-        let decide = |(member, Waiting { place, day, event }): (usize, Waiting)| {
+        let decide = |Card { member, order, waiting }: Card| {
             let member: &mut Member = members.get_mut(member).expect("events are dealt with their members");
-            let verdict = process(self.active, &event, member, budgets_used);
+            let known = pipeline::Known { member, order: order.as_ref(), budgets_used };
+            let verdict = process(self.active, &self.programs, &waiting.event, &known)?;
             if let Ok((entry, _)) = &verdict {
-                let own = entry.lots.iter().filter(|lot| lot.member == event.member);
-                member.apply(&event.occasion, entry.day, own.map(|lot| lot.lot.clone()));
+                member.apply(entry);
             }
-            Decided { waiting: Waiting { place, day, event }, verdict }
+            Ok(Decided { waiting, verdict })
         };
         events.into_iter().map(decide).collect()
     }
@@ -225,8 +256,32 @@ impl Applied {
     }
 }
 
-/// What the ledger knew: of the events, of their members, of the budgets.
-type Read = (Vec<Option<Known>>, HashMap<MemberId, Member>, BTreeMap<DeploymentId, Points>);
+/// What was granted from budgets.
+type BudgetsUsed = BTreeMap<DeploymentId, Points>;
+
+/// What the ledger knew: of the events, of their members, of their orders, of the budgets.
+struct Read {
+    known: Vec<Option<Known>>,
+    members: HashMap<MemberId, Member>,
+    orders: HashMap<String, Order>,
+    budgets_used: BudgetsUsed,
+}
+
+/// What had a turn in a round.
+#[derive(Default)]
+struct Turns {
+    keys: HashSet<(String, String)>,
+    orders: HashSet<String>,
+}
+
+impl Turns {
+    /// Returns whether an event can be decided beside those before it. Where its name or its order had a turn already, the
+    /// ledger must know of that first.
+    fn take(&mut self, event: &Event) -> bool {
+        let order = event.order().is_none_or(|number| self.orders.insert(number.to_owned()));
+        order && self.keys.insert((event.source.clone(), event.id.clone()))
+    }
+}
 
 /// An event with what was decided.
 struct Decided {
@@ -248,34 +303,63 @@ struct Applied {
     faults: Faults,
 }
 
-/// Events for one thread, each beside the place of its member.
+/// Events for one thread.
 #[derive(Default)]
 struct Hand {
     members: Vec<Member>,
-    events: Vec<(usize, Waiting)>,
+    events: Vec<Card>,
+}
+
+/// An event beside the place of its member in the hand, and what the ledger has of its order.
+struct Card {
+    member: usize,
+    order: Option<Order>,
+    waiting: Waiting,
 }
 
 /// Deals events out to threads, all events of a member into one hand.
-fn deal(fresh: Vec<Waiting>, mut members: HashMap<MemberId, Member>, threads: NonZeroUsize) -> Vec<Hand> {
+fn deal(
+    fresh: Vec<Waiting>,
+    mut members: HashMap<MemberId, Member>,
+    mut orders: HashMap<String, Order>,
+    threads: NonZeroUsize,
+) -> Vec<Hand> {
     let mut hands: Vec<Hand> = (0..threads.get()).map(|_| Hand::default()).collect();
     let mut places = HashMap::<MemberId, (usize, usize)>::new();
+    for waiting in &fresh {
+        bring_lots(&waiting.event, &orders, &mut members);
+    }
     for waiting in fresh {
-        let name = &waiting.event.member;
-        let (hand, member) = *places.entry(name.clone()).or_insert_with(|| {
+        let order = waiting.event.order().and_then(|number| orders.remove(number));
+        let name = member_of(&waiting.event, order.as_ref()).cloned();
+        let known = name.as_ref().and_then(|name| places.get(name)).copied();
+        let (place, member) = known.unwrap_or_else(|| {
             let shortest = (0..hands.len()).min_by_key(|hand| hands.get(*hand).map(|hand| hand.events.len()));
             let shortest = shortest.expect("there is at least one thread");
             let hand = hands.get_mut(shortest).expect("it is one of them");
-            hand.members.push(members.remove(name).expect("the ledger answers for every member"));
+            hand.members.push(name.as_ref().and_then(|name| members.remove(name)).unwrap_or_default());
             (shortest, hand.members.len().saturating_sub(1))
         });
-        hands.get_mut(hand).expect("it was found above").events.push((member, waiting));
+        places.extend(name.map(|name| (name, (place, member))));
+        hands.get_mut(place).expect("it was found above").events.push(Card { member, order, waiting });
     }
     hands.retain(|hand| !hand.events.is_empty());
     hands
 }
 
-/// Returns for each event whether one before it has the same key.
-fn repeated(waiting: &[Waiting]) -> Vec<bool> {
-    let mut seen = HashSet::with_capacity(waiting.len());
-    waiting.iter().map(|Waiting { event, .. }| !seen.insert((&*event.source, &*event.id))).collect()
+/// Returns whose event it is; `None` for a refund whose purchase is not there.
+fn member_of<'e>(event: &'e Event, order: Option<&'e Order>) -> Option<&'e MemberId> {
+    match event.happening() {
+        Some(happening) => Some(&happening.member),
+        None => refund::buyer(order?, event).map(|(id, _)| id),
+    }
+}
+
+/// Adds to a member whose purchase is returned all lots that there are: a refund may take from any.
+fn bring_lots(event: &Event, orders: &HashMap<String, Order>, members: &mut HashMap<MemberId, Member>) {
+    let order = event.order().filter(|_| event.happening().is_none()).and_then(|number| orders.get(number));
+    if let Some((id, buyer)) = order.and_then(|order| refund::buyer(order, event)) {
+        let member = members.entry(id.clone()).or_insert_with(|| buyer.clone());
+        member.lots.clone_from(&buyer.lots);
+    }
 }

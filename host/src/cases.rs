@@ -52,8 +52,13 @@ pub(crate) fn run(case: &Case, component: &[u8], store: &PolicyStore) -> Result<
         market_day: case.market_day,
         second_of_day: case.event.time.second_of_day(),
     };
-    let prepared = Prepared::new(&event.occasion, &case.merchant_category, &today);
-    let evaluation = policy.evaluate(&prepared, so_far, Facts::Recorded(facts.collect()));
+    let occasion = &event.happening().expect("a case's event is one that rules award points for").occasion;
+    let prepared = Prepared::new(occasion, &case.merchant_category, &today);
+    let evaluation = policy.evaluate(
+        &prepared,
+        so_far,
+        Facts::Recorded { today: today.day.number(), answers: facts.collect() },
+    );
     Ok(outcome(evaluation.outcome))
 }
 

@@ -5,11 +5,10 @@ use std::ops::RangeInclusive;
 
 use jifen_engine::Policy;
 use jifen_ledger::Needs;
-use jifen_loyalty::event::Event;
 use jifen_loyalty::facts::{Known, first_day_of_window};
 use jifen_loyalty::lot::Standing;
 use jifen_loyalty::program::Deployment;
-use jifen_loyalty::{DeploymentId, Facts, Member, Points, UnitId};
+use jifen_loyalty::{DeploymentId, Fact, Instant, Member, Points, UnitId};
 use rules_guest::calendar::Day;
 
 /// Returns which parts of a member's history a policy may ask for. Those it cannot ask for are not read.
@@ -22,24 +21,29 @@ pub(crate) fn needs_of(policy: &Policy) -> Needs {
     }
 }
 
+/// Returns the facts without a day that a policy may ask for.
+pub(crate) fn scalars_of(policy: &Policy) -> Vec<Fact> {
+    policy.facts().iter().filter_map(|name| Fact::scalar(name)).collect()
+}
+
 /// Returns the first business day whose history a deployment needs for an event on a day.
 pub(crate) fn first_day_needed(needs: Needs, today: &Day) -> i32 {
     let window = needs.purchases_by_day || needs.granted_by_day;
     if window { first_day_of_window(today.number()) } else { *month_of(today).start() }
 }
 
-/// Returns what a deployment's policy may know of a member before an event.
+/// Returns what a deployment's policy may know of a member before something happened.
 pub(crate) fn known(
-    event: &Event,
+    time: Instant,
     member: &Member,
     deployment: &Deployment,
     unit: &UnitId,
     needs: Needs,
     today: &Day,
-) -> Facts {
+) -> Known {
     let profile = &member.profile;
-    let (available, pending) = if needs.lots { balance(event, member, unit) } else { Default::default() };
-    Facts::Known(Known {
+    let (available, pending) = if needs.lots { balance(time, member, unit) } else { Default::default() };
+    Known {
         today: today.number(),
         purchase_count: profile.purchase_count,
         purchase_spend_minor: profile.purchase_spend_minor,
@@ -58,13 +62,13 @@ pub(crate) fn known(
         pending,
         registered_day: profile.registered_day,
         referred: profile.referrer.is_some(),
-    })
+    }
 }
 
-/// Returns what a deployment granted a member on some business days.
+/// Returns what a deployment granted a member on some business days and refunds have not taken back.
 pub(crate) fn granted(member: &Member, deployment: &DeploymentId, days: RangeInclusive<i32>) -> Points {
     let range = (deployment.clone(), *days.start())..=(deployment.clone(), *days.end());
-    member.granted_by_day.range(range).map(|(_, points)| *points).sum()
+    member.granted_by_day.range(range).map(|(_, day)| day.net()).sum()
 }
 
 /// Returns the days of the civil month that a day lies in.
@@ -73,14 +77,14 @@ pub(crate) fn month_of(day: &Day) -> RangeInclusive<i32> {
     first..=first.saturating_add(i32::from(day.days_in_month())).saturating_sub(1)
 }
 
-fn granted_by_day(member: &Member, deployment: &DeploymentId) -> BTreeMap<i32, Points> {
+pub(crate) fn granted_by_day(member: &Member, deployment: &DeploymentId) -> BTreeMap<i32, Points> {
     let all = (deployment.clone(), i32::MIN)..=(deployment.clone(), i32::MAX);
-    member.granted_by_day.range(all).map(|((_, day), points)| (*day, *points)).collect()
+    member.granted_by_day.range(all).map(|((_, day), grant)| (*day, grant.granted)).collect()
 }
 
-fn balance(event: &Event, member: &Member, unit: &UnitId) -> (Points, Points) {
+fn balance(time: Instant, member: &Member, unit: &UnitId) -> (Points, Points) {
     let of_standing = |standing| {
-        let lots = member.lots.iter().filter(|lot| lot.unit == *unit && lot.standing(event.time) == standing);
+        let lots = member.lots.iter().filter(|lot| lot.unit == *unit && lot.standing(time) == standing);
         lots.map(|lot| lot.remaining).sum()
     };
     (of_standing(Standing::Available), of_standing(Standing::Pending))

@@ -10,6 +10,8 @@ mod error;
 mod facts;
 mod input;
 mod pipeline;
+mod programs;
+mod refund;
 mod releases;
 mod replay;
 

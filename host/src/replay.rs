@@ -3,19 +3,20 @@
 //! The event, the recorded facts and the pinned program go through the same stages as they did then. A receipt
 //! agrees if its digest and its postings come out the same.
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, Logged};
-use jifen_loyalty::{Event, Receipt};
+use jifen_loyalty::receipt::Inputs;
+use jifen_loyalty::{Event, InvalidEvent, Receipt};
 
-use crate::active::Active;
 use crate::conflict::difference;
 use crate::error::HostError;
 use crate::pipeline::evaluate;
+use crate::programs::Programs;
+use crate::refund::{self, Then};
 use crate::releases::Releases;
 
 /// Entries that are read at once.
@@ -42,16 +43,13 @@ pub(crate) struct Difference {
 /// Derives receipts again.
 pub(crate) struct Replay<'a> {
     ledger: &'a dyn Ledger,
-    releases: &'a Releases<'a>,
-    store: &'a PolicyStore,
-    /// Programs by digest: a ledger has few.
-    programs: Mutex<HashMap<String, Arc<Active>>>,
+    programs: Programs<'a>,
 }
 
 impl<'a> Replay<'a> {
     /// Prepares to replay a ledger.
     pub(crate) fn new(ledger: &'a dyn Ledger, releases: &'a Releases<'a>, store: &'a PolicyStore) -> Self {
-        Self { ledger, releases, store, programs: Mutex::default() }
+        Self { ledger, programs: Programs::new(ledger, releases, store) }
     }
 
     /// Derives every receipt again and calls `progress` with how many were done.
@@ -123,31 +121,69 @@ impl<'a> Replay<'a> {
             Ok(_) => return Ok(Some("the event does not have its digest".to_owned())),
             Err(error) => return Ok(Some(format!("the event cannot be read: {error}"))),
         };
-        let active = self.program(&inputs.program)?;
-        let situation = match active.program.situate(&event) {
-            Ok(situation) => situation,
+        let receipt = match self.derive(logged, &event, inputs)? {
+            Ok(receipt) => receipt,
             Err(error) => return Ok(Some(error.to_string())),
         };
-        let again = evaluate(&active, &event, situation, &inputs);
-        if again.sealed.json != logged.receipt {
+        let postings = receipt.postings(&receipt.lots(event.time));
+        let zone = self.programs.get(&receipt.program)?.program.zone;
+        let again = receipt.seal(&event, zone, &postings);
+        if again.json != logged.receipt {
             let read = |json: &[u8]| serde_json::from_slice(json).unwrap_or_default();
-            let path = difference("", &read(&logged.receipt), &read(&again.sealed.json));
+            let path = difference("", &read(&logged.receipt), &read(&again.json));
             return Ok(Some(format!("the receipt: {}", path.unwrap_or_else(|| "its form".to_owned()))));
         }
-        if again.sealed.digest != logged.receipt_digest {
+        if again.digest != logged.receipt_digest {
             return Ok(Some("the receipt does not have its digest".to_owned()));
         }
-        Ok((again.postings != logged.postings).then(|| "the postings".to_owned()))
+        Ok((postings != logged.postings).then(|| "the postings".to_owned()))
     }
 
-    pub(crate) fn program(&self, digest: &str) -> Result<Arc<Active>, HostError> {
-        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(active) = programs.get(digest) {
-            return Ok(Arc::clone(active));
+    /// Derives a receipt from what went into it.
+    fn derive(
+        &self,
+        logged: &Logged,
+        event: &Event,
+        inputs: Inputs,
+    ) -> Result<Result<Receipt, InvalidEvent>, HostError> {
+        let Some(happening) = event.happening() else {
+            let earlier = self.earlier(logged, event)?;
+            return refund::derive(&self.programs, event, &inputs, &earlier);
+        };
+        let active = self.programs.get(&inputs.program)?;
+        let situation = match active.program.situate(happening) {
+            Ok(situation) => situation,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Inputs { program, referrer, evaluations, version, refund, repayments } = inputs;
+        let then = Then { evaluations: &evaluations, referrer: referrer.as_ref(), history: None };
+        let (decision, evaluations) = evaluate(&active, happening, situation, &then);
+        let member = Some(happening.member.clone());
+        let day = situation.today.day.number();
+        let mut receipt = Receipt {
+            program,
+            member,
+            version,
+            day,
+            referrer,
+            evaluations,
+            decision,
+            refund: None,
+            repayments,
+        };
+        if let Some(recorded) = refund {
+            let earlier = self.earlier(logged, event)?;
+            let derived = refund::derive_waited(&active, event, &mut receipt, &recorded, &earlier);
+            return Ok(derived.map(|()| receipt));
         }
-        let active = Arc::new(Active::from_ledger(digest, self.ledger, self.releases, self.store)?);
-        programs.insert(digest.to_owned(), Arc::clone(&active));
-        Ok(active)
+        Ok(Ok(receipt))
+    }
+
+    /// Returns the entries of an event's order before its own.
+    fn earlier(&self, logged: &Logged, event: &Event) -> Result<Vec<Logged>, HostError> {
+        let mut entries = event.order().map_or(Ok(Vec::new()), |number| self.ledger.order(number))?;
+        entries.retain(|earlier| earlier.seq < logged.seq);
+        Ok(entries)
     }
 }
 

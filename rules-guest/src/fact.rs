@@ -54,6 +54,11 @@ impl Fact {
         }
     }
 
+    /// Returns the fact of that name, if it takes no day.
+    pub fn scalar(name: &str) -> Option<Self> {
+        Self::new(name, None)
+    }
+
     /// Returns the day since which is asked.
     pub fn since(self) -> Option<Date> {
         match self {

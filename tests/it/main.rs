@@ -5,6 +5,7 @@ mod components;
 mod contract;
 mod crash;
 mod hostile;
+mod refunds;
 mod run;
 mod support;
 mod tidy;

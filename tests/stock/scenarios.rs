@@ -15,9 +15,11 @@ struct Scenario {
     calendar: &'static str,
     /// `[[lane]]` and `[[deployment]]` tables.
     program: &'static str,
-    /// Rows of `member time amount…`: a purchase with a line for each amount, in fen; no amounts: a registration.
+    /// Rows, the first of which is number 0. `member time amount…` is a purchase with a line for each amount, in fen,
+    /// and an article for each line; `member time` a registration, `member time by referrer` a referred one. `refund N
+    /// time a0:amount…` returns of row N its first line and so on; without lines, all that remains.
     events: &'static [&'static str],
-    /// What members have, as `ann 136, bob 3`.
+    /// What members have, as `ann 136, bob 3`; `ann 20 +30 pending -5 owed` where there is more to say.
     balances: &'static str,
 }
 
@@ -68,6 +70,40 @@ const FIFTY_THEN_TWICE: &str = "[[lane]]\nid = 'base'\n[[lane]]\nid = 'first'\n[
     parameters = { multiplier = '2', min_spend = 0 }\n\
     [[deployment]]\nid = 'fifty'\npolicy = 'welcome'\nlane = 'first'\nunit = 'points'\nissuer = 'platform'\n\
     parameters = { first_order_bonus = 50 }\n";
+
+const FIFTY_OVER_100: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100 }\n\
+    [[deployment]]\nid = 'fifty'\npolicy = 'welcome'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { first_order_min = 10000, first_order_bonus = 50 }\n";
+
+const CAPPED_DAY_30: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    cap = { per_member_per_day = 30 }\nparameters = { points = '1', per = 100 }\n";
+
+const CAPPED_DAY_30_PROPORTIONAL: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    cap = { per_member_per_day = 30 }\non_refund = 'proportional'\nparameters = { points = '1', per = 100 }\n";
+
+const WELCOME_KEPT: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'welcome'\npolicy = 'welcome'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    on_refund = 'keep'\nparameters = { registration = 100, first_order_min = 9900, first_order_bonus = 200 }\n";
+
+const PENDING_14: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'brief'\nissuer = 'platform'\n\
+    available = { days = 14 }\nparameters = { points = '1', per = 100 }\n\
+    [[unit]]\nid = 'brief'\nexpires = { days = 30 }\n";
+
+const BUDGET_60: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    budget = 60\nparameters = { points = '1', per = 100 }\n";
+
+/// On ¥110 the bonus of 150 is best; on ¥90, of which it is not given, one point for each yuan.
+const BEST_OF_TWO: &str = "[[lane]]\nid = 'base'\ncombine = 'best'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100 }\n\
+    [[deployment]]\nid = 'bonus'\npolicy = 'welcome'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { first_order_min = 10000, first_order_bonus = 150 }\n";
 
 const EVERY_DAY: &str = "any = ['every_day']";
 const DIGITS_147: &str = "any = [{ lunar_digits = [1, 4, 7] }]";
@@ -260,6 +296,198 @@ const SCENARIOS: &[Scenario] = &[
         ],
         balances: "ann 100, bob 40",
     },
+    Scenario {
+        id: "A9 threshold, then a partial refund",
+        calendar: EVERY_DAY,
+        program: WELCOME,
+        events: &["ann 2026-03-01T09:00:00+08:00 6000 6000", "refund 0 2026-03-02T09:00:00+08:00 a1:6000"],
+        balances: "ann 60",
+    },
+    Scenario {
+        id: "A9 the first order stays the first",
+        calendar: EVERY_DAY,
+        program: WELCOME,
+        events: &[
+            "ann 2026-03-01T09:00:00+08:00 12000",
+            "refund 0 2026-03-02T09:00:00+08:00",
+            "ann 2026-03-03T09:00:00+08:00 12000",
+        ],
+        balances: "ann 120",
+    },
+    Scenario {
+        id: "E3 one by one",
+        calendar: EVERY_DAY,
+        program: SPEND,
+        events: &[
+            "ann 2026-03-01T09:00:00+08:00 350 350 350",
+            "refund 0 2026-03-02T09:00:00+08:00 a0:350",
+            "bob 2026-03-01T09:00:00+08:00 350 350 350",
+            "refund 2 2026-03-02T09:00:00+08:00 a0:350",
+            "refund 2 2026-03-02T10:00:00+08:00 a2:350",
+            "cai 2026-03-01T09:00:00+08:00 3x1050",
+            "refund 5 2026-03-02T09:00:00+08:00 a0:1x350",
+            "refund 5 2026-03-02T10:00:00+08:00 a0:350",
+            "refund 5 2026-03-02T11:00:00+08:00",
+        ],
+        balances: "ann 7, bob 3, cai 0",
+    },
+    Scenario {
+        id: "E4 below the threshold",
+        calendar: EVERY_DAY,
+        program: FIFTY_OVER_100,
+        events: &["ann 2026-03-01T09:00:00+08:00 9000 3000", "refund 0 2026-03-02T09:00:00+08:00 a1:3000"],
+        balances: "ann 90",
+    },
+    Scenario {
+        id: "E5 a capped award stays where the cap would have left it",
+        calendar: EVERY_DAY,
+        program: CAPPED_DAY_30,
+        events: &["ann 2026-03-01T09:00:00+08:00 5000 5000", "refund 0 2026-03-02T09:00:00+08:00 a0:5000"],
+        balances: "ann 30",
+    },
+    Scenario {
+        id: "E5 proportional",
+        calendar: EVERY_DAY,
+        program: CAPPED_DAY_30_PROPORTIONAL,
+        events: &["ann 2026-03-01T09:00:00+08:00 5000 5000", "refund 0 2026-03-02T09:00:00+08:00 a0:5000"],
+        balances: "ann 15",
+    },
+    Scenario {
+        id: "E5 the cap of the day has room again",
+        calendar: EVERY_DAY,
+        program: CAPPED_DAY_30,
+        events: &[
+            "ann 2026-03-01T09:00:00+08:00 5000",
+            "refund 0 2026-03-01T10:00:00+08:00",
+            "ann 2026-03-01T11:00:00+08:00 2000",
+        ],
+        balances: "ann 20",
+    },
+    Scenario {
+        id: "E9 the refund comes first",
+        calendar: EVERY_DAY,
+        program: SPEND,
+        events: &["refund 1 2026-03-02T09:00:00+08:00", "ann 2026-03-01T09:00:00+08:00 10000"],
+        balances: "ann 0",
+    },
+    Scenario {
+        id: "E9 a part of it comes first, the rest after",
+        calendar: EVERY_DAY,
+        program: SPEND,
+        events: &[
+            "refund 2 2026-03-02T09:00:00+08:00 a0:1000",
+            "refund 2 2026-03-02T09:30:00+08:00 a1:9999",
+            "ann 2026-03-01T09:00:00+08:00 1000 2000 3000",
+            "refund 2 2026-03-03T09:00:00+08:00 a2:3000",
+        ],
+        balances: "ann 20",
+    },
+    Scenario {
+        id: "E9 within a lane, another deployment is best on what remains",
+        calendar: EVERY_DAY,
+        program: BEST_OF_TWO,
+        events: &[
+            "refund 1 2026-03-02T09:00:00+08:00 a1:2000",
+            "ann 2026-03-01T09:00:00+08:00 9000 2000",
+            "refund 1 2026-03-03T09:00:00+08:00 a0:5000",
+        ],
+        balances: "ann 40",
+    },
+    Scenario {
+        id: "E9 proportional, and the rest after",
+        calendar: EVERY_DAY,
+        program: CAPPED_DAY_30_PROPORTIONAL,
+        events: &[
+            "refund 1 2026-03-02T09:00:00+08:00 a0:5000",
+            "ann 2026-03-01T09:00:00+08:00 5000 5000",
+            "refund 1 2026-03-03T09:00:00+08:00 a1:2500",
+        ],
+        balances: "ann 7",
+    },
+    Scenario {
+        id: "E9 a budget is not drawn on for what comes back at once",
+        calendar: EVERY_DAY,
+        program: BUDGET_60,
+        events: &[
+            "refund 1 2026-03-02T09:00:00+08:00",
+            "ann 2026-03-01T09:00:00+08:00 5000",
+            "bob 2026-03-01T10:00:00+08:00 9000",
+        ],
+        balances: "ann 0, bob 60",
+    },
+    Scenario {
+        id: "D8 pending, then there, and still there on the last day",
+        calendar: EVERY_DAY,
+        program: PENDING_14,
+        events: &[
+            "ann 2026-01-10T12:00:00+08:00 2000",
+            "bob 2026-01-23T12:00:00+08:00 500",
+            "cai 2026-02-23T23:59:59+08:00",
+        ],
+        balances: "ann 20, bob 5",
+    },
+    Scenario {
+        id: "D8 the day after the last",
+        calendar: EVERY_DAY,
+        program: PENDING_14,
+        events: &["ann 2026-01-10T12:00:00+08:00 2000", "cai 2026-02-24T00:00:00+08:00"],
+        balances: "ann 0",
+    },
+    Scenario {
+        id: "E12 what is pending goes first and nothing is owed",
+        calendar: EVERY_DAY,
+        program: PENDING_14,
+        events: &[
+            "ann 2026-01-10T12:00:00+08:00 2000",
+            "ann 2026-01-12T12:00:00+08:00 700",
+            "refund 0 2026-01-20T12:00:00+08:00",
+        ],
+        balances: "ann 0 +7 pending",
+    },
+    Scenario {
+        id: "the market day of the purchase counts, not that of the refund",
+        calendar: DIGITS_147,
+        program: MARKET,
+        events: &[
+            "ann 2025-07-25T00:00:00+08:00 6850 1000",
+            "refund 0 2025-07-26T00:00:00+08:00 a1:1000",
+            "bob 2025-07-24T00:00:00+08:00 6850 1000",
+            "refund 2 2025-07-25T00:00:00+08:00 a1:1000",
+            "cai 2025-07-25T00:00:00+08:00 4000 1000",
+            "refund 4 2025-07-25T09:00:00+08:00 a1:1000",
+        ],
+        balances: "ann 136, bob 68, cai 40",
+    },
+    Scenario {
+        id: "a reward for joining that is kept",
+        calendar: EVERY_DAY,
+        program: WELCOME_KEPT,
+        events: &[
+            "ann 2026-03-01T09:00:00+08:00",
+            "ann 2026-03-01T10:00:00+08:00 12000",
+            "refund 1 2026-03-02T09:00:00+08:00",
+        ],
+        balances: "ann 300",
+    },
+    Scenario {
+        id: "F2 a refund gives back to the budget",
+        calendar: EVERY_DAY,
+        program: BUDGET_60,
+        events: &[
+            "ann 2026-03-01T09:00:00+08:00 5000",
+            "bob 2026-03-01T10:00:00+08:00 5000",
+            "refund 0 2026-03-01T11:00:00+08:00",
+            "cai 2026-03-01T12:00:00+08:00 9000",
+        ],
+        balances: "ann 0, bob 10, cai 50",
+    },
+    Scenario {
+        id: "within a lane, another deployment is best on what remains",
+        calendar: EVERY_DAY,
+        program: BEST_OF_TWO,
+        events: &["ann 2026-03-01T09:00:00+08:00 9000 2000", "refund 0 2026-03-02T09:00:00+08:00 a1:2000"],
+        balances: "ann 90",
+    },
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -296,29 +524,58 @@ fn play(scenario: &Scenario) -> Result<(), Failed> {
 }
 
 fn event(n: usize, row: &str) -> Value {
-    let mut words = row.split(' ');
-    let mut word = || words.next().expect("a row has a member and a time");
-    let (member, time) = (word().to_owned(), word().to_owned());
-    let lines: Vec<Value> = words
-        .map(|amount| amount.parse().expect("an amount is a number of fen"))
-        .map(|amount: u64| json!({"sku": "a", "category": "staples", "quantity": 1, "amount": amount}))
-        .collect();
-    let (kind, data) = if lines.is_empty() {
-        ("jifen.member.registered", json!({"member": member}))
-    } else {
-        let order = n.to_string();
-        (
-            "jifen.purchase.completed",
-            json!({"order": order, "member": member, "merchant": "shop", "currency": "CNY", "lines": lines}),
-        )
+    let words: Vec<_> = row.split(' ').collect();
+    let (kind, time, data) = match words.as_slice() {
+        ["refund", order, time] => ("jifen.purchase.refunded", time, json!({"order": order})),
+        ["refund", order, time, amounts @ ..] => {
+            let lines: Vec<Value> = amounts.iter().map(|line| returned(line)).collect();
+            ("jifen.purchase.refunded", time, json!({"order": order, "lines": lines}))
+        }
+        [member, time] => ("jifen.member.registered", time, json!({"member": member})),
+        [member, time, "by", referrer] => {
+            ("jifen.member.registered", time, json!({"member": member, "referrer": referrer}))
+        }
+        [member, time, amounts @ ..] => {
+            let lines: Vec<Value> = (0..).zip(amounts).map(|(place, amount)| bought(place, amount)).collect();
+            let data = json!({"order": n.to_string(), "member": member, "merchant": "shop", "currency": "CNY",
+                "lines": lines});
+            ("jifen.purchase.completed", time, data)
+        }
+        _ => panic!("no such row: {row}"),
     };
     json!({"specversion": "1.0", "id": n.to_string(), "source": "/shop", "type": kind, "time": time, "data": data})
+}
+
+/// A line of a purchase: one article, or `2x500`, two of them for 500 fen together.
+fn bought(place: usize, amount: &str) -> Value {
+    let (quantity, amount) = quantity_and_amount(amount);
+    json!({"sku": format!("a{place}"), "category": "staples", "quantity": quantity, "amount": amount})
+}
+
+/// A line of a refund: `a1:500`, or `a1:2x500`.
+fn returned(line: &str) -> Value {
+    let (sku, amount) = line.split_once(':').expect("a returned line names its article");
+    let (quantity, amount) = quantity_and_amount(amount);
+    json!({"sku": sku, "quantity": quantity, "amount": amount})
+}
+
+fn quantity_and_amount(text: &str) -> (u64, u64) {
+    let (quantity, amount) = text.split_once('x').unwrap_or(("1", text));
+    (quantity.parse().expect("a quantity is a number"), amount.parse().expect("an amount is a number of fen"))
 }
 
 fn balances(lines: &str) -> String {
     let balance = |line: &str| {
         let balance: Value = serde_json::from_str(line).expect("a line is an object");
-        format!("{} {}", balance["member"].as_str().unwrap_or_default(), balance["available"])
+        let mut words =
+            format!("{} {}", balance["member"].as_str().unwrap_or_default(), balance["available"]);
+        if balance["pending"] != 0 {
+            words.push_str(&format!(" +{} pending", balance["pending"]));
+        }
+        if balance["debt"] != 0 {
+            words.push_str(&format!(" -{} owed", balance["debt"]));
+        }
+        words
     };
     lines.lines().map(balance).collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,9 @@
 //! What can be said of an entry by itself, before any store looks at it.
 
+use std::collections::BTreeMap;
+
 use jifen_loyalty::entry::NewLot;
-use jifen_loyalty::event::Occasion;
+use jifen_loyalty::lot::LotId;
 use jifen_loyalty::posting::balanced;
 use jifen_loyalty::{Entry, MemberId, Points};
 
@@ -14,16 +16,50 @@ const COLUMN_MAX: u64 = i64::MAX.unsigned_abs();
 ///
 /// # Panics
 ///
-/// If postings do not sum to zero, or a lot has more left than it began with: our bug, and it stops here.
+/// If postings do not sum to zero or are not what lots gain and lose, or a lot has more left than it began with: our
+/// bug, and it stops here.
 pub(crate) fn check(entry: &Entry) -> Result<(), LedgerError> {
     assert!(balanced(&entry.postings), "the postings of event {} sum to zero by unit", entry.event.id);
-    let member = || entry.event.member.clone();
-    let profile = [entry.profile.purchase_count, entry.profile.purchase_spend_minor];
-    let figures = profile.into_iter().chain(spend_minor(entry));
-    if figures.max().is_some_and(|figure| figure > COLUMN_MAX) {
-        return Err(LedgerError::Overflow { total: Total::Profile(member()) });
+    assert_eq!(
+        posted(entry),
+        moved(entry),
+        "the postings of event {} are what its lots move",
+        entry.event.id
+    );
+    if let Some(moved) = &entry.member {
+        let profile = [moved.profile.purchase_count, moved.profile.purchase_spend_minor];
+        let figures = profile.into_iter().chain(spend_minor(entry));
+        if figures.max().is_some_and(|figure| figure > COLUMN_MAX) {
+            return Err(LedgerError::Overflow { total: Total::Profile(moved.id.clone()) });
+        }
     }
     entry.lots.iter().try_for_each(check_lot)
+}
+
+/// Returns what the postings move each lot by.
+fn posted(entry: &Entry) -> BTreeMap<&LotId, i64> {
+    let mut sums = BTreeMap::<&LotId, i64>::new();
+    for posting in &entry.postings {
+        if let Some(lot) = &posting.lot {
+            let sum = sums.entry(lot).or_default();
+            *sum = sum.saturating_add(posting.points);
+        }
+    }
+    sums.retain(|_, sum| *sum != 0);
+    sums
+}
+
+/// Returns what the entry's rows move each lot by.
+fn moved(entry: &Entry) -> BTreeMap<&LotId, i64> {
+    let gains = entry.lots.iter().map(|new| (&new.lot.id, new.lot.remaining.entry()));
+    let losses = entry.taken.iter().map(|moved| (&moved.lot, moved.taken.entry().saturating_neg()));
+    let mut sums = BTreeMap::<&LotId, i64>::new();
+    for (lot, points) in gains.chain(losses) {
+        let sum = sums.entry(lot).or_default();
+        *sum = sum.saturating_add(points);
+    }
+    sums.retain(|_, sum| *sum != 0);
+    sums
 }
 
 fn check_lot(new: &NewLot) -> Result<(), LedgerError> {
@@ -36,18 +72,17 @@ fn check_lot(new: &NewLot) -> Result<(), LedgerError> {
 
 /// Returns what a purchase came to, in minor units; `None` for anything else.
 pub(crate) fn spend_minor(entry: &Entry) -> Option<u64> {
-    match &entry.event.occasion {
-        Occasion::Purchase(purchase) => Some(purchase.spend_minor()),
-        Occasion::Registration(_) => None,
-    }
+    entry.event.purchase().map(|purchase| purchase.spend_minor())
 }
 
-/// Returns the members that an entry touches: its own, then those of its lots, each once.
+/// Returns the members that an entry touches: its own, then those of its lots and debts, each once.
 pub(crate) fn touched(entry: &Entry) -> Vec<&MemberId> {
-    let mut members = vec![&entry.event.member];
-    for new in &entry.lots {
-        if !members.contains(&&new.member) {
-            members.push(&new.member);
+    let own = entry.member.iter().map(|moved| &moved.id);
+    let lots = entry.lots.iter().map(|new| &new.member).chain(entry.taken.iter().map(|moved| &moved.member));
+    let mut members = Vec::new();
+    for member in own.chain(lots).chain(entry.debts.iter().map(|moved| &moved.member)) {
+        if !members.contains(&member) {
+            members.push(member);
         }
     }
     members

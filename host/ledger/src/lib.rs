@@ -33,8 +33,8 @@ use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId};
 
 pub use error::{LedgerError, Total};
 pub use memory::Memory;
-pub use report::{Balance, Logged, StatementLine};
-pub use snapshot::{Known, Needs, Query, Snapshot};
+pub use report::{Balance, Logged, Move, StatementLine};
+pub use snapshot::{Known, Needs, Order, OrderQuery, Purchased, Query, Snapshot};
 pub use sqlite::Sqlite;
 
 /// A SHA-256.
@@ -48,7 +48,8 @@ pub trait Ledger: Send + Sync {
     /// Applies entries in their order, in one durable transaction, up to the first that no longer holds.
     ///
     /// Of each entry is checked, before anything of it is written and with the entries before it applied: its
-    /// `(source, id)` is new; its member is at the version it names; its budgets hold. The entries from the first
+    /// `(source, id)` is new; its members are at the versions it names; its order has as many entries as it names; its
+    /// budgets hold. The entries from the first
     /// conflict on are untouched.
     ///
     /// # Errors
@@ -75,6 +76,9 @@ pub trait Ledger: Send + Sync {
 
     /// Returns up to `limit` entries behind the place `after`, in order. The first entry's place is 1.
     fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError>;
+
+    /// Returns the entries that name an order, in their order.
+    fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError>;
 
     /// Returns the entry of that event.
     fn find(&self, source: &str, id: &str) -> Result<Option<Logged>, LedgerError>;
@@ -122,6 +126,13 @@ pub enum Conflict {
         /// The version that the entry was decided on.
         expected: u64,
         /// The version now.
+        found: u64,
+    },
+    /// The order has been completed or returned since the snapshot.
+    StaleOrder {
+        /// The entries that the decision was made on.
+        expected: u64,
+        /// The entries now.
         found: u64,
     },
     /// A budget no longer allows what was granted, or would now allow more.

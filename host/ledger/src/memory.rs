@@ -6,15 +6,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::entry::BudgetDraw;
+use jifen_loyalty::lot::Issuer;
 use jifen_loyalty::member::Profile;
-use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points};
+use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, UnitId};
 
 use crate::entry::{check, spend_minor, touched};
-use crate::report::Tally;
+use crate::report::{Tally, moves};
 use crate::{
-    Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, Needs, Query, Release,
-    Snapshot, StatementLine, Total,
+    Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, Needs, Order, OrderQuery,
+    Purchased, Query, Release, Snapshot, StatementLine, Total,
 };
 
 /// A ledger in memory.
@@ -41,14 +43,19 @@ impl Memory {
 impl Ledger for Memory {
     fn read(&self, query: &Query<'_>) -> Result<Snapshot, LedgerError> {
         let log = &self.state().log;
+        let known: Vec<_> = query.keys.iter().map(|(source, id)| log.known(source, id)).collect();
+        let order = |asked: &OrderQuery<'_>| {
+            if asked.is_idle(&known) { Order::default() } else { log.order(asked.number, asked.whole) }
+        };
         Ok(Snapshot {
-            known: query.keys.iter().map(|(source, id)| log.known(source, id)).collect(),
+            orders: query.orders.iter().map(order).collect(),
             members: query
                 .members
                 .iter()
                 .map(|(id, first_day)| log.member(id, *first_day, query.needs))
                 .collect(),
             budgets_used: query.budgets.iter().map(|id| (id.clone(), log.used(id))).collect(),
+            known,
         })
     }
 
@@ -84,6 +91,10 @@ impl Ledger for Memory {
     fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError> {
         let log = &self.state().log;
         Ok(log.numbered().filter(|(seq, _)| *seq > after).take(limit).map(logged).collect())
+    }
+
+    fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError> {
+        Ok(self.state().log.of_order(number).map(logged).collect())
     }
 
     fn find(&self, source: &str, id: &str) -> Result<Option<Logged>, LedgerError> {
@@ -132,9 +143,18 @@ impl Log {
         if let Some((seq, _)) = self.find(&entry.event.source, &entry.event.id) {
             return Ok(Some(Conflict::Duplicate { seq }));
         }
-        let (expected, found) = (entry.member_version, self.version(&entry.event.member));
-        if expected != found {
-            return Ok(Some(Conflict::StaleMember { expected, found }));
+        let own = entry.member.iter().map(|moved| (&moved.id, moved.version));
+        for (member, expected) in own.chain(entry.others.iter().map(|(member, version)| (member, *version))) {
+            let found = self.version(member);
+            if expected != found {
+                return Ok(Some(Conflict::StaleMember { expected, found }));
+            }
+        }
+        if let Some(claim) = &entry.order {
+            let found = number(self.of_order(&claim.number).count());
+            if claim.entries != found {
+                return Ok(Some(Conflict::StaleOrder { expected: claim.entries, found }));
+            }
         }
         for (n, draw) in entry.budgets.iter().enumerate() {
             let used = self.used(&draw.deployment).plus(drawn(&entry.budgets[..n], &draw.deployment));
@@ -170,18 +190,87 @@ impl Log {
     }
 
     fn profile(&self, member: &MemberId) -> Profile {
-        let latest = self.0.iter().rfind(|entry| entry.event.member == *member);
-        latest.map(|entry| entry.profile.clone()).unwrap_or_default()
+        let own = self.0.iter().filter_map(|entry| entry.member.as_ref()).rfind(|moved| moved.id == *member);
+        let profile = own.map(|moved| moved.profile.clone()).unwrap_or_default();
+        Profile { indebted: !self.debts(member, None).is_empty(), ..profile }
     }
 
     fn used(&self, deployment: &DeploymentId) -> Points {
-        self.0.iter().map(|entry| drawn(&entry.budgets, deployment)).sum()
+        let mut used = Points::ZERO;
+        for entry in &self.0 {
+            let returned =
+                entry.returned.iter().filter(|(id, _)| id == deployment).map(|(_, points)| *points);
+            used = used.plus(drawn(&entry.budgets, deployment)).less(returned.sum());
+        }
+        used
+    }
+
+    /// Returns what a member owes, by unit and issuer; with an instant, by events up to then.
+    fn debts(&self, member: &MemberId, at: Option<Instant>) -> Vec<Debt> {
+        let mut sums = BTreeMap::<(&UnitId, &Issuer), i64>::new();
+        for entry in self.0.iter().filter(|entry| at.is_none_or(|at| entry.event.time <= at)) {
+            for moved in entry.debts.iter().filter(|moved| moved.member == *member) {
+                let sum = sums.entry((&moved.unit, &moved.issuer)).or_default();
+                *sum = sum.saturating_add(moved.points);
+            }
+        }
+        let owed = |((unit, issuer), sum): ((&UnitId, &Issuer), i64)| {
+            let points = u64::try_from(sum).ok().and_then(Points::new).filter(|points| !points.is_zero())?;
+            Some(Debt { unit: unit.clone(), issuer: issuer.clone(), points })
+        };
+        sums.into_iter().filter_map(owed).collect()
+    }
+
+    fn of_order(&self, number: &str) -> impl Iterator<Item = (u64, &Entry)> {
+        self.numbered().filter(move |(_, entry)| entry.event.order() == Some(number))
+    }
+
+    fn order(&self, number: &str, whole: bool) -> Order {
+        let mut order = Order { entries: self.of_order(number).map(logged).collect(), ..Order::default() };
+        if !whole {
+            return order;
+        }
+        for (seq, entry) in self.of_order(number).filter(|(_, entry)| entry.event.purchase().is_some()) {
+            let Some(moved) = &entry.member else { continue };
+            let lots = self.of_order(number).flat_map(|(_, entry)| &entry.lots);
+            let lots: Vec<_> = lots.map(|new| (new.member.clone(), self.now(&new.lot, None))).collect();
+            for owner in lots.iter().map(|(owner, _)| owner).chain([&moved.id]) {
+                let all = Needs { lots: true, ..Needs::default() };
+                order.owners.insert(owner.clone(), self.member(owner, i32::MAX, all));
+            }
+            let before = self.before(seq, &moved.id);
+            order.purchases.push(Purchased { seq, member: moved.id.clone(), lots, before });
+        }
+        order
+    }
+
+    /// Returns a member's days as they were before an entry.
+    fn before(&self, seq: u64, member: &MemberId) -> Member {
+        let earlier = usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX);
+        let earlier = Self(self.0.iter().take(earlier).cloned().collect());
+        let days = Needs { purchases_by_day: true, granted_by_day: true, lots: false };
+        let Member { purchases_by_day, mut granted_by_day, .. } = earlier.member(member, i32::MIN, days);
+        granted_by_day.values_mut().for_each(|day| day.reversed = Points::ZERO);
+        Member { purchases_by_day, granted_by_day, ..Member::default() }
+    }
+
+    /// Returns a lot after everything that was taken from it; with an instant, by events up to then.
+    fn now(&self, lot: &Lot, at: Option<Instant>) -> Lot {
+        let mut lot = lot.clone();
+        let entries = self.0.iter().filter(|entry| at.is_none_or(|at| entry.event.time <= at));
+        for moved in entries.flat_map(|entry| &entry.taken).filter(|moved| moved.lot == lot.id) {
+            lot.remaining = lot.remaining.less(moved.taken);
+            lot.reversed = lot.reversed.plus(moved.reversed);
+        }
+        lot
     }
 
     fn member(&self, member: &MemberId, first_day: i32, needs: Needs) -> Member {
         let mut found =
             Member { version: self.version(member), profile: self.profile(member), ..Member::default() };
-        let purchases = self.0.iter().filter(|entry| entry.event.member == *member && entry.day >= first_day);
+        let own = |entry: &&Entry| entry.member.as_ref().is_some_and(|moved| moved.id == *member);
+        let purchases = self.0.iter().filter(own).filter(|entry| entry.day >= first_day);
+        found.debts = self.debts(member, None);
         for (entry, spend_minor) in purchases.filter_map(|entry| Some((entry, spend_minor(entry)?))) {
             if needs.purchases_by_day {
                 let total = found.purchases_by_day.entry(entry.day).or_default();
@@ -191,20 +280,20 @@ impl Log {
         }
         for lot in self.lots(member) {
             if needs.granted_by_day && lot.day >= first_day {
-                let granted = found.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default();
-                *granted = granted.plus(lot.points);
+                found.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default().add(&lot);
             }
-            if needs.lots && !lot.remaining.is_zero() {
-                found.lots.push(lot.clone());
+            if (needs.lots || found.profile.indebted) && !lot.remaining.is_zero() {
+                found.lots.push(lot);
             }
         }
         found
     }
 
-    /// Returns the lots of a member, by business day, then as they were earned.
-    fn lots(&self, member: &MemberId) -> Vec<&Lot> {
-        let mut lots: Vec<_> = self.0.iter().flat_map(|entry| lots_of(entry, member)).collect();
-        lots.sort_by_key(|lot| lot.day);
+    /// Returns the lots of a member as they are now, by business day, then by name.
+    fn lots(&self, member: &MemberId) -> Vec<Lot> {
+        let lots = self.0.iter().flat_map(|entry| lots_of(entry, member));
+        let mut lots: Vec<_> = lots.map(|lot| self.now(lot, None)).collect();
+        lots.sort_by(|one, other| (one.day, &one.id).cmp(&(other.day, &other.id)));
         lots
     }
 
@@ -213,8 +302,17 @@ impl Log {
         let mut tallies = BTreeMap::<&MemberId, Tally>::new();
         for entry in self.0.iter().filter(|entry| entry.event.time <= at) {
             for new in entry.lots.iter().filter(|new| member.is_none_or(|member| *member == new.member)) {
-                tallies.entry(&new.member).or_default().add(&new.member, &new.lot, at)?;
+                let lot = self.now(&new.lot, Some(at));
+                tallies.entry(&new.member).or_default().add(&new.member, &lot, at)?;
             }
+            for moved in
+                entry.debts.iter().filter(|moved| member.is_none_or(|member| *member == moved.member))
+            {
+                tallies.entry(&moved.member).or_default();
+            }
+        }
+        for (member, tally) in &mut tallies {
+            self.debts(member, Some(at)).iter().for_each(|debt| tally.owe(debt));
         }
         let mut balances = Vec::new();
         tallies
@@ -224,10 +322,26 @@ impl Log {
     }
 
     fn statement(&self, member: &MemberId) -> Vec<StatementLine> {
-        let theirs = self.numbered().filter(|(_, entry)| touched(entry).contains(&member));
-        let mut lines: Vec<_> = theirs.map(|(seq, entry)| statement_line(seq, entry, member)).collect();
+        let lines = self.numbered().map(|(seq, entry)| (entry, self.statement_line(seq, entry, member)));
+        let own = |entry: &Entry| entry.member.as_ref().is_some_and(|moved| moved.id == *member);
+        let theirs =
+            lines.filter(|(entry, line)| own(entry) || !line.lots.is_empty() || !line.moves.is_empty());
+        let mut lines: Vec<_> = theirs.map(|(_, line)| line).collect();
         lines.sort_by_key(|line| (line.time, line.seq));
         lines
+    }
+
+    fn statement_line(&self, seq: u64, entry: &Entry, member: &MemberId) -> StatementLine {
+        StatementLine {
+            seq,
+            source: entry.event.source.clone(),
+            id: entry.event.id.clone(),
+            member: entry.member.as_ref().map_or_else(|| member.clone(), |moved| moved.id.clone()),
+            time: entry.event.time,
+            spend_minor: spend_minor(entry),
+            lots: lots_of(entry, member).into_iter().map(|lot| self.now(lot, None)).collect(),
+            moves: moves(&entry.postings, member),
+        }
     }
 
     fn latest_time(&self) -> Option<Instant> {
@@ -242,20 +356,8 @@ fn drawn(draws: &[BudgetDraw], deployment: &DeploymentId) -> Points {
 /// Returns the lots that an entry gives a member, by their place in its awards.
 fn lots_of<'a>(entry: &'a Entry, member: &MemberId) -> Vec<&'a Lot> {
     let mut theirs: Vec<_> = entry.lots.iter().filter(|new| new.member == *member).collect();
-    theirs.sort_by_key(|new| new.award);
+    theirs.sort_by_key(|new| new.lot.id.award);
     theirs.into_iter().map(|new| &new.lot).collect()
-}
-
-fn statement_line(seq: u64, entry: &Entry, member: &MemberId) -> StatementLine {
-    StatementLine {
-        seq,
-        source: entry.event.source.clone(),
-        id: entry.event.id.clone(),
-        member: entry.event.member.clone(),
-        time: entry.event.time,
-        spend_minor: spend_minor(entry),
-        lots: lots_of(entry, member).into_iter().cloned().collect(),
-    }
 }
 
 fn logged((seq, entry): (u64, &Entry)) -> Logged {

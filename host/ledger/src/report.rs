@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::lot::Standing;
+use jifen_loyalty::posting::{Kind, parse_debt};
 use jifen_loyalty::{Instant, Lot, MemberId, Points, Posting, UnitId};
 
 use crate::{Digest, LedgerError, Total};
@@ -35,6 +37,8 @@ pub struct Balance {
     pub available: Points,
     /// What is awarded but not yet available.
     pub pending: Points,
+    /// What is owed, now: for points that were spent before what earned them was returned.
+    pub debt: Points,
 }
 
 /// An event on a member's statement.
@@ -54,6 +58,45 @@ pub struct StatementLine {
     pub spend_minor: Option<u64>,
     /// What the member of the statement got for it.
     pub lots: Vec<Lot>,
+    /// What it took from lots that the member of the statement had before, or made the member owe: by kind and unit, what
+    /// the member's accounts gained, negative for what they lost.
+    pub moves: Vec<Move>,
+}
+
+/// What an event did to points that a member had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// What the movement is.
+    pub kind: Kind,
+    /// Of which unit.
+    pub unit: UnitId,
+    /// What the member's lots gained.
+    pub points: i64,
+    /// What the member owes less; negative for more.
+    pub debt: i64,
+}
+
+/// Returns what postings did to points that a member had.
+pub(crate) fn moves(postings: &[Posting], member: &MemberId) -> Vec<Move> {
+    let own = format!("member/{member}");
+    let owes = |account: &str| parse_debt(account).is_some_and(|(_, debtor)| debtor == *member);
+    let mut moves = Vec::<Move>::new();
+    for posting in postings.iter().filter(|posting| posting.kind != Kind::Award) {
+        let (points, debt) = match &*posting.account {
+            account if account == own => (posting.points, 0),
+            account if owes(account) => (0, posting.points),
+            _ => continue,
+        };
+        let same = |other: &&mut Move| other.kind == posting.kind && other.unit == posting.unit;
+        match moves.iter_mut().find(same) {
+            Some(other) => {
+                other.points = other.points.saturating_add(points);
+                other.debt = other.debt.saturating_add(debt);
+            }
+            None => moves.push(Move { kind: posting.kind, unit: posting.unit.clone(), points, debt }),
+        }
+    }
+    moves
 }
 
 /// The balances of one member while the member's lots go by.
@@ -64,6 +107,7 @@ pub(crate) struct Tally(BTreeMap<UnitId, Sums>);
 struct Sums {
     available: u64,
     pending: u64,
+    debt: u64,
 }
 
 impl Tally {
@@ -80,12 +124,18 @@ impl Tally {
         Ok(())
     }
 
+    /// Adds what is owed.
+    pub(crate) fn owe(&mut self, debt: &Debt) {
+        let sums = self.0.entry(debt.unit.clone()).or_default();
+        sums.debt = sums.debt.saturating_add(debt.points.get()).min(Points::MAX.get());
+    }
+
     /// Hands out the balances and begins anew.
     pub(crate) fn close(&mut self, member: &MemberId, each: &mut dyn FnMut(Balance)) {
         for (unit, sums) in std::mem::take(&mut self.0) {
             let points = |sum| Points::new(sum).expect("sums are kept within bounds");
             let (available, pending) = (points(sums.available), points(sums.pending));
-            each(Balance { member: member.clone(), unit, available, pending });
+            each(Balance { member: member.clone(), unit, available, pending, debt: points(sums.debt) });
         }
     }
 }

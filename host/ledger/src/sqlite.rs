@@ -103,6 +103,10 @@ impl Ledger for Sqlite {
         self.readers.read(|connection| Ok(log::page(connection, after, limit)?))
     }
 
+    fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError> {
+        self.readers.read(|connection| Ok(log::of_order(connection, number)?))
+    }
+
     fn find(&self, source: &str, id: &str) -> Result<Option<Logged>, LedgerError> {
         self.readers.read(|connection| Ok(log::find(connection, source, id)?))
     }

@@ -9,9 +9,10 @@ mod tests;
 
 use rules_guest::allocate::allocated;
 
-use crate::event::{Event, Occasion};
+use crate::clawback::Level;
+use crate::event::{Happening, Occasion};
 use crate::id::{DeploymentId, MemberId, UnitId};
-use crate::lot::Issuer;
+use crate::lot::{Issuer, Lot, LotId};
 use crate::points::Points;
 use crate::program::{Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Situation};
 use crate::proposal::{Award, Fault, Proposal, Recipient};
@@ -90,6 +91,27 @@ impl Limit {
 }
 
 impl Granted {
+    /// Returns the lot that it opens on a business day, at an instant.
+    pub fn lot(&self, id: LotId, day: i32, at: Instant) -> Lot {
+        Lot {
+            id,
+            unit: self.unit.clone(),
+            issuer: self.issuer.clone(),
+            deployment: self.deployment.clone(),
+            day,
+            earned_at: at,
+            points: self.granted,
+            remaining: self.granted,
+            reversed: Points::ZERO,
+            available_at: self.available_at,
+            expires_at: self.expires_at,
+        }
+    }
+    fn level(&self, to: &MemberId, granted: Points) -> Level {
+        let Self { deployment, unit, issuer, .. } = self.clone();
+        Level { deployment, to: to.clone(), unit, issuer, granted }
+    }
+
     /// Returns why the points are as many as they are: the limit if there was one, else the policy's code.
     pub fn reason(&self) -> &str {
         match self.limit {
@@ -126,8 +148,8 @@ pub struct Answered<'p> {
 pub struct Terms<'p> {
     /// The program.
     pub program: &'p Program,
-    /// The event.
-    pub event: &'p Event,
+    /// What happened.
+    pub happening: &'p Happening,
     /// The event in its place.
     pub situation: Situation<'p>,
     /// Who brought the member, if anyone did.
@@ -136,14 +158,28 @@ pub struct Terms<'p> {
 
 impl Decision {
     /// Returns what the member of the event was granted so far of a unit.
-    pub fn points_so_far(&self, event: &Event, unit: &UnitId) -> Points {
-        let to_member = |award: &&Granted| award.unit == *unit && award.to.as_ref() == Some(&event.member);
+    pub fn points_so_far(&self, member: &MemberId, unit: &UnitId) -> Points {
+        let to_member = |award: &&Granted| award.unit == *unit && award.to.as_ref() == Some(member);
         self.awards.iter().filter(to_member).map(|award| award.granted).sum()
     }
 
     /// Returns what a deployment was granted.
     pub fn granted_to(&self, deployment: &DeploymentId) -> Points {
         self.awards.iter().filter(|award| award.deployment == *deployment).map(|award| award.granted).sum()
+    }
+
+    /// Returns what the awards come to, by deployment and by who has them.
+    pub fn levels(&self) -> Vec<Level> {
+        let mut levels = Vec::<Level>::new();
+        for award in self.awards.iter().filter(|award| !award.granted.is_zero()) {
+            let Some(to) = &award.to else { continue };
+            let level = award.level(to, award.granted);
+            match levels.iter_mut().find(|other| other.is_of(&level)) {
+                Some(other) => other.granted = other.granted.plus(award.granted),
+                None => levels.push(level),
+            }
+        }
+        levels
     }
 
     /// Returns whether the budget was a reason for granting a deployment less than it asked for.
@@ -230,7 +266,7 @@ impl Terms<'_> {
             let reject = over && cap.over_event == OverEvent::Reject;
             reduce(awards, |_| true, if reject { Points::ZERO } else { per_event }, Limit::PerEvent);
         }
-        let to_member = |award: &Granted| award.to.as_ref() == Some(&self.event.member);
+        let to_member = |award: &Granted| award.to.as_ref() == Some(&self.happening.member);
         if let Some(per_day) = cap.per_member_per_day {
             reduce(awards, to_member, per_day.less(usage.day), Limit::PerMemberPerDay);
         }
@@ -249,7 +285,7 @@ impl Terms<'_> {
             self.check_line(line)?;
         }
         let to = match award.to {
-            Recipient::Member => Some(self.event.member.clone()),
+            Recipient::Member => Some(self.happening.member.clone()),
             Recipient::Referrer => self.referrer.cloned(),
         };
         let none = to.is_none();
@@ -271,7 +307,7 @@ impl Terms<'_> {
     }
 
     fn check_line(&self, line: u32) -> Result<(), Fault> {
-        let lines = match &self.event.occasion {
+        let lines = match &self.happening.occasion {
             Occasion::Purchase(purchase) => purchase.lines.len(),
             Occasion::Registration(_) => 0,
         };
@@ -289,10 +325,10 @@ impl Terms<'_> {
     ) -> Result<(Instant, Instant), Fault> {
         let zone = self.program.zone;
         let today = self.situation.today.day.number();
-        let first = from.unwrap_or(today).max(today);
+        let first = from.unwrap_or_else(|| deployment.available.first_day(today)).max(today);
         let impossible = Fault::NeverSpendable { from: first, until: until.unwrap_or(first) };
         let Some(first_date) = date_of(first) else { return Err(impossible) };
-        let available_at = if first == today { self.event.time } else { zone.start_of(first_date) };
+        let available_at = if first == today { self.happening.time } else { zone.start_of(first_date) };
         let last_date = match until {
             Some(until) if until < first => return Err(impossible),
             Some(until) => Some(date_of(until).ok_or(impossible)?),

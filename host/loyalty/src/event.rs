@@ -28,17 +28,35 @@ pub struct Event {
     pub id: String,
     /// When it happened: business time.
     pub time: Instant,
-    /// The member it happened to.
-    pub member: MemberId,
     /// What happened.
-    pub occasion: Occasion,
+    pub body: Body,
     /// The event in its canonical form: known fields in a fixed order, absent where they say nothing.
     pub canonical: Vec<u8>,
     /// The SHA-256 of the canonical form. The same `(source, id)` with another digest is a conflict.
     pub digest: [u8; 32],
 }
 
-/// What happened.
+/// What happened, by what is done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Something that rules award points for.
+    Happening(Happening),
+    /// Something bought is returned.
+    Refund(Refund),
+}
+
+/// Something that happened to a member, for which rules award points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// The member.
+    pub member: MemberId,
+    /// When: the event's business time.
+    pub time: Instant,
+    /// What.
+    pub occasion: Occasion,
+}
+
+/// What rules award points for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Occasion {
     /// The member joined the program.
@@ -81,6 +99,11 @@ impl Purchase {
         let lines = self.lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.amount_minor));
         lines.saturating_sub(self.discount_minor)
     }
+
+    /// Returns what there was to pay, in minor units: the goods after every discount, and the freight.
+    pub fn payable_minor(&self) -> u64 {
+        self.spend_minor().saturating_add(self.freight_minor)
+    }
 }
 
 /// One line of a basket.
@@ -96,6 +119,29 @@ pub struct Line {
     pub amount_minor: u64,
     /// The merchant's marks.
     pub tags: Vec<String>,
+}
+
+/// What comes back of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    /// The merchant's name for the order.
+    pub order: String,
+    /// What comes back; `None` for all that remains.
+    pub lines: Option<Vec<RefundLine>>,
+    /// What of the freight is given back, in minor units; `None` for all that remains of it if all lines come back, and
+    /// for nothing of it otherwise.
+    pub freight_minor: Option<u64>,
+}
+
+/// What comes back of the lines of an article.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundLine {
+    /// The article number.
+    pub sku: String,
+    /// How many.
+    pub quantity: u64,
+    /// What of the lines' total is given back, in minor units: in their own terms, before any discount on the basket.
+    pub amount_minor: u64,
 }
 
 /// How a part was paid.
@@ -135,6 +181,30 @@ impl InvalidEvent {
 }
 
 impl Event {
+    /// Returns what happened to a member, if rules award points for such a thing.
+    pub fn happening(&self) -> Option<&Happening> {
+        match &self.body {
+            Body::Happening(happening) => Some(happening),
+            Body::Refund(_) => None,
+        }
+    }
+
+    /// Returns the purchase, if it is one.
+    pub fn purchase(&self) -> Option<&Purchase> {
+        match &self.happening()?.occasion {
+            Occasion::Purchase(purchase) => Some(purchase),
+            Occasion::Registration(_) => None,
+        }
+    }
+
+    /// Returns the number of the order that it completes or returns.
+    pub fn order(&self) -> Option<&str> {
+        match &self.body {
+            Body::Refund(refund) => Some(&refund.order),
+            Body::Happening(_) => self.purchase().map(|purchase| &*purchase.order),
+        }
+    }
+
     /// Parses one JSON object.
     ///
     /// # Errors

@@ -51,7 +51,20 @@ pub enum Facts {
     /// As the ledger knew it when the event was evaluated.
     Known(Known),
     /// As a receipt recorded it: replay answers what was answered then, and nothing else.
-    Recorded(Vec<Answer>),
+    Recorded {
+        /// The event's business day.
+        today: i32,
+        /// What was answered.
+        answers: Vec<Answer>,
+    },
+    /// As a receipt recorded it, and what was not asked then of days as the ledger's history has it: what remains of a
+    /// purchase may lead a rule to ask something else than it did.
+    Pinned {
+        /// What the receipt recorded.
+        recorded: Vec<Answer>,
+        /// The history up to the purchase; only its days are looked at.
+        history: Known,
+    },
 }
 
 /// Facts from the ledger's snapshot.
@@ -88,12 +101,29 @@ impl Facts {
     pub fn answer(&self, fact: Fact) -> Result<u64, NoAnswer> {
         match self {
             Self::Known(known) => known.answer(fact),
-            Self::Recorded(answers) => {
-                let found = answers.iter().find(|answer| answer.fact == fact);
-                found.map(|answer| answer.value).ok_or(NoAnswer::NotRecorded { fact })
+            Self::Recorded { today, answers } => {
+                recorded(answers, fact).ok_or_else(|| no_record(fact, *today))
             }
+            Self::Pinned { recorded: answers, history } => match recorded(answers, fact) {
+                Some(value) => Ok(value),
+                None if fact.since().is_some() => history.answer(fact),
+                None => Err(NoAnswer::NotRecorded { fact }),
+            },
         }
     }
+}
+
+/// Returns why a receipt has no answer. What lay before the window had none then, either.
+fn no_record(fact: Fact, today: i32) -> NoAnswer {
+    let first_day = first_day_of_window(today);
+    match fact.since() {
+        Some(day) if day.number() < first_day => NoAnswer::BeforeWindow { first_day },
+        Some(_) | None => NoAnswer::NotRecorded { fact },
+    }
+}
+
+fn recorded(answers: &[Answer], fact: Fact) -> Option<u64> {
+    answers.iter().find(|answer| answer.fact == fact).map(|answer| answer.value)
 }
 
 impl Known {

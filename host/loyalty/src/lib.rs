@@ -18,6 +18,7 @@
 //!
 //! **Invariant:** this crate never reads a clock, a file, a random number or a database. It cannot fail that way.
 
+pub mod clawback;
 pub mod day;
 pub mod decision;
 pub mod entry;
@@ -31,6 +32,7 @@ pub mod posting;
 pub mod program;
 pub mod proposal;
 pub mod receipt;
+pub mod refund;
 pub mod time;
 
 pub use day::BusinessDay;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::{DeploymentId, MerchantId, UnitId};
+use crate::id::{DeploymentId, MemberId, MerchantId, UnitId};
 use crate::points::Points;
 use crate::time::Instant;
 
@@ -35,9 +35,39 @@ impl Issuer {
     }
 }
 
+/// A lot's name for ever, known as soon as the award is decided: which entry of whose, and the award's place in it.
+///
+/// Written `ann/17/0`: the first award of the entry that brought ann to version 17.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LotId {
+    /// The member to whom the entry's event happened, who need not be the one who has the lot.
+    pub member: MemberId,
+    /// The version of that member after the entry.
+    pub version: u64,
+    /// The award's place in the entry's receipt.
+    pub award: u32,
+}
+
+impl fmt::Display for LotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.member, self.version, self.award)
+    }
+}
+
+impl LotId {
+    /// Reads a name. Members may have a slash in theirs, so it is read from its end.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (rest, award) = text.rsplit_once('/')?;
+        let (member, version) = rest.rsplit_once('/')?;
+        Some(Self { member: member.into(), version: version.parse().ok()?, award: award.parse().ok()? })
+    }
+}
+
 /// The points of one award.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lot {
+    /// Its name.
+    pub id: LotId,
     /// Of which unit.
     pub unit: UnitId,
     /// Who owes for them.
@@ -46,10 +76,14 @@ pub struct Lot {
     pub deployment: DeploymentId,
     /// The business day they were earned on.
     pub day: i32,
+    /// The instant they were earned at.
+    pub earned_at: Instant,
     /// How many were awarded.
     pub points: Points,
     /// How many are left.
     pub remaining: Points,
+    /// By how much a refund reduced the award, wherever the points then came from.
+    pub reversed: Points,
     /// The first instant at which they can be spent.
     pub available_at: Instant,
     /// The first instant at which they no longer can; [`Instant::NEVER`] if they stay.
@@ -68,6 +102,12 @@ pub enum Standing {
 }
 
 impl Lot {
+    /// Returns what puts lots in the order in which they are spent: the earliest expiry first and those that stay last,
+    /// then the earliest earned, then by name.
+    pub fn spending_order(&self) -> (Instant, Instant, &LotId) {
+        (self.expires_at, self.earned_at, &self.id)
+    }
+
     /// Returns where the lot stands at an instant.
     pub fn standing(&self, at: Instant) -> Standing {
         if at >= self.expires_at {

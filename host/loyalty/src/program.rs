@@ -11,11 +11,13 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 
+use chrono::NaiveDate;
 use rules_guest::calendar::{Calendar, Day};
 
 pub use self::expiry::{Expiry, Period};
+use crate::clawback::Clawback;
 use crate::day::BusinessDay;
-use crate::event::{Event, InvalidEvent, Occasion};
+use crate::event::{Happening, InvalidEvent, Occasion};
 use crate::id::{DeploymentId, LaneId, MerchantId, UnitId};
 use crate::lot::Issuer;
 use crate::points::Points;
@@ -49,6 +51,8 @@ pub struct Unit {
     pub id: UnitId,
     /// When points of it end.
     pub expiry: Expiry,
+    /// How far a refund goes to take points back.
+    pub clawback: Clawback,
 }
 
 /// A merchant of the program.
@@ -108,6 +112,10 @@ pub struct Deployment {
     pub cap: Cap,
     /// What it grants at most in all.
     pub budget: Option<Budget>,
+    /// What a refund does to what it granted.
+    pub on_refund: OnRefund,
+    /// When its points can be spent, where the policy does not say.
+    pub available: Availability,
     /// Its parameters, a JSON object with sorted keys.
     pub parameters: String,
     /// The line of the program file that names its policy.
@@ -154,6 +162,41 @@ pub enum Mode {
     Live,
     /// It is evaluated and recorded, and grants nothing.
     Shadow,
+}
+
+/// When points can first be spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Availability {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// So many business days later, from midnight: time to return what earned them.
+    AfterDays(u32),
+    /// From the midnight that begins a day; at once after it.
+    On(NaiveDate),
+}
+
+impl Availability {
+    /// Returns the first business day on which points can be spent that are earned on a day.
+    pub fn first_day(self, today: i32) -> i32 {
+        match self {
+            Self::AtOnce => today,
+            Self::AfterDays(days) => today.saturating_add(i32::try_from(days).unwrap_or(i32::MAX)),
+            Self::On(date) => day_number(date).max(today),
+        }
+    }
+}
+
+/// What a refund of a purchase does to what a deployment granted for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRefund {
+    /// It comes to what the purchase of what remains would have earned.
+    #[default]
+    Reevaluate,
+    /// It goes down in proportion to the goods.
+    Proportional,
+    /// It stays: a side effect such as a reward for joining.
+    Keep,
 }
 
 /// Where a deployment applies. Every condition that is there must hold.
@@ -249,8 +292,8 @@ impl Program {
     /// # Errors
     ///
     /// If the program does not know the merchant, or the calendar does not reach the day.
-    pub fn situate<'p>(&'p self, event: &'p Event) -> Result<Situation<'p>, InvalidEvent> {
-        let (merchant, region, calendar) = match &event.occasion {
+    pub fn situate<'p>(&'p self, happening: &'p Happening) -> Result<Situation<'p>, InvalidEvent> {
+        let (merchant, region, calendar) = match &happening.occasion {
             Occasion::Purchase(purchase) => {
                 let merchant = self
                     .merchants
@@ -263,14 +306,23 @@ impl Program {
                 (None, region, self.calendar_of(region))
             }
         };
-        let local = self.zone.local(event.time);
-        let day = Day::from_number(day_number(local.date)).map_err(|error| out_of_range(&error))?;
+        let (day, second_of_day) = self.day_of(happening.time)?;
         let market_day = match calendar.and_then(|index| self.calendars.get(index)) {
             Some(calendar) => calendar.contains(&day).map_err(|error| out_of_range(&error))?,
             None => false,
         };
-        let today = BusinessDay { day, market_day, second_of_day: local.second_of_day };
-        Ok(Situation { today, merchant, region })
+        Ok(Situation { today: BusinessDay { day, market_day, second_of_day }, merchant, region })
+    }
+
+    /// Returns the business day of an instant, and the seconds since its midnight.
+    ///
+    /// # Errors
+    ///
+    /// If the calendar does not reach the day.
+    pub fn day_of(&self, time: Instant) -> Result<(Day, u32), InvalidEvent> {
+        let local = self.zone.local(time);
+        let day = Day::from_number(day_number(local.date)).map_err(|error| out_of_range(&error))?;
+        Ok((day, local.second_of_day))
     }
 
     /// Returns the calendar of the nearest declared region at or above a path.
@@ -301,10 +353,14 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 
 impl Deployment {
     /// Returns whether the deployment applies to an event in its place.
-    pub fn applies(&self, event: &Event, situation: &Situation<'_>) -> bool {
-        let interval = self.from <= event.time && event.time < self.until;
+    pub fn applies(&self, time: Instant, situation: &Situation<'_>) -> bool {
         let issuer = self.issuer != IssuerRule::MerchantOfEvent || situation.merchant.is_some();
-        interval && issuer && self.scope.covers(situation)
+        self.is_open(time) && issuer && self.scope.covers(situation)
+    }
+
+    /// Returns whether the deployment is at work at an instant.
+    pub fn is_open(&self, time: Instant) -> bool {
+        self.from <= time && time < self.until
     }
 
     /// Returns who owes for what it grants in a situation in which it applies.

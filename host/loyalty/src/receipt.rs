@@ -12,27 +12,61 @@ mod tests;
 use sha2::{Digest, Sha256};
 
 pub use self::json::InvalidReceipt;
-use crate::decision::{Decision, Usage};
+use crate::clawback::{Level, Repayment, Reversal};
+use crate::decision::{Decision, Granted, Usage};
 use crate::entry::NewLot;
 use crate::facts::Answer;
 use crate::id::{DeploymentId, MemberId};
-use crate::lot::Lot;
+use crate::lot::LotId;
 use crate::points::Points;
-use crate::posting::Posting;
+use crate::posting::{Kind, Posting, Postings, gain, loss};
+use crate::time::Instant;
 
 /// The record of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The digest of the program that decided, in hexadecimal.
+    /// The digest of the program that decided, in hexadecimal. For a refund it is the purchase's.
     pub program: String,
+    /// Whose event it is; `None` for a refund that waits for its purchase.
+    pub member: Option<MemberId>,
+    /// That member's version after it: with the member, it names the lots.
+    pub version: u64,
     /// The event's business day.
     pub day: i32,
     /// Who had brought the member, if anyone had.
     pub referrer: Option<MemberId>,
-    /// What each deployment in scope was asked and answered with.
+    /// What each deployment in scope was asked and answered with. For a refund, on what remains of the purchase.
     pub evaluations: Vec<Evaluation>,
     /// What was decided.
     pub decision: Decision,
+    /// What the refund of a purchase came to, or refunds that had waited for this purchase.
+    pub refund: Option<Refunded>,
+    /// What lots paid of the member's debts.
+    pub repayments: Vec<Repayment>,
+}
+
+/// An event's name for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Who sent it.
+    pub source: String,
+    /// The sender's name for it.
+    pub id: String,
+}
+
+/// What refunds of a purchase came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refunded {
+    /// The purchase; `None` while the refund waits for it.
+    pub of: Option<Key>,
+    /// Refunds that had waited for this purchase, where it is the purchase's own receipt.
+    pub waited: Vec<Key>,
+    /// The evaluations on what remains after those.
+    pub evaluations: Vec<Evaluation>,
+    /// What the order comes to from now on.
+    pub levels: Vec<Level>,
+    /// What went down, and where it came from.
+    pub reversals: Vec<Reversal>,
 }
 
 /// What one deployment's evaluation depended on, and what it cost.
@@ -46,6 +80,8 @@ pub struct Evaluation {
     pub fuel: u64,
     /// Facts it asked, in the order of asking, each once.
     pub facts: Vec<Answer>,
+    /// Facts that take no day and that it could have asked: on what remains of a purchase, it may.
+    pub known: Vec<Answer>,
     /// What its caps and its budget had counted; `None` if it has none.
     pub usage: Option<Usage>,
 }
@@ -59,6 +95,19 @@ pub struct Inputs {
     pub referrer: Option<MemberId>,
     /// What each deployment in scope was asked and answered with.
     pub evaluations: Vec<Evaluation>,
+    /// The version of the event's member after it.
+    pub version: u64,
+    /// What refunds came to, if it has to do with any.
+    pub refund: Option<Refunded>,
+    /// What lots paid of the member's debts.
+    pub repayments: Vec<Repayment>,
+}
+
+impl Evaluation {
+    /// Returns every answer that is known: what was asked, and what could have been.
+    pub fn answers(&self) -> Vec<Answer> {
+        self.facts.iter().chain(&self.known).copied().collect()
+    }
 }
 
 /// A receipt in its canonical form.
@@ -77,45 +126,61 @@ impl Sealed {
 }
 
 impl Receipt {
-    /// Returns the lots that the decision opens.
-    pub fn lots(&self) -> Vec<NewLot> {
+    /// Returns the lots that the decision opens, as the entry leaves them: less what was taken back of them or paid from
+    /// them at once. `at` is the event's time.
+    pub fn lots(&self, at: Instant) -> Vec<NewLot> {
         let granted = (0..).zip(&self.decision.awards).filter(|(_, award)| !award.granted.is_zero());
-        let lot = |(place, award): (u32, &crate::decision::Granted)| {
-            let lot = Lot {
-                unit: award.unit.clone(),
-                issuer: award.issuer.clone(),
-                deployment: award.deployment.clone(),
-                day: self.day,
-                points: award.granted,
-                remaining: award.granted,
-                available_at: award.available_at,
-                expires_at: award.expires_at,
+        let mut lots: Vec<_> = granted.filter_map(|(place, award)| self.lot(place, award, at)).collect();
+        for reversal in self.reversals() {
+            let mut left = reversal.taken_back();
+            for taken in &reversal.taken {
+                let lot = lots.iter_mut().find(|new| new.lot.id == taken.from.lot);
+                lot.into_iter().for_each(|new| new.lot.remaining = new.lot.remaining.less(taken.points));
+            }
+            let own = |new: &&mut NewLot| {
+                (&new.member, &new.lot.deployment) == (&reversal.of.to, &reversal.of.deployment)
             };
-            award.to.clone().map(|member| NewLot { member, award: place, lot })
-        };
-        granted.filter_map(lot).collect()
-    }
-
-    /// Returns the postings of the decision: each lot gains, and its issuer owes as much.
-    pub fn postings(lots: &[NewLot]) -> Vec<Posting> {
-        let mut postings: Vec<Posting> = Vec::with_capacity(lots.len().saturating_add(1));
-        for NewLot { member, award, lot } in lots {
-            let (unit, points) = (lot.unit.clone(), lot.points.entry());
-            postings.push(Posting { account: format!("member/{member}"), unit, points, award: Some(*award) });
-        }
-        let gains = postings.len();
-        for NewLot { lot, .. } in lots {
-            let (account, points) = (lot.issuer.to_string(), lot.points.entry());
-            let owed =
-                postings.iter_mut().skip(gains).find(|owed| owed.account == account && owed.unit == lot.unit);
-            match owed {
-                Some(owed) => owed.points = owed.points.saturating_sub(points),
-                None => {
-                    let points = points.saturating_neg();
-                    postings.push(Posting { account, unit: lot.unit.clone(), points, award: None });
-                }
+            for new in lots.iter_mut().filter(own) {
+                let reversed = left.min(new.lot.points.less(new.lot.reversed));
+                new.lot.reversed = new.lot.reversed.plus(reversed);
+                left = left.less(reversed);
             }
         }
-        postings
+        for Repayment { taken, .. } in &self.repayments {
+            let lot = lots.iter_mut().find(|new| new.lot.id == taken.from.lot);
+            lot.into_iter().for_each(|new| new.lot.remaining = new.lot.remaining.less(taken.points));
+        }
+        lots
+    }
+
+    /// Adds what refunds came to that had waited for this purchase, and what they made the order earn more of.
+    pub fn refunded(&mut self, after: Option<(Refunded, Vec<Granted>)>) {
+        let Some((refunded, more)) = after else { return };
+        self.decision.awards.extend(more);
+        self.refund = Some(refunded);
+    }
+
+    /// Returns what refunds took back.
+    pub fn reversals(&self) -> &[Reversal] {
+        self.refund.as_ref().map_or(&[], |refund| &refund.reversals)
+    }
+
+    fn lot(&self, award: u32, granted: &Granted, at: Instant) -> Option<NewLot> {
+        let member = self.member.clone()?;
+        let id = LotId { member, version: self.version, award };
+        Some(NewLot { member: granted.to.clone()?, lot: granted.lot(id, self.day, at) })
+    }
+
+    /// Returns the postings: each new lot gains and its issuer owes as much; then what was taken back, and what was paid.
+    pub fn postings(&self, lots: &[NewLot]) -> Vec<Posting> {
+        let mut postings = Postings::default();
+        for NewLot { member, lot } in lots {
+            postings.lot(Kind::Award, member, &lot.unit, &lot.id, gain(lot.points));
+            postings.issuer(Kind::Award, &lot.issuer, &lot.unit, loss(lot.points));
+        }
+        self.reversals().iter().for_each(|reversal| reversal.post(&mut postings));
+        let member = self.member.iter();
+        member.for_each(|member| self.repayments.iter().for_each(|paid| paid.post(member, &mut postings)));
+        postings.into_vec()
     }
 }

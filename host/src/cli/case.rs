@@ -37,7 +37,9 @@ impl Case {
         let evaluation = self.choose(&receipt.evaluations)?;
         let event = Event::parse(&logged.event)?;
         let (program, pins) = active::program_of(&*ledger, &logged)?;
-        let situation = program.situate(&event)?;
+        let happening =
+            event.happening().context("a refund is no case: take the purchase that it returns")?;
+        let situation = program.situate(happening)?;
         let deployed = program.deployments.iter().zip(&pins.policies);
         let (deployment, pin) = deployed
             .into_iter()

@@ -23,6 +23,7 @@ use super::progress;
 use crate::active::Active;
 use crate::batch::{Outcome, Processor};
 use crate::input::{Line, Lines};
+use crate::programs::Programs;
 use crate::releases::Releases;
 
 /// Events that are read from the ledger, decided and committed together.
@@ -105,8 +106,9 @@ impl Run {
 
         let began = Instant::now();
         let mut report = Report::new(&self, &active)?;
-        let processor =
-            Processor { active: &active, ledger: &*ledger, threads: super::threads(self.threads) };
+        let programs = Programs::new(&*ledger, &releases, &store);
+        let threads = super::threads(self.threads);
+        let processor = Processor { active: &active, programs, ledger: &*ledger, threads };
         let summary = self.pump(&processor, &mut report)?;
         self.finish(summary, began)
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use jifen_ledger::StatementLine;
+use jifen_ledger::{Move, StatementLine};
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{Instant, Lot, MemberId};
 use serde::Serialize;
@@ -33,6 +33,17 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     spend: Option<u64>,
     lots: Vec<LotLine<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    moves: Vec<MoveLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct MoveLine<'a> {
+    kind: &'static str,
+    unit: &'a str,
+    points: i64,
+    /// What the member owes more; negative for less.
+    debt: i64,
 }
 
 #[derive(Serialize)]
@@ -82,6 +93,7 @@ fn json(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<()
         time: zone.format(line.time),
         spend: line.spend_minor,
         lots: lots.collect(),
+        moves: line.moves.iter().map(MoveLine::from).collect(),
     };
     serde_json::to_writer(&mut *out, &json)?;
     out.write_all(b"\n")
@@ -99,7 +111,20 @@ fn words(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<(
             write!(out, " until {}", zone.format(end))?;
         }
     }
+    for moved in line.moves.iter().map(MoveLine::from) {
+        write!(out, "  {} {:+} {}", moved.kind, moved.points, moved.unit)?;
+        if moved.debt != 0 {
+            write!(out, ", owed {:+}", moved.debt)?;
+        }
+    }
     writeln!(out)
+}
+
+impl<'a> From<&'a Move> for MoveLine<'a> {
+    fn from(moved: &'a Move) -> Self {
+        let debt = moved.debt.saturating_neg();
+        Self { kind: moved.kind.code(), unit: moved.unit.as_str(), points: moved.points, debt }
+    }
 }
 
 fn ends(lot: &Lot) -> Option<Instant> {

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jifen_ledger::{Ledger, Logged};
-use jifen_loyalty::Event;
-use jifen_loyalty::event::Occasion;
-use jifen_loyalty::program::Situation;
+use jifen_loyalty::event::{Body, Occasion};
+use jifen_loyalty::{BusinessDay, Event};
+use rules_guest::calendar::Day;
 use serde::Deserialize;
 
 use super::statement::money;
@@ -40,6 +40,58 @@ struct Told {
     declined: Vec<Declined>,
     faults: Vec<Fault>,
     evaluations: Vec<Evaluation>,
+    refund: Option<Refund>,
+    #[serde(default)]
+    repayments: Vec<Repayment>,
+}
+
+#[derive(Deserialize)]
+struct Refund {
+    of: Option<Key>,
+    #[serde(default)]
+    waited: Vec<Key>,
+    levels: Vec<Level>,
+    reversals: Vec<Reversal>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    source: String,
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Level {
+    deployment: String,
+    to: String,
+    unit: String,
+    granted: u64,
+}
+
+#[derive(Deserialize)]
+struct Reversal {
+    deployment: String,
+    to: String,
+    unit: String,
+    reversed: u64,
+    taken: Vec<Taken>,
+    #[serde(default)]
+    debt: u64,
+    #[serde(default)]
+    forgiven: u64,
+}
+
+#[derive(Deserialize)]
+struct Taken {
+    lot: String,
+    points: u64,
+}
+
+#[derive(Deserialize)]
+struct Repayment {
+    unit: String,
+    to: String,
+    from: Taken,
 }
 
 #[derive(Deserialize)]
@@ -96,13 +148,16 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
     let told: Told = serde_json::from_slice(&logged.receipt).context("read the receipt")?;
     let event = Event::parse(&logged.event).context("read the event")?;
     let (program, pins) = active::program_of(ledger, logged)?;
-    let situation = program.situate(&event).context("put the event in its place")?;
+    let day = match event.happening() {
+        Some(happening) => day(program.situate(happening).context("put the event in its place")?.today),
+        None => lunar(&program.day_of(event.time).context("put the event in its place")?.0),
+    };
     let words = Words { releases: Releases::new(None, Some(ledger)), pins: &pins };
 
     let mut text = format!("receipt {}: event {} of {}\n", logged.seq, event.id, event.source);
     writeln!(text, "  member     {}", told.member)?;
     writeln!(text, "  happened   {}: {}", told.time, occasion(&event))?;
-    writeln!(text, "  day        {}: {}", told.day, day(&situation))?;
+    writeln!(text, "  day        {}: {}", told.day, day)?;
     for award in &told.awards {
         writeln!(text, "  {}", words.award(award))?;
     }
@@ -121,26 +176,74 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
             words.component(deployment)
         )?;
     }
+    if let Some(refund) = &told.refund {
+        refund.explain(&mut text)?;
+    }
+    for Repayment { unit, to, from } in &told.repayments {
+        writeln!(text, "  repaid     {} {unit} that were owed to {to}, from lot {}", from.points, from.lot)?;
+    }
     writeln!(text, "  program    {}", told.program)?;
     write!(text, "  digest     {}", hex::encode(logged.receipt_digest))?;
     Ok(text)
 }
 
 fn occasion(event: &Event) -> String {
-    match &event.occasion {
-        Occasion::Registration(_) => "registered".to_owned(),
-        Occasion::Purchase(purchase) => {
-            let (lines, spend) = (purchase.lines.len(), money(purchase.spend_minor()));
-            format!("bought {lines} lines for {spend} {} at {}", purchase.currency, purchase.merchant)
+    match &event.body {
+        Body::Refund(refund) => {
+            let what = refund.lines.as_ref().map_or("all that remained".to_owned(), |lines| {
+                let amount = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.amount_minor));
+                format!("{} lines for {}", lines.len(), money(amount))
+            });
+            format!("returned {what} of order {}", refund.order)
         }
+        Body::Happening(happening) => match &happening.occasion {
+            Occasion::Registration(_) => "registered".to_owned(),
+            Occasion::Purchase(purchase) => {
+                let (lines, spend) = (purchase.lines.len(), money(purchase.spend_minor()));
+                format!("bought {lines} lines for {spend} {} at {}", purchase.currency, purchase.merchant)
+            }
+        },
     }
 }
 
-fn day(situation: &Situation<'_>) -> String {
-    let lunar = situation.today.day.lunar();
+fn day(today: BusinessDay) -> String {
+    let market = if today.market_day { ", market day" } else { "" };
+    format!("{}{market}", lunar(&today.day))
+}
+
+fn lunar(day: &Day) -> String {
+    let lunar = day.lunar();
     let leap = if lunar.leap { "leap month" } else { "month" };
-    let market = if situation.today.market_day { ", market day" } else { "" };
-    format!("lunar {leap} {}, day {}{market}", lunar.month, lunar.day)
+    format!("lunar {leap} {}, day {}", lunar.month, lunar.day)
+}
+
+impl Refund {
+    fn explain(&self, text: &mut String) -> std::fmt::Result {
+        match (&self.of, self.waited.as_slice()) {
+            (Some(of), _) => writeln!(text, "  refund     of event {} of {}", of.id, of.source)?,
+            (None, []) => writeln!(text, "  refund     waits for the purchase")?,
+            (None, waited) => {
+                let waited: Vec<_> =
+                    waited.iter().map(|key| format!("{} of {}", key.id, key.source)).collect();
+                writeln!(text, "  refunds    that had waited: {}", waited.join(", "))?;
+            }
+        }
+        for Reversal { deployment, to, unit, reversed, taken, debt, forgiven } in &self.reversals {
+            let from: Vec<_> =
+                taken.iter().map(|taken| format!("{} from lot {}", taken.points, taken.lot)).collect();
+            write!(text, "  {deployment:<10} {reversed} {unit} taken back from {to}: {}", from.join(", "))?;
+            for (points, what) in [(*debt, "owed"), (*forgiven, "forgiven")] {
+                if points > 0 {
+                    write!(text, "; {points} {what}")?;
+                }
+            }
+            writeln!(text)?;
+        }
+        for Level { deployment, to, unit, granted } in &self.levels {
+            writeln!(text, "  {deployment:<10} the order comes to {granted} {unit} for {to} now")?;
+        }
+        Ok(())
+    }
 }
 
 /// Finds the words that a policy's description has for its reasons.

@@ -36,10 +36,12 @@ pub(crate) fn run(path: &Path, entries: usize, batch: usize) -> Measured {
 }
 
 fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Result<()> {
-    let (event, time, member) = (&entry.event, entry.event.time.millis(), entry.event.member.as_str());
+    let (event, time) = (&entry.event, entry.event.time.millis());
+    let moved = entry.member.as_ref().expect("a purchase has a member");
+    let member = moved.id.as_str();
     transaction
         .prepare_cached(
-            "INSERT INTO transactions VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, 3150, ?7, ?8, ?9, ?10)",
+            "INSERT INTO transactions VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, 3150, ?3, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             seq,
@@ -53,25 +55,24 @@ fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Re
             event.canonical,
             entry.receipt
         ])?;
-    let mut insert = transaction.prepare_cached("INSERT INTO postings VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO postings VALUES (?1, ?2, 'award', ?3, ?4, ?5, ?6)")?;
     for (n, posting) in (0_u32..).zip(&entry.postings) {
-        let unit = posting.unit.as_str();
-        insert.execute(params![seq, n, posting.account, unit, posting.points, posting.award])?;
+        let (unit, lot) = (posting.unit.as_str(), posting.lot.as_ref().map(ToString::to_string));
+        insert.execute(params![seq, n, posting.account, unit, posting.points, lot])?;
     }
-    let lot = "INSERT INTO lots VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'platform', ?7, ?8, ?8, ?5, ?9)";
+    let lot = "INSERT INTO lots VALUES (?1, ?2, ?1, ?3, ?4, ?5, ?6, ?7, 'platform', ?8, ?9, ?9, 0, ?6, ?10)";
     let mut insert = transaction.prepare_cached(lot)?;
     for new in &entry.lots {
         let (unit, deployment) = (new.lot.unit.as_str(), new.lot.deployment.as_str());
         let (points, expires) = (new.lot.points.entry(), new.lot.expires_at.millis());
-        let row = params![member, entry.day, seq, new.award, time, unit, deployment, points, expires];
+        let id = &new.lot.id;
+        let row =
+            params![member, entry.day, id.version, id.award, seq, time, unit, deployment, points, expires];
         insert.execute(row)?;
     }
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, 0, NULL, ?2, ?2, ?3)")?
-        .execute(params![
-            member,
-            i64::try_from(entry.member_version).unwrap_or(0).saturating_add(1),
-            entry.day
-        ])?;
+        .prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, 0, NULL, ?2, ?2, ?3, 0)")?
+        .execute(params![member, i64::try_from(moved.version).unwrap_or(0).saturating_add(1), entry.day])?;
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Purchases that are made up, the same ones each time.
 
-use jifen_loyalty::entry::NewLot;
-use jifen_loyalty::event::{Event, Line, Occasion, Purchase};
-use jifen_loyalty::lot::Issuer;
+use jifen_loyalty::entry::{Moved, NewLot, OrderClaim};
+use jifen_loyalty::event::{Body, Event, Happening, Line, Occasion, Purchase};
+use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::{Member, Profile};
-use jifen_loyalty::{Entry, Instant, Lot, MemberId, Points, Posting};
+use jifen_loyalty::posting::{Kind, Postings, gain, loss};
+use jifen_loyalty::{Entry, Instant, Lot, Points, Posting};
 
 const MEMBERS: usize = 2_500;
 const MERCHANTS: u64 = 457;
@@ -44,17 +45,28 @@ impl Purchases {
         let number = self.random_below(MEMBERS);
         let event = self.event(number, day);
         let (version, profile) = &mut self.members[number];
-        let member_version = std::mem::replace(version, version.wrapping_add(1));
-        *profile = profile.after(&event.occasion, day);
-        let lots =
-            [("spend", 31), ("market-day", 15)].map(|(deployment, points)| lot(deployment, day, points));
+        let version_before = std::mem::replace(version, version.wrapping_add(1));
+        let happening = event.happening().expect("a purchase is one");
+        *profile = profile.after(&happening.occasion, day);
+        let member = happening.member.clone();
+        let order = OrderClaim { number: event.id.clone(), entries: 0 };
+        let awards = [("spend", 31), ("market-day", 15)];
+        let lots = (0..).zip(awards).map(|(award, (deployment, points))| {
+            let id = LotId { member: member.clone(), version: *version, award };
+            NewLot { member: member.clone(), lot: lot(id, deployment, day, points) }
+        });
+        let lots: Vec<_> = lots.collect();
         Entry {
             day,
-            member_version,
-            profile: profile.clone(),
-            postings: postings(&event.member, &lots),
-            lots: (0..).zip(lots).map(|(award, lot)| new_lot(&event.member, award, lot)).collect(),
+            postings: postings(&lots),
+            lots,
+            member: Some(Moved { id: member, version: version_before, profile: profile.clone() }),
+            others: Vec::new(),
+            order: Some(order),
+            taken: Vec::new(),
+            debts: Vec::new(),
             budgets: Vec::new(),
+            returned: Vec::new(),
             receipt: vec![b'r'; RECEIPT_BYTES],
             receipt_digest: self.digest(),
             event: event.into(),
@@ -73,12 +85,16 @@ impl Purchases {
             discount_minor: 0,
             tenders: Vec::new(),
         };
+        let happening = Happening {
+            member: format!("m{}-{member}", self.caller).into(),
+            time: start_of(day),
+            occasion: Occasion::Purchase(purchase),
+        };
         Event {
             source: format!("/merchants/store-{merchant}"),
             id,
             time: start_of(day),
-            member: format!("m{}-{member}", self.caller).into(),
-            occasion: Occasion::Purchase(purchase),
+            body: Body::Happening(happening),
             canonical: vec![b'e'; EVENT_BYTES],
             digest: self.digest(),
         }
@@ -116,34 +132,29 @@ fn line() -> Line {
     Line { sku, category, quantity: 1, amount_minor: 3_150, tags: Vec::new() }
 }
 
-fn lot(deployment: &str, day: i32, points: u64) -> Lot {
+fn lot(id: LotId, deployment: &str, day: i32, points: u64) -> Lot {
     let points = Points::new(points).expect("few points");
     Lot {
+        id,
         unit: "points".into(),
         issuer: Issuer::Platform,
         deployment: deployment.into(),
         day,
+        earned_at: start_of(day),
         points,
         remaining: points,
+        reversed: Points::ZERO,
         available_at: start_of(day),
         expires_at: start_of(day.saturating_add(365)),
     }
 }
 
-fn new_lot(member: &MemberId, award: u32, lot: Lot) -> NewLot {
-    NewLot { member: member.clone(), award, lot }
-}
-
 /// One posting for each lot, and the issuer's side of both.
-fn postings(member: &MemberId, lots: &[Lot]) -> Vec<Posting> {
-    let account = format!("member/{member}");
-    let posting = |account: &str, points, award| Posting {
-        account: account.to_owned(),
-        unit: "points".into(),
-        points,
-        award,
-    };
-    let gains = (0..).zip(lots).map(|(award, lot)| posting(&account, lot.points.entry(), Some(award)));
-    let total: Points = lots.iter().map(|lot| lot.points).sum();
-    gains.chain([posting("platform", total.entry().saturating_neg(), None)]).collect()
+fn postings(lots: &[NewLot]) -> Vec<Posting> {
+    let mut postings = Postings::default();
+    for NewLot { member, lot } in lots {
+        postings.lot(Kind::Award, member, &lot.unit, &lot.id, gain(lot.points));
+        postings.issuer(Kind::Award, &lot.issuer, &lot.unit, loss(lot.points));
+    }
+    postings.into_vec()
 }

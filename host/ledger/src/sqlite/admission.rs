@@ -6,7 +6,7 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
 
-use jifen_loyalty::entry::BudgetDraw;
+use jifen_loyalty::entry::{BudgetDraw, OrderClaim};
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::{DeploymentId, Entry, MemberId, Points};
 use rusqlite::{Connection, OptionalExtension as _, Result};
@@ -28,6 +28,8 @@ pub(super) struct Admission<'a> {
     /// What is granted from budgets on which they draw.
     pub(super) budgets: BTreeMap<&'a DeploymentId, Points>,
     keys: HashMap<(&'a str, &'a str), u64>,
+    /// How many entries name an order, of the orders that they name.
+    orders: HashMap<&'a str, u64>,
 }
 
 /// A member's row. The default is a member whom the ledger does not know yet.
@@ -49,6 +51,7 @@ impl<'a> Admission<'a> {
             members: BTreeMap::new(),
             budgets: BTreeMap::new(),
             keys: HashMap::with_capacity(batch.len()),
+            orders: HashMap::with_capacity(batch.len()),
         };
         for (n, entry) in batch.iter().enumerate() {
             let conflict = admission.admit(connection, entry)?;
@@ -73,16 +76,45 @@ impl<'a> Admission<'a> {
         if let Some(seq) = self.place(connection, entry)? {
             return Ok(Some(Conflict::Duplicate { seq }));
         }
-        let found = self.account(connection, &entry.event.member)?.version;
-        if found != entry.member_version {
-            return Ok(Some(Conflict::StaleMember { expected: entry.member_version, found }));
+        let own = entry.member.iter().map(|moved| (&moved.id, moved.version));
+        for (member, expected) in own.chain(entry.others.iter().map(|(member, version)| (member, *version))) {
+            let found = self.account(connection, member)?.version;
+            if found != expected {
+                return Ok(Some(Conflict::StaleMember { expected, found }));
+            }
+        }
+        let order = entry.event.order();
+        let entries = order.map(|number| self.entries_of_order(connection, number)).transpose()?;
+        if let (Some(OrderClaim { entries: expected, .. }), Some(found)) = (&entry.order, entries)
+            && found != *expected
+        {
+            return Ok(Some(Conflict::StaleOrder { expected: *expected, found }));
         }
         if let Some(deployment) = self.draw(connection, &entry.budgets)? {
             return Ok(Some(Conflict::Budget { deployment }));
         }
+        self.give_back(connection, entry)?;
         self.move_members(connection, entry)?;
         self.keys.insert(key(entry), self.next_seq());
+        if let (Some(number), Some(entries)) = (order, entries) {
+            self.orders.insert(number, entries.saturating_add(1));
+        }
         Ok(None)
+    }
+
+    fn entries_of_order(&self, connection: &Connection, number: &str) -> Result<u64> {
+        self.orders
+            .get(number)
+            .map_or_else(|| log::entries_of_order(connection, number), |entries| Ok(*entries))
+    }
+
+    /// Gives back to budgets.
+    fn give_back(&mut self, connection: &Connection, entry: &'a Entry) -> Result<()> {
+        for (deployment, points) in &entry.returned {
+            let left = self.used(connection, deployment)?.less(*points);
+            self.budgets.insert(deployment, left);
+        }
+        Ok(())
     }
 
     fn next_seq(&self) -> u64 {
@@ -126,7 +158,9 @@ impl<'a> Admission<'a> {
             account.version = account.version.saturating_add(1);
             account.moved = true;
         }
-        self.account(connection, &entry.event.member)?.profile.clone_from(&entry.profile);
+        if let Some(moved) = &entry.member {
+            self.account(connection, &moved.id)?.profile.clone_from(&moved.profile);
+        }
         Ok(())
     }
 

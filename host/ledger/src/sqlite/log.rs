@@ -90,16 +90,38 @@ fn logged(row: &Row<'_>) -> Result<Logged> {
 }
 
 fn add_postings(connection: &Connection, logged: &mut Logged) -> Result<()> {
-    let sql = "
-        SELECT account, unit, points, award
-        FROM postings
-        WHERE seq = ?1
-        ORDER BY n";
-    let mut statement = connection.prepare_cached(sql)?;
-    logged.postings = statement.query_map([logged.seq], posting)?.collect::<Result<_>>()?;
+    logged.postings = postings(connection, logged.seq)?;
     Ok(())
 }
 
-fn posting(row: &Row<'_>) -> Result<Posting> {
-    Ok(Posting { account: row.get(0)?, unit: column::name(row, 1)?, points: row.get(2)?, award: row.get(3)? })
+/// Returns the postings of an entry, in their order.
+pub(super) fn postings(connection: &Connection, seq: u64) -> Result<Vec<Posting>> {
+    let sql = "
+        SELECT kind, account, unit, points, lot
+        FROM postings
+        WHERE seq = ?1
+        ORDER BY n";
+    connection.prepare_cached(sql)?.query_map([seq], column::posting)?.collect()
+}
+
+/// Returns how many entries name an order.
+pub(super) fn entries_of_order(connection: &Connection, number: &str) -> Result<u64> {
+    let sql = "
+        SELECT count(*)
+        FROM transactions
+        WHERE order_number = ?1";
+    connection.prepare_cached(sql)?.query_one([number], |row| row.get(0))
+}
+
+/// Returns the entries that name an order, in their order.
+pub(super) fn of_order(connection: &Connection, number: &str) -> Result<Vec<Logged>> {
+    let sql = "
+        SELECT seq, event, event_digest, receipt, receipt_digest
+        FROM transactions
+        WHERE order_number = ?1
+        ORDER BY seq";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut entries = statement.query_map([number], logged)?.collect::<Result<Vec<_>>>()?;
+    entries.iter_mut().try_for_each(|logged| add_postings(connection, logged))?;
+    Ok(entries)
 }

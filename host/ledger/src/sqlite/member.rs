@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::facts::DayTotal;
-use jifen_loyalty::member::Profile;
-use jifen_loyalty::{Instant, Lot, Member, MemberId};
+use jifen_loyalty::member::{DayGrant, Profile};
+use jifen_loyalty::{DeploymentId, Instant, Lot, Member, MemberId, Points};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::admission::{Account, used};
-use super::column::Lots;
+use super::column::{Lots, lot_columns};
 use super::failure::Stop;
 use super::{column, log};
-use crate::report::Tally;
-use crate::{Balance, Needs, Query, Snapshot, StatementLine};
+use crate::report::{Tally, moves};
+use crate::{Balance, Needs, Order, OrderQuery, Purchased, Query, Snapshot, StatementLine};
 
 /// Answers a query, inside one read transaction.
 pub(super) fn snapshot(connection: &Connection, query: &Query<'_>) -> Result<Snapshot> {
@@ -20,11 +21,14 @@ pub(super) fn snapshot(connection: &Connection, query: &Query<'_>) -> Result<Sna
     let known = query.keys.iter().map(|(source, id)| log::known(connection, source, id));
     let members = query.members.iter().map(|(id, first_day)| reader.member(id, *first_day));
     let budgets = query.budgets.iter().map(|id| Ok((id.clone(), used(connection, id)?)));
-    Ok(Snapshot {
-        known: known.collect::<Result<_>>()?,
-        members: members.collect::<Result<_>>()?,
-        budgets_used: budgets.collect::<Result<_>>()?,
-    })
+    let (known, members) = (known.collect::<Result<Vec<_>>>()?, members.collect::<Result<_>>()?);
+    let budgets_used = budgets.collect::<Result<_>>()?;
+    reader.needs = Needs { lots: true, ..Needs::default() };
+    let order = |asked: &OrderQuery<'_>| {
+        if asked.is_idle(&known) { Ok(Order::default()) } else { reader.order(asked.number, asked.whole) }
+    };
+    let orders = query.orders.iter().map(order).collect::<Result<_>>()?;
+    Ok(Snapshot { known, members, budgets_used, orders })
 }
 
 /// Reads members for one snapshot.
@@ -40,32 +44,74 @@ impl Reader<'_> {
         let Some(account) = account(self.connection, id)? else { return Ok(Member::default()) };
         let mut member = Member { version: account.version, profile: account.profile, ..Member::default() };
         if self.needs.purchases_by_day {
-            member.purchases_by_day = purchases_by_day(self.connection, id, first_day)?;
+            member.purchases_by_day = purchases_by_day(self.connection, id, first_day, u64::MAX)?;
         }
-        if self.needs.granted_by_day || self.needs.lots {
+        if member.profile.indebted {
+            member.debts = debts(self.connection, id)?;
+        }
+        if self.needs.granted_by_day || self.needs.lots || member.profile.indebted {
             self.read_lots(id, first_day, &mut member)?;
         }
         Ok(member)
     }
 
+    fn order(&mut self, number: &str, whole: bool) -> Result<Order> {
+        let mut order = Order { entries: log::of_order(self.connection, number)?, ..Order::default() };
+        if order.entries.is_empty() || !whole {
+            return Ok(order);
+        }
+        for (seq, member) in purchases_of_order(self.connection, number)? {
+            let lots = self.lots_of_order(number)?;
+            for owner in lots.iter().map(|(owner, _)| owner).chain([&member]) {
+                order.owners.insert(owner.clone(), self.member(owner, i32::MAX)?);
+            }
+            let before = before(self.connection, seq, &member)?;
+            order.purchases.push(Purchased { seq, member, lots, before });
+        }
+        Ok(order)
+    }
+
+    fn lots_of_order(&mut self, number: &str) -> Result<Vec<(MemberId, Lot)>> {
+        let sql = concat!(
+            "SELECT lots.member, ",
+            lot_columns!(lots),
+            "
+            FROM transactions
+            CROSS JOIN postings USING (seq)
+            CROSS JOIN lots
+            WHERE transactions.order_number = ?1
+              AND postings.kind = 'award'
+              AND postings.lot = lots.origin || '/' || lots.version || '/' || lots.award
+              AND lots.member = substr(postings.account, length('member/') + 1)
+              AND lots.day = transactions.day
+            ORDER BY lots.seq, lots.award"
+        );
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let lot = |row: &Row<'_>| Ok((column::name(row, 0)?, self.lots.read(row, 1)?));
+        statement.query_map([number], lot)?.collect()
+    }
+
     /// Reads what was granted and what is left in one scan: both are of the same rows.
     fn read_lots(&mut self, id: &MemberId, first_day: i32, member: &mut Member) -> Result<()> {
-        let sql = "
-            SELECT unit, issuer, deployment, day, points, remaining, available_ms, expires_ms
+        let sql = concat!(
+            "SELECT ",
+            lot_columns!(lots),
+            "
             FROM lots
             WHERE member = ?1
               AND day >= ?2
-            ORDER BY day, seq, award";
-        let first_day_read = if self.needs.lots { i32::MIN } else { first_day };
+            ORDER BY day, origin, version, award"
+        );
+        let whole = self.needs.lots || member.profile.indebted;
+        let first_day_read = if whole { i32::MIN } else { first_day };
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query((id.as_str(), first_day_read))?;
         while let Some(row) = rows.next()? {
             let lot = self.lots.read(row, 0)?;
             if self.needs.granted_by_day && lot.day >= first_day {
-                let granted = member.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default();
-                *granted = granted.plus(lot.points);
+                member.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default().add(&lot);
             }
-            if self.needs.lots && !lot.remaining.is_zero() {
+            if whole && !lot.remaining.is_zero() {
                 member.lots.push(lot);
             }
         }
@@ -76,7 +122,7 @@ impl Reader<'_> {
 /// Returns a member's row.
 pub(super) fn account(connection: &Connection, member: &MemberId) -> Result<Option<Account>> {
     let sql = "
-        SELECT version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day
+        SELECT version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted
         FROM members
         WHERE member = ?1";
     let account = |row: &Row<'_>| {
@@ -86,25 +132,75 @@ pub(super) fn account(connection: &Connection, member: &MemberId) -> Result<Opti
             purchase_count: row.get(3)?,
             purchase_spend_minor: row.get(4)?,
             last_purchase_day: row.get(5)?,
+            indebted: row.get(6)?,
         };
         Ok(Account { version: row.get(0)?, profile, moved: false })
     };
     connection.prepare_cached(sql)?.query_one([member.as_str()], account).optional()
 }
 
+fn debts(connection: &Connection, member: &MemberId) -> Result<Vec<Debt>> {
+    let sql = "
+        SELECT unit, issuer, points
+        FROM debts
+        WHERE member = ?1
+        ORDER BY unit, issuer";
+    let mut debts: Vec<Debt> =
+        connection.prepare_cached(sql)?.query_map([member.as_str()], column::debt)?.collect::<Result<_>>()?;
+    // An issuer's place among others is that of its value, not of its text.
+    debts.sort_by(|one, other| (&one.unit, &one.issuer).cmp(&(&other.unit, &other.issuer)));
+    Ok(debts)
+}
+
+fn purchases_of_order(connection: &Connection, number: &str) -> Result<Vec<(u64, MemberId)>> {
+    let sql = "
+        SELECT seq, member
+        FROM transactions
+        WHERE order_number = ?1
+          AND spend_minor IS NOT NULL
+        ORDER BY seq";
+    let purchase = |row: &Row<'_>| Ok((row.get(0)?, column::name(row, 1)?));
+    connection.prepare_cached(sql)?.query_map([number], purchase)?.collect()
+}
+
+/// Returns a member's days as they were before an entry.
+fn before(connection: &Connection, seq: u64, member: &MemberId) -> Result<Member> {
+    let sql = "
+        SELECT deployment, day, points
+        FROM lots
+        WHERE member = ?1
+          AND seq < ?2";
+    let mut before = Member {
+        purchases_by_day: purchases_by_day(connection, member, i32::MIN, seq)?,
+        ..Member::default()
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((member.as_str(), seq))?;
+    while let Some(row) = rows.next()? {
+        let key: (DeploymentId, i32) = (column::name(row, 0)?, row.get(1)?);
+        let day: &mut DayGrant = before.granted_by_day.entry(key).or_default();
+        day.granted = day.granted.plus(column::points(row, 2)?);
+    }
+    Ok(before)
+}
+
+/// Returns purchases of some day or later, by day, as far as they lie before a place in the log.
 fn purchases_by_day(
     connection: &Connection,
     member: &MemberId,
     first_day: i32,
+    before: u64,
 ) -> Result<BTreeMap<i32, DayTotal>> {
     let sql = "
         SELECT day, spend_minor
         FROM transactions
         WHERE member = ?1
           AND day >= ?2
-          AND spend_minor IS NOT NULL";
+          AND spend_minor IS NOT NULL
+          AND seq < ?3";
+    let before = i64::try_from(before).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query((member.as_str(), first_day))?;
+    let mut rows = statement.query((member.as_str(), first_day, before))?;
     let mut by_day = BTreeMap::<i32, DayTotal>::new();
     while let Some(row) = rows.next()? {
         let total = by_day.entry(row.get(0)?).or_default();
@@ -114,58 +210,159 @@ fn purchases_by_day(
     Ok(by_day)
 }
 
-/// Calls `each` with balances, ordered by member and unit: lots lie in the order of members.
+/// Calls `each` with balances, ordered by member and unit: lots lie in the order of members. What was left of a lot at
+/// an instant is the sum of its postings up to then.
 pub(super) fn balances(
     connection: &Connection,
     at: Option<Instant>,
     member: Option<&MemberId>,
     each: &mut dyn FnMut(Balance),
 ) -> Result<(), Stop> {
-    let of_all = "
-        SELECT member, unit, issuer, deployment, day, points, remaining, available_ms, expires_ms
-        FROM lots
-        WHERE earned_ms <= ?1
-        ORDER BY member";
-    let of_one = "
-        SELECT member, unit, issuer, deployment, day, points, remaining, available_ms, expires_ms
-        FROM lots
-        WHERE earned_ms <= ?1
-          AND member = ?2";
     let latest = log::head(connection)?.latest;
     let Some(at) = at.or(latest) else { return Ok(()) };
-    let mut statement = connection.prepare_cached(if member.is_some() { of_one } else { of_all })?;
-    let rows = match member {
-        Some(member) => statement.query(params![at.millis(), member.as_str()])?,
-        None => statement.query(params![at.millis()])?,
-    };
-    tally(rows, at, each)
+    let past = Some(at) < latest;
+    let taken = if past { taken_later(connection, at)? } else { Taken::default() };
+    let mut tallies = Tallies { tally: Tally::default(), current: None, each };
+    let mut lots = Lots::default();
+    let sql = concat!(
+        "SELECT member, ",
+        lot_columns!(lots),
+        "
+        FROM lots
+        WHERE earned_ms <= ?1
+          AND (?2 IS NULL OR member = ?2)
+        ORDER BY member"
+    );
+    let mut owed = debts_at(connection, at, past, member)?;
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![at.millis(), member.map(|member| member.as_str())])?;
+    while let Some(row) = rows.next()? {
+        let (member, mut lot): (MemberId, Lot) = (column::name(row, 0)?, lots.read(row, 1)?);
+        if let Some(points) = taken.get(&lot.id.to_string()) {
+            lot.remaining = lot.remaining.plus(*points);
+        }
+        tallies.turn_to(&member, &mut owed);
+        tallies.tally.add(&member, &lot, at)?;
+    }
+    tallies.finish(owed);
+    Ok(())
 }
 
-fn tally(mut rows: rusqlite::Rows<'_>, at: Instant, each: &mut dyn FnMut(Balance)) -> Result<(), Stop> {
-    let (mut tally, mut lots) = (Tally::default(), Lots::default());
-    let mut current: Option<MemberId> = None;
+/// Points by the name of the lot that they were taken from.
+type Taken = BTreeMap<String, Points>;
+
+/// What members owe.
+type Owed = BTreeMap<MemberId, Vec<Debt>>;
+
+/// Returns what was taken from lots by events after an instant.
+fn taken_later(connection: &Connection, at: Instant) -> Result<Taken> {
+    let sql = "
+        SELECT lot, -sum(points)
+        FROM postings
+        JOIN transactions USING (seq)
+        WHERE lot IS NOT NULL
+          AND points < 0
+          AND time_ms > ?1
+        GROUP BY lot";
+    let taken = |row: &Row<'_>| Ok((row.get(0)?, column::points(row, 1)?));
+    connection.prepare_cached(sql)?.query_map([at.millis()], taken)?.collect()
+}
+
+/// Returns what members owe; where it is not the latest instant, from the postings up to then.
+fn debts_at(connection: &Connection, at: Instant, past: bool, member: Option<&MemberId>) -> Result<Owed> {
+    let mut owed = if past { debts_then(connection, at)? } else { debts_now(connection)? };
+    owed.retain(|debtor, _| member.is_none_or(|member| member == debtor));
+    Ok(owed)
+}
+
+fn debts_now(connection: &Connection) -> Result<Owed> {
+    let sql = "
+        SELECT unit, issuer, points, member
+        FROM debts";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut owed = Owed::new();
     while let Some(row) = rows.next()? {
-        let (member, lot): (MemberId, Lot) = (column::name(row, 0)?, lots.read(row, 1)?);
-        if let Some(before) = current.replace(member.clone()).filter(|before| *before != member) {
-            tally.close(&before, each);
+        owed.entry(column::name(row, 3)?).or_default().push(column::debt(row)?);
+    }
+    Ok(owed)
+}
+
+fn debts_then(connection: &Connection, at: Instant) -> Result<Owed> {
+    let sql = "
+        SELECT account, postings.unit, -sum(postings.points)
+        FROM postings
+        JOIN transactions USING (seq)
+        WHERE account LIKE 'debt/%'
+          AND time_ms <= ?1
+        GROUP BY account, postings.unit
+        HAVING sum(postings.points) < 0";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([at.millis()])?;
+    let mut owed = Owed::new();
+    while let Some(row) = rows.next()? {
+        let (debtor, debt) = column::debt_account(row)?;
+        owed.entry(debtor).or_default().push(debt);
+    }
+    Ok(owed)
+}
+
+/// Balances while lots go by, member after member.
+struct Tallies<'a> {
+    tally: Tally,
+    current: Option<MemberId>,
+    each: &'a mut dyn FnMut(Balance),
+}
+
+impl Tallies<'_> {
+    fn turn_to(&mut self, member: &MemberId, owed: &mut Owed) {
+        if self.current.as_ref() != Some(member) {
+            self.close(owed);
+            // Whoever owes without having a lot comes before.
+            while let Some(first) = owed.first_entry().filter(|first| first.key() < member) {
+                let (debtor, debts) = first.remove_entry();
+                self.only_owes(&debtor, &debts);
+            }
+            self.current = Some(member.clone());
         }
-        tally.add(&member, &lot, at)?;
     }
-    if let Some(last) = current {
-        tally.close(&last, each);
+
+    fn close(&mut self, owed: &mut Owed) {
+        let Some(member) = self.current.take() else { return };
+        owed.remove(&member).iter().flatten().for_each(|debt| self.tally.owe(debt));
+        self.tally.close(&member, self.each);
     }
-    Ok(())
+
+    fn only_owes(&mut self, debtor: &MemberId, debts: &[Debt]) {
+        debts.iter().for_each(|debt| self.tally.owe(debt));
+        self.tally.close(debtor, self.each);
+    }
+
+    fn finish(mut self, mut owed: Owed) {
+        self.close(&mut owed);
+        for (debtor, debts) in &owed {
+            self.only_owes(debtor, debts);
+        }
+    }
 }
 
 /// Returns the events that happened to a member or gave the member points, by business time.
 pub(super) fn statement(connection: &Connection, member: &MemberId) -> Result<Vec<StatementLine>> {
     let sql = "
-        SELECT seq, source, id, member, time_ms, spend_minor
+        SELECT seq, source, id, coalesce(member, ?1), time_ms, spend_minor
         FROM transactions
         WHERE seq IN (
           SELECT seq FROM transactions WHERE member = ?1
           UNION
           SELECT seq FROM lots WHERE member = ?1
+          UNION
+          SELECT refunds.seq
+          FROM lots
+          JOIN transactions AS purchases USING (seq)
+          JOIN transactions AS refunds USING (order_number)
+          JOIN postings ON postings.seq = refunds.seq
+          WHERE lots.member = ?1
+            AND (account = 'member/' || ?1 OR account LIKE 'debt/%' AND substr(account, -1 - length(?1)) = '/' || ?1)
         )
         ORDER BY time_ms, seq";
     let mut lots = lots_by_seq(connection, member)?;
@@ -179,17 +376,25 @@ pub(super) fn statement(connection: &Connection, member: &MemberId) -> Result<Ve
             time: column::instant(row, 4)?,
             spend_minor: row.get(5)?,
             lots: lots.remove(&seq).unwrap_or_default(),
+            moves: moves(&log::postings(connection, seq)?, member),
         })
     };
-    connection.prepare_cached(sql)?.query_map([member.as_str()], line)?.collect()
+    let mut lines: Vec<StatementLine> =
+        connection.prepare_cached(sql)?.query_map([member.as_str()], line)?.collect::<Result<_>>()?;
+    // The name of another member may end like this one's.
+    lines.retain(|line| line.member == *member || !line.lots.is_empty() || !line.moves.is_empty());
+    Ok(lines)
 }
 
 fn lots_by_seq(connection: &Connection, member: &MemberId) -> Result<BTreeMap<u64, Vec<Lot>>> {
-    let sql = "
-        SELECT seq, unit, issuer, deployment, day, points, remaining, available_ms, expires_ms
+    let sql = concat!(
+        "SELECT seq, ",
+        lot_columns!(lots),
+        "
         FROM lots
         WHERE member = ?1
-        ORDER BY day, seq, award";
+        ORDER BY day, origin, version, award"
+    );
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([member.as_str()])?;
     let (mut by_seq, mut lots) = (BTreeMap::<u64, Vec<Lot>>::new(), Lots::default());

@@ -1,7 +1,7 @@
 //! Rows: what an admitted batch writes.
 
-use jifen_loyalty::entry::NewLot;
-use jifen_loyalty::{Entry, Instant};
+use jifen_loyalty::entry::{LotMove, NewLot};
+use jifen_loyalty::{Entry, Instant, Posting};
 use rusqlite::{Connection, Result, params};
 
 use super::admission::Admission;
@@ -13,15 +13,18 @@ pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Resul
     write_transactions(connection, admission)?;
     write_postings(connection, admission)?;
     write_lots(connection, admission)?;
+    move_lots(connection, admission)?;
     write_members(connection, admission)?;
+    write_debts(connection, admission)?;
     write_budgets(connection, admission)
 }
 
 fn write_transactions(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
     let sql = "
         INSERT INTO transactions
-          (seq, source, id, member, time_ms, latest_ms, day, spend_minor, event_digest, receipt_digest, event, receipt)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+          (seq, source, id, member, time_ms, latest_ms, day, spend_minor, order_number, event_digest, receipt_digest,
+           event, receipt)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     let mut insert = connection.prepare_cached(sql)?;
     let mut latest = admission.head.latest;
     for (seq, entry) in admission.numbered() {
@@ -31,11 +34,12 @@ fn write_transactions(connection: &Connection, admission: &Admission<'_>) -> Res
             seq,
             event.source,
             event.id,
-            event.member.as_str(),
+            entry.member.as_ref().map(|moved| moved.id.as_str()),
             event.time.millis(),
             latest.map(Instant::millis),
             entry.day,
             spend_minor(entry),
+            event.order(),
             event.digest,
             entry.receipt_digest,
             event.canonical,
@@ -48,13 +52,14 @@ fn write_transactions(connection: &Connection, admission: &Admission<'_>) -> Res
 fn write_postings(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
     let sql = "
         INSERT INTO postings
-          (seq, n, account, unit, points, award)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+          (seq, n, kind, account, unit, points, lot)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let mut insert = connection.prepare_cached(sql)?;
     for (seq, entry) in admission.numbered() {
         for (n, posting) in (0_u32..).zip(&entry.postings) {
-            let unit = posting.unit.as_str();
-            insert.execute(params![seq, n, posting.account, unit, posting.points, posting.award])?;
+            let Posting { kind, account, unit, points, lot } = posting;
+            let lot = lot.as_ref().map(ToString::to_string);
+            insert.execute(params![seq, n, kind.code(), account, unit.as_str(), points, lot])?;
         }
     }
     Ok(())
@@ -64,23 +69,27 @@ fn write_postings(connection: &Connection, admission: &Admission<'_>) -> Result<
 fn write_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
     let sql = "
         INSERT INTO lots
-          (member, day, seq, award, earned_ms, unit, issuer, deployment, points, remaining, available_ms, expires_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+          (member, day, origin, version, award, seq, earned_ms, unit, issuer, deployment, points, remaining, reversed,
+           available_ms, expires_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     let mut insert = connection.prepare_cached(sql)?;
     let mut lots: Vec<_> = admission.numbered().flat_map(lots_of).collect();
-    lots.sort_by_key(|(seq, _, new)| (&new.member, new.lot.day, *seq, new.award));
-    for (seq, earned, NewLot { member, award, lot }) in lots {
+    lots.sort_by_key(|(_, new)| (&new.member, new.lot.day, &new.lot.id));
+    for (seq, NewLot { member, lot }) in lots {
         insert.execute(params![
             member.as_str(),
             lot.day,
+            lot.id.member.as_str(),
+            lot.id.version,
+            lot.id.award,
             seq,
-            award,
-            earned.millis(),
+            lot.earned_at.millis(),
             lot.unit.as_str(),
             lot.issuer.to_string(),
             lot.deployment.as_str(),
             lot.points.get(),
             lot.remaining.get(),
+            lot.reversed.get(),
             lot.available_at.millis(),
             end(lot.expires_at),
         ])?;
@@ -88,15 +97,72 @@ fn write_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> 
     Ok(())
 }
 
-fn lots_of((seq, entry): (u64, &Entry)) -> impl Iterator<Item = (u64, Instant, &NewLot)> {
-    entry.lots.iter().map(move |new| (seq, entry.event.time, new))
+fn lots_of((seq, entry): (u64, &Entry)) -> impl Iterator<Item = (u64, &NewLot)> {
+    entry.lots.iter().map(move |new| (seq, new))
+}
+
+/// Takes points out of lots. A lot that has not as much, or is not there, fails the batch: it was decided on a version
+/// that was asserted.
+fn move_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
+    let sql = "
+        UPDATE lots
+        SET remaining = remaining - ?6, reversed = reversed + ?7
+        WHERE member = ?1
+          AND day = ?2
+          AND origin = ?3
+          AND version = ?4
+          AND award = ?5
+        RETURNING remaining";
+    let mut update = connection.prepare_cached(sql)?;
+    for moved in admission.entries.iter().flat_map(|entry| &entry.taken) {
+        let LotMove { member, day, lot, taken, reversed, .. } = moved;
+        let (taken, reversed) = (taken.get(), reversed.get());
+        let key = params![member.as_str(), day, lot.member.as_str(), lot.version, lot.award, taken, reversed];
+        update.query_one(key, |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+fn write_debts(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
+    // An upsert would check the row that it does not insert.
+    let begin = "
+        INSERT INTO debts
+          (member, unit, issuer, points)
+        VALUES (?1, ?2, ?3, 0)
+        ON CONFLICT (member, unit, issuer) DO NOTHING";
+    let change = "
+        UPDATE debts
+        SET points = points + ?4
+        WHERE member = ?1
+          AND unit = ?2
+          AND issuer = ?3";
+    let (mut begin, mut change) = (connection.prepare_cached(begin)?, connection.prepare_cached(change)?);
+    for moved in admission.entries.iter().flat_map(|entry| &entry.debts) {
+        let (member, unit, issuer) = (moved.member.as_str(), moved.unit.as_str(), moved.issuer.to_string());
+        begin.execute((member, unit, &issuer))?;
+        change.execute((member, unit, &issuer, moved.points))?;
+    }
+    let settled = "
+        DELETE FROM debts
+        WHERE member = ?1
+          AND points = 0";
+    let flag = "
+        UPDATE members
+        SET indebted = EXISTS (SELECT 1 FROM debts WHERE debts.member = members.member)
+        WHERE member = ?1";
+    let (mut settled, mut flag) = (connection.prepare_cached(settled)?, connection.prepare_cached(flag)?);
+    for moved in admission.entries.iter().flat_map(|entry| &entry.debts) {
+        settled.execute([moved.member.as_str()])?;
+        flag.execute([moved.member.as_str()])?;
+    }
+    Ok(())
 }
 
 fn write_members(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
     let sql = "
         INSERT INTO members
-          (member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+          (member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)
         ON CONFLICT (member) DO UPDATE SET
           version = excluded.version,
           registered_day = excluded.registered_day,

@@ -8,11 +8,12 @@ CREATE TABLE transactions (
   seq            INTEGER NOT NULL,
   source         TEXT    NOT NULL,
   id             TEXT    NOT NULL,
-  member         TEXT    NOT NULL,
+  member         TEXT,             -- NULL: a refund that waits for its purchase.
   time_ms        INTEGER NOT NULL,
   latest_ms      INTEGER NOT NULL, -- The latest time_ms up to and including this row: the ledger's time is the last row's.
   day            INTEGER NOT NULL,
   spend_minor    INTEGER,          -- NULL: not a purchase.
+  order_number   TEXT,             -- NULL: neither a purchase nor a refund.
   event_digest   BLOB    NOT NULL,
   receipt_digest BLOB    NOT NULL,
   event          BLOB    NOT NULL, -- Canonical JSON, byte for byte what the digest is of.
@@ -27,14 +28,20 @@ CREATE TABLE transactions (
 CREATE INDEX transactions_of_member
   ON transactions (member, day, spend_minor);
 
+-- A purchase with its refunds, whichever came first.
+CREATE INDEX transactions_of_order
+  ON transactions (order_number)
+  WHERE order_number IS NOT NULL;
+
 -- Both sides of every movement. Only ever appended to.
 CREATE TABLE postings (
   seq     INTEGER NOT NULL,
   n       INTEGER NOT NULL,
+  kind    TEXT    NOT NULL,
   account TEXT    NOT NULL,
   unit    TEXT    NOT NULL,
   points  INTEGER NOT NULL,
-  award   INTEGER,                 -- The lot's place in the receipt's awards; NULL on the issuer's side.
+  lot     TEXT,                    -- The lot's name; NULL on every side but the lot's.
   CONSTRAINT postings_in_order PRIMARY KEY (seq, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -42,19 +49,33 @@ CREATE TABLE postings (
 CREATE TABLE lots (
   member       TEXT    NOT NULL,
   day          INTEGER NOT NULL,
-  seq          INTEGER NOT NULL,
+  origin       TEXT    NOT NULL,   -- With version and award the lot's name: the member of the entry that opened it.
+  version      INTEGER NOT NULL,
   award        INTEGER NOT NULL,
+  seq          INTEGER NOT NULL,   -- The entry's place in the log.
   earned_ms    INTEGER NOT NULL,   -- The time of the event.
   unit         TEXT    NOT NULL,
   issuer       TEXT    NOT NULL,
   deployment   TEXT    NOT NULL,
   points       INTEGER NOT NULL,
   remaining    INTEGER NOT NULL,
+  reversed     INTEGER NOT NULL,   -- By how much refunds reduced the award, wherever the points then came from.
   available_ms INTEGER NOT NULL,
   expires_ms   INTEGER,            -- NULL: never.
-  CONSTRAINT lots_of_member             PRIMARY KEY (member, day, seq, award),
+  CONSTRAINT lots_of_member             PRIMARY KEY (member, day, origin, version, award),
   CONSTRAINT lots_remaining_nonnegative CHECK (remaining >= 0),
-  CONSTRAINT lots_remaining_of_points   CHECK (remaining <= points)
+  CONSTRAINT lots_remaining_of_points   CHECK (remaining <= points),
+  CONSTRAINT lots_reversed_of_points    CHECK (reversed BETWEEN 0 AND points)
+) STRICT, WITHOUT ROWID;
+
+-- What members owe for points that they had spent before what earned them was returned.
+CREATE TABLE debts (
+  member TEXT    NOT NULL,
+  unit   TEXT    NOT NULL,
+  issuer TEXT    NOT NULL,
+  points INTEGER NOT NULL,
+  CONSTRAINT debts_of_member          PRIMARY KEY (member, unit, issuer),
+  CONSTRAINT debts_points_nonnegative CHECK (points >= 0)
 ) STRICT, WITHOUT ROWID;
 
 -- A member's lasting figures, as of the version that a commit must name.
@@ -66,6 +87,7 @@ CREATE TABLE members (
   purchase_count       INTEGER NOT NULL,
   purchase_spend_minor INTEGER NOT NULL,
   last_purchase_day    INTEGER NOT NULL,
+  indebted             INTEGER NOT NULL, -- 1: there are debts.
   CONSTRAINT members_once              PRIMARY KEY (member),
   CONSTRAINT members_version_positive  CHECK (version > 0),
   CONSTRAINT members_count_nonnegative CHECK (purchase_count >= 0),

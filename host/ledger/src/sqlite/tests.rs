@@ -12,7 +12,7 @@ use super::Sqlite;
 use super::failure::{explain, explain_commit};
 use super::file::File;
 use crate::tests::fixture::{Draft, EVERYTHING, SOURCE, View, digest};
-use crate::{Conflict, Ledger, LedgerError, Query, Release};
+use crate::{Conflict, Ledger, LedgerError, OrderQuery, Query, Release};
 
 /// More steps than any transaction of these tests takes.
 const STEPS_MAX: u64 = 100_000;
@@ -137,6 +137,11 @@ fn steps_of_snapshot(path: &Path) -> u64 {
         members: &[(&"ann".into(), 10), (&"bob".into(), 10)],
         needs: EVERYTHING,
         budgets: &["spend".into()],
+        orders: &[
+            OrderQuery { number: "o1", whole: true, key: None },
+            OrderQuery { number: "new", whole: true, key: None },
+            OrderQuery { number: "o2", whole: false, key: None },
+        ],
     };
     super::member::snapshot(&connection, &query).unwrap();
     steps.load(Ordering::SeqCst)

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jifen_loyalty::entry::{BudgetDraw, NewLot};
-use jifen_loyalty::event::{Event, Line, Occasion, Purchase, Registration};
-use jifen_loyalty::lot::Issuer;
+use jifen_loyalty::entry::{BudgetDraw, Moved, NewLot};
+use jifen_loyalty::event::{Body, Event, Happening, Line, Occasion, Purchase, Registration};
+use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::Profile;
+use jifen_loyalty::posting::{Kind, Postings, gain, loss};
 use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, Posting};
 use tempfile::TempDir;
 
-use crate::{Balance, Digest, Ledger, Logged, Memory, Needs, Query, Snapshot, Sqlite, StatementLine};
+use crate::{
+    Balance, Digest, Ledger, Logged, Memory, Needs, OrderQuery, Query, Snapshot, Sqlite, StatementLine,
+};
 
 /// Milliseconds of a day; the day `n` of tests begins at `n` times this.
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -67,9 +70,7 @@ impl Draft {
 
     /// Gives points of the unit `points`, available at once, for 30 days.
     pub(crate) fn lot(mut self, member: &str, deployment: &str, points: u64) -> Self {
-        let award = self.lots.len().try_into().unwrap();
-        let lot = lot(deployment, self.day, points);
-        self.lots.push(NewLot { member: member.into(), award, lot });
+        self.lots.push(NewLot { member: member.into(), lot: lot(deployment, self.day, points) });
         self
     }
 
@@ -78,23 +79,35 @@ impl Draft {
     }
 
     pub(crate) fn entry(self) -> Entry {
+        let id = MemberId::from(self.member.as_str());
+        let happening = Happening { member: id.clone(), time: self.time(), occasion: occasion(&self) };
+        let profile = self.profile.after(&happening.occasion, self.day);
         let event = Event {
             source: SOURCE.to_owned(),
             id: self.id.clone(),
             time: self.time(),
-            member: self.member.as_str().into(),
-            occasion: occasion(&self),
+            body: Body::Happening(happening),
             canonical: format!("{self:?}").into_bytes(),
             digest: digest(&self.id),
         };
+        let mut lots = self.lots;
+        let version = self.version + 1;
+        for (award, new) in (0..).zip(&mut lots) {
+            new.lot.id = LotId { member: id.clone(), version, award };
+            new.lot.earned_at = event.time;
+        }
         Entry {
-            profile: self.profile.after(&event.occasion, self.day),
             event: event.into(),
             day: self.day,
-            member_version: self.version,
-            postings: postings(&self.lots),
-            lots: self.lots,
+            member: Some(Moved { id, version: self.version, profile }),
+            others: Vec::new(),
+            order: None,
+            postings: postings(&lots),
+            lots,
+            taken: Vec::new(),
+            debts: Vec::new(),
             budgets: self.draws,
+            returned: Vec::new(),
             receipt: format!("receipt of {}", self.id).into_bytes(),
             receipt_digest: digest(&format!("receipt of {}", self.id)),
         }
@@ -125,26 +138,37 @@ fn occasion(draft: &Draft) -> Occasion {
 pub(crate) fn lot(deployment: &str, day: i32, points: u64) -> Lot {
     let points = Points::new(points).unwrap();
     Lot {
+        id: LotId { member: "nobody".into(), version: 0, award: 0 },
         unit: "points".into(),
         issuer: Issuer::Platform,
         deployment: deployment.into(),
         day,
+        earned_at: Instant::from_millis(0),
         points,
         remaining: points,
+        reversed: Points::ZERO,
         available_at: Instant::from_millis(i64::from(day) * DAY_MS),
         expires_at: Instant::from_millis(i64::from(day + 30) * DAY_MS),
     }
 }
 
+/// Returns lots without what an entry gives them: a name, and the instant they were earned at.
+pub(crate) fn plain(lots: Vec<Lot>) -> Vec<Lot> {
+    let strip = |lot: Lot| Lot { id: self::lot("", 0, 0).id, earned_at: Instant::from_millis(0), ..lot };
+    lots.into_iter().map(strip).collect()
+}
+
 /// Both sides of every lot.
 fn postings(lots: &[NewLot]) -> Vec<Posting> {
-    let sides = lots.iter().flat_map(|NewLot { member, award, lot }| {
-        let (points, unit) = (lot.points.entry(), lot.unit.clone());
-        let gains =
-            Posting { account: format!("member/{member}"), unit: unit.clone(), points, award: Some(*award) };
-        [gains, Posting { account: lot.issuer.to_string(), unit, points: -points, award: None }]
-    });
-    sides.collect()
+    let mut postings = Postings::default();
+    for NewLot { member, lot } in lots {
+        postings.lot(Kind::Award, member, &lot.unit, &lot.id, gain(lot.points));
+        postings.issuer(Kind::Award, &lot.issuer, &lot.unit, loss(lot.points));
+        let gone = lot.points.less(lot.remaining);
+        postings.lot(Kind::Clawback, member, &lot.unit, &lot.id, loss(gone));
+        postings.issuer(Kind::Clawback, &lot.issuer, &lot.unit, gain(gone));
+    }
+    postings.into_vec()
 }
 
 /// Returns 32 bytes that differ where texts differ, as far as tests go.
@@ -174,6 +198,13 @@ pub(crate) fn balances(ledger: &dyn Ledger, at: Option<Instant>, member: Option<
     balances
 }
 
+/// Returns the number of the order of an entry, if it was made by a [`Draft`].
+fn order_of(ledger: &dyn Ledger, logged: &Logged) -> String {
+    let canonical = String::from_utf8_lossy(&logged.event);
+    let id = canonical.split('"').nth(1).unwrap_or_default().to_owned();
+    ledger.order(&id).map(|_| id).unwrap()
+}
+
 /// All that can be seen of a ledger: two that look alike here are alike.
 #[derive(Debug, PartialEq)]
 pub(crate) struct View {
@@ -190,7 +221,11 @@ impl View {
         let ids: Vec<MemberId> = members.iter().map(|member| (*member).into()).collect();
         let asked: Vec<_> = ids.iter().map(|id| (id, days.first().copied().unwrap_or(0))).collect();
         let budgets: Vec<_> = deployments.iter().map(|deployment| (*deployment).into()).collect();
-        let query = Query { members: &asked, needs: EVERYTHING, budgets: &budgets, ..Query::default() };
+        let orders: Vec<_> = log.iter().map(|logged| order_of(ledger, logged)).collect();
+        let orders: Vec<_> =
+            orders.iter().map(|number| OrderQuery { number, whole: true, key: None }).collect();
+        let query =
+            Query { keys: &[], members: &asked, needs: EVERYTHING, budgets: &budgets, orders: &orders };
         let at = |day: &i32| Some(Instant::from_millis(i64::from(*day) * DAY_MS));
         let instants = days.iter().map(at).chain([None]);
         Self {
@@ -211,6 +246,10 @@ impl View {
             *sums.entry(&posting.unit).or_default() += i128::from(posting.points);
         }
         assert!(sums.values().all(|sum| *sum == 0), "postings sum to zero: {sums:?}");
+        for member in &self.snapshot.members {
+            assert_eq!(member.profile.indebted, !member.debts.is_empty(), "{member:?}");
+            assert!(member.debts.iter().all(|debt| !debt.points.is_zero()), "{member:?}");
+        }
         for lot in self.snapshot.members.iter().flat_map(|member| &member.lots) {
             assert!(lot.remaining <= lot.points, "{lot:?}");
         }

@@ -3,11 +3,14 @@
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
-use jifen_loyalty::entry::BudgetDraw;
-use jifen_loyalty::{Entry, Points};
+use jifen_loyalty::clawback::{Clawback, Level, Reach, Repayment, Reversal, Taken};
+use jifen_loyalty::entry::{BudgetDraw, DebtMove, LotMove, Moved, OrderClaim};
+use jifen_loyalty::event::{Body, Event, Refund};
+use jifen_loyalty::posting::Postings;
+use jifen_loyalty::{Entry, Member, Points};
 
 use super::fixture::{Draft, EVERYTHING, View, member, stores, used};
-use crate::{Committed, Ledger, Memory};
+use crate::{Committed, Ledger, Memory, OrderQuery, Query};
 
 const MEMBERS: [&str; 3] = ["ann", "bob", "cyd"];
 const DEPLOYMENTS: [&str; 2] = ["eco", "spend"];
@@ -30,14 +33,17 @@ struct Plan {
     limited: bool,
     /// Whether what was used has been misread.
     misread: bool,
+    /// The purchase that it returns, if it is a refund.
+    refunds: Option<u8>,
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
-    let what = (0..40_u8, 0..3_usize, 0..3_usize, 0..2_usize, 0..4_usize, prop::bool::weighted(0.2));
+    let what = (0..24_u8, 0..3_usize, 0..3_usize, 0..2_usize, 0..4_usize, prop::bool::weighted(0.2));
     let points = prop_oneof![Just(0), 1..9_u64, Just(BUDGET), Just(BUDGET + 1)];
     let wrong = prop_oneof![9 => Just(0), 1 => 1..3_u8];
-    (what, points, wrong, prop::bool::weighted(0.3), prop::bool::weighted(0.1)).prop_map(
-        |((id, member, to, deployment, day, registers), points, off_by, limited, misread)| Plan {
+    let refunds = prop::option::weighted(0.4, 0..16_u8);
+    (what, points, wrong, prop::bool::weighted(0.3), prop::bool::weighted(0.1), refunds).prop_map(
+        |((id, member, to, deployment, day, registers), points, off_by, limited, misread, refunds)| Plan {
             id,
             member,
             to,
@@ -48,6 +54,7 @@ fn plan() -> impl Strategy<Value = Plan> {
             off_by,
             limited,
             misread,
+            refunds,
         },
     )
 }
@@ -56,8 +63,11 @@ fn plan() -> impl Strategy<Value = Plan> {
 fn entries(ledger: &dyn Ledger, plans: &[Plan]) -> Vec<Entry> {
     let mut made: Vec<Entry> = Vec::new();
     for plan in plans {
-        let entry = entry(ledger, &made, plan);
-        made.push(entry);
+        let entry = match plan.refunds {
+            Some(of) => refund(ledger, &made, plan, of),
+            None => Some(entry(ledger, &made, plan)),
+        };
+        made.extend(entry);
     }
     made
 }
@@ -67,10 +77,11 @@ fn entry(ledger: &dyn Ledger, before: &[Entry], plan: &Plan) -> Entry {
     let member = member(ledger, name, 0, EVERYTHING);
     let moved = before.iter().filter(|entry| crate::entry::touched(entry).contains(&&name.into())).count();
     let version = member.version + u64::try_from(moved).unwrap();
-    let own = before.iter().rfind(|entry| entry.event.member.as_str() == name);
+    let own =
+        before.iter().filter_map(|entry| entry.member.as_ref()).rfind(|moved| moved.id.as_str() == name);
     let mut draft =
         Draft::purchase(&format!("o{}", plan.id), name, version, DAYS[plan.day], plan.points * 100);
-    draft.profile = own.map_or(member.profile, |entry| entry.profile.clone());
+    draft.profile = own.map_or_else(|| member.profile.clone(), |moved| moved.profile.clone());
     draft.version = [version, version.saturating_sub(1), version + 1][usize::from(plan.off_by)];
     draft.spend_minor = draft.spend_minor.filter(|_| !plan.registers);
     let drawn =
@@ -81,7 +92,80 @@ fn entry(ledger: &dyn Ledger, before: &[Entry], plan: &Plan) -> Entry {
         draft = draft.lot(MEMBERS[plan.to], deployment, draw.granted.get());
     }
     draft.draws.push(draw);
-    draft.entry()
+    let mut entry = draft.entry();
+    if moved == 0 {
+        repay(&mut entry, &member);
+    }
+    entry
+}
+
+/// Lets what is left of a member's first lot pay the first debt.
+fn repay(entry: &mut Entry, member: &Member) {
+    let (Some(debt), Some(lot)) = (member.debts.first(), member.lots.first()) else { return };
+    let id = entry.member.as_ref().unwrap().id.clone();
+    let from = Reach::from(lot);
+    let taken = Taken { points: from.had.min(debt.points), from };
+    let paid = Repayment { debt: debt.clone(), taken };
+    let mut postings = Postings::default();
+    paid.post(&id, &mut postings);
+    entry.postings.extend(postings.into_vec());
+    let points = paid.taken.points;
+    let (unit, issuer) = (debt.unit.clone(), debt.issuer.clone());
+    entry.debts.push(DebtMove { member: id.clone(), unit, issuer, points: -points.entry() });
+    let (day, deployment, lot) = (lot.day, lot.deployment.clone(), lot.id.clone());
+    entry.taken.push(LotMove { member: id, day, deployment, lot, taken: points, reversed: Points::ZERO });
+}
+
+/// Makes an entry that returns a purchase of the ledger: of each of its lots it takes `points` back, or lets them be owed. `None` where there is no such purchase, or the batch moves those whom it concerns.
+fn refund(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, of: u8) -> Option<Entry> {
+    let number = format!("o{of}");
+    let asked = OrderQuery { number: &number, whole: true, key: None };
+    let order = ledger.read(&Query { orders: &[asked], ..Query::default() }).unwrap().orders.remove(0);
+    let bought = order.purchases.first()?;
+    let concerns = |entry: &Entry| {
+        let moves = |owner| crate::entry::touched(entry).contains(&owner);
+        order.owners.keys().any(moves) || entry.event.order() == Some(&number)
+    };
+    if before.iter().any(concerns) {
+        return None;
+    }
+    let buyer = &order.owners[&bought.member];
+    let draft =
+        Draft::purchase(&format!("o{}", plan.id), bought.member.as_str(), buyer.version, DAYS[plan.day], 0);
+    let mut entry = Draft { profile: buyer.profile.clone(), ..draft }.entry();
+    let refund = Refund { order: number.clone(), lines: None, freight_minor: None };
+    entry.event = Event { body: Body::Refund(refund), ..(*entry.event).clone() }.into();
+    entry.member = Some(Moved { profile: buyer.profile.clone(), ..entry.member? });
+    let off = u64::from(plan.off_by > 0);
+    entry.order = Some(OrderClaim { number, entries: u64::try_from(order.entries.len()).unwrap() + off });
+    let mut postings = Postings::default();
+    for (owner, lot) in &bought.lots {
+        let asked = Points::new(plan.points).unwrap().min(lot.points.less(lot.reversed));
+        let level = Level {
+            deployment: lot.deployment.clone(),
+            to: owner.clone(),
+            unit: lot.unit.clone(),
+            issuer: lot.issuer.clone(),
+            granted: asked,
+        };
+        // As if something else had a hold on the lot: then it is owed.
+        let reach = Some(Reach::from(lot)).filter(|_| !plan.limited);
+        let reversal = Reversal::new(level, Clawback::Debt, reach);
+        reversal.post(&mut postings);
+        let taken = asked.less(reversal.debt);
+        let (member, day, deployment) = (owner.clone(), lot.day, lot.deployment.clone());
+        entry.taken.push(LotMove { member, day, deployment, lot: lot.id.clone(), taken, reversed: asked });
+        if !reversal.debt.is_zero() {
+            let (unit, issuer) = (lot.unit.clone(), lot.issuer.clone());
+            entry.debts.push(DebtMove { member: owner.clone(), unit, issuer, points: reversal.debt.entry() });
+        }
+        entry.returned.push((lot.deployment.clone(), asked));
+        if *owner != bought.member {
+            entry.others.push((owner.clone(), order.owners[owner].version));
+        }
+    }
+    entry.postings = postings.into_vec();
+    Some(entry)
 }
 
 fn draw(deployment: &str, used_before: Points, plan: &Plan) -> BudgetDraw {
@@ -112,7 +196,7 @@ fn one_at_a_time(ledger: &dyn Ledger, entries: &[Entry]) -> Committed {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 64,
+        cases: 96,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("src/tests/history.regressions"))),
         ..ProptestConfig::default()
     })]

@@ -96,6 +96,7 @@ fn told(conflict: Conflict) -> String {
     match conflict {
         Conflict::Duplicate { seq } => format!("duplicate of {seq}"),
         Conflict::StaleMember { expected, found } => format!("stale {expected} now {found}"),
+        Conflict::StaleOrder { expected, found } => format!("order of {expected} now {found}"),
         Conflict::Budget { deployment } => format!("budget {deployment}"),
     }
 }
@@ -115,7 +116,8 @@ fn days(store: &Store, id: &str, first_day: i32) -> String {
 
 fn granted(store: &Store, id: &str, first_day: i32) -> String {
     let by_day = member(&*store.ledger, id, first_day, EVERYTHING).granted_by_day;
-    let days = by_day.iter().map(|((deployment, day), points)| format!("{deployment}@{day}:{points}"));
+    let days =
+        by_day.iter().map(|((deployment, day), of_day)| format!("{deployment}@{day}:{}", of_day.net()));
     days.collect::<Vec<_>>().join(" ")
 }
 

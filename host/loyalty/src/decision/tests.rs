@@ -51,7 +51,8 @@ fn asks(asked: &[u64]) -> Asked {
 fn decide(program: &Program, usage: Usage, asked: Vec<Asked>) -> Decision {
     let event = Event::parse(EVENT.as_bytes()).unwrap();
     let referrer = None;
-    let terms = Terms { program, event: &event, situation: program.situate(&event).unwrap(), referrer };
+    let happening = event.happening().unwrap();
+    let terms = Terms { program, happening, situation: program.situate(happening).unwrap(), referrer };
     let answers = program.deployments.iter().zip(asked);
     let answers = answers.map(|(deployment, outcome)| Answered { deployment, outcome, usage }).collect();
     let mut decision = Decision::default();
@@ -201,7 +202,7 @@ fn a_proposal_that_nobody_could_grant_is_a_fault() {
     ];
     let program = program("all", &[""]);
     let event = Event::parse(EVENT.as_bytes()).unwrap();
-    assert_eq!(program.situate(&event).unwrap().today.day.number(), today);
+    assert_eq!(program.situate(event.happening().unwrap()).unwrap().today.day.number(), today);
     for (asked, expected) in rows {
         let what = format!("{asked:?}");
         let decision = decide(&program, Usage::default(), vec![Ok(Proposal::Awards(vec![asked]))]);
@@ -236,27 +237,39 @@ fn points_can_be_spent_from_an_instant_until_another() {
 fn later_lanes_see_what_was_granted() {
     let program = program("all", &["cap = { per_member_per_day = 30 }"]);
     let decision = decide(&program, Usage::default(), vec![asks(&[40])]);
-    let event = Event::parse(EVENT.as_bytes()).unwrap();
-    assert_eq!(decision.points_so_far(&event, &"points".into()), points(30));
-    assert_eq!(decision.points_so_far(&event, &"green".into()), Points::ZERO);
+    assert_eq!(decision.points_so_far(&"ann".into(), &"points".into()), points(30));
+    assert_eq!(decision.points_so_far(&"ann".into(), &"green".into()), Points::ZERO);
+    assert_eq!(decision.points_so_far(&"bob".into(), &"points".into()), Points::ZERO);
 }
 
 #[test]
 fn every_lot_is_owed_by_its_issuer() {
     let program = program("all", &["", "cap = { per_event = 1 }", ""]);
     let decision = decide(&program, Usage::default(), vec![asks(&[3, 4]), asks(&[9]), asks(&[5])]);
-    let receipt =
-        Receipt { program: String::new(), day: 739_457, referrer: None, evaluations: Vec::new(), decision };
-    let lots = receipt.lots();
-    let postings = Receipt::postings(&lots);
+    let receipt = Receipt {
+        program: String::new(),
+        member: Some("ann".into()),
+        version: 7,
+        day: 739_457,
+        referrer: None,
+        evaluations: Vec::new(),
+        decision,
+        refund: None,
+        repayments: Vec::new(),
+    };
+    let lots = receipt.lots(Instant::from_millis(0));
+    let postings = receipt.postings(&lots);
     assert!(crate::posting::balanced(&postings));
     let rendered: Vec<_> = postings
         .iter()
-        .map(|posting| format!("{} {} {:?}", posting.account, posting.points, posting.award))
+        .map(|posting| {
+            let lot = posting.lot.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{} {} {lot}", posting.account, posting.points)
+        })
         .collect();
     assert_eq!(
         rendered,
-        ["member/ann 3 Some(0)", "member/ann 4 Some(1)", "member/ann 5 Some(3)", "platform -12 None"]
+        ["member/ann 3 ann/7/0", "member/ann 4 ann/7/1", "member/ann 5 ann/7/3", "platform -12 "]
     );
     assert!(
         lots.iter().all(|lot| lot.member == MemberId::from("ann") && lot.lot.points == lot.lot.remaining)

@@ -7,15 +7,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    AMOUNT_MINOR_MAX, Event, InvalidEvent, LINES_MAX, Line, NAME_BYTES_MAX, Occasion, Purchase, Registration,
-    Tender, TenderKind,
+    AMOUNT_MINOR_MAX, Body, Event, Happening, InvalidEvent, LINES_MAX, Line, NAME_BYTES_MAX, Occasion,
+    Purchase, Refund, RefundLine, Registration, Tender, TenderKind,
 };
 use crate::id::{MemberId, MerchantId};
 use crate::time::Instant;
 
 /// Types of DESIGN that a later release of the ledger processes.
-const LATER: [&str; 6] = [
-    "jifen.purchase.refunded",
+const LATER: [&str; 5] = [
     "jifen.redemption.requested",
     "jifen.redemption.captured",
     "jifen.redemption.voided",
@@ -119,6 +118,37 @@ struct RawTender<'a> {
     amount: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRefund<'a> {
+    #[serde(borrow)]
+    order: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    lines: Option<Vec<RawRefundLine<'a>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    freight: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<RawCause>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRefundLine<'a> {
+    #[serde(borrow)]
+    sku: Cow<'a, str>,
+    quantity: u64,
+    amount: u64,
+}
+
+/// Who caused it. What was bought is re-evaluated all the same; the cause is kept for what a redemption gives back.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawCause {
+    Member,
+    Merchant,
+    Carrier,
+}
+
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum RawTenderKind {
@@ -155,6 +185,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
     match &*envelope.kind {
         "jifen.member.registered" => finish(&envelope, time, registration),
         "jifen.purchase.completed" => finish(&envelope, time, purchase),
+        "jifen.purchase.refunded" => finish(&envelope, time, refund),
         later if LATER.contains(&later) => {
             Err(InvalidEvent::new("type", format!("{later} is not processed by this release of Jifen")))
         }
@@ -166,10 +197,10 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
 fn finish<'a, Data: Serialize + Deserialize<'a>>(
     envelope: &'a RawEnvelope<'a>,
     time: Instant,
-    check: fn(&Data) -> Result<(MemberId, Occasion), InvalidEvent>,
+    check: fn(Instant, &Data) -> Result<Body, InvalidEvent>,
 ) -> Result<Event, InvalidEvent> {
     let data: Data = read(envelope.data.get().as_bytes(), "data")?;
-    let (member, occasion) = check(&data)?;
+    let body = check(time, &data)?;
     let canonical = Canonical {
         specversion: "1.0",
         id: &envelope.id,
@@ -183,14 +214,13 @@ fn finish<'a, Data: Serialize + Deserialize<'a>>(
         source: envelope.source.clone().into_owned(),
         id: envelope.id.clone().into_owned(),
         time,
-        member,
-        occasion,
+        body,
         digest: Sha256::digest(&canonical).into(),
         canonical,
     })
 }
 
-fn registration(data: &RawRegistration<'_>) -> Result<(MemberId, Occasion), InvalidEvent> {
+fn registration(time: Instant, data: &RawRegistration<'_>) -> Result<Body, InvalidEvent> {
     let member = MemberId::from(name("data.member", &data.member)?);
     let referrer = data.referrer.as_deref().map(|referrer| name("data.referrer", referrer)).transpose()?;
     if referrer == Some(member.as_str()) {
@@ -200,10 +230,10 @@ fn registration(data: &RawRegistration<'_>) -> Result<(MemberId, Occasion), Inva
         region: data.region.as_deref().map(Into::into),
         referrer: referrer.map(MemberId::from),
     };
-    Ok((member, Occasion::Registration(registration)))
+    Ok(Body::Happening(Happening { member, time, occasion: Occasion::Registration(registration) }))
 }
 
-fn purchase(data: &RawPurchase<'_>) -> Result<(MemberId, Occasion), InvalidEvent> {
+fn purchase(time: Instant, data: &RawPurchase<'_>) -> Result<Body, InvalidEvent> {
     let member = MemberId::from(name("data.member", &data.member)?);
     if data.currency.len() != 3 || !data.currency.bytes().all(|letter| letter.is_ascii_uppercase()) {
         return Err(InvalidEvent::new(
@@ -231,7 +261,37 @@ fn purchase(data: &RawPurchase<'_>) -> Result<(MemberId, Occasion), InvalidEvent
         let reason = format!("is {}, more than the lines' total of {total}", purchase.discount_minor);
         return Err(InvalidEvent::new("data.discount", reason));
     }
-    Ok((member, Occasion::Purchase(purchase)))
+    Ok(Body::Happening(Happening { member, time, occasion: Occasion::Purchase(purchase) }))
+}
+
+fn refund(_: Instant, data: &RawRefund<'_>) -> Result<Body, InvalidEvent> {
+    let lines = data.lines.as_ref().map(|lines| {
+        if lines.len() > LINES_MAX {
+            return Err(InvalidEvent::new("data.lines", format!("must have at most {LINES_MAX} lines")));
+        }
+        lines.iter().enumerate().map(|(index, line)| refund_line(index, line)).collect::<Result<Vec<_>, _>>()
+    });
+    let refund = Refund {
+        order: name("data.order", &data.order)?.to_owned(),
+        lines: lines.transpose()?,
+        freight_minor: data
+            .freight
+            .map(|freight| amount(|| "data.freight".to_owned(), freight))
+            .transpose()?,
+    };
+    if refund.lines.as_ref().is_some_and(Vec::is_empty) && refund.freight_minor.unwrap_or(0) == 0 {
+        let reason = "gives nothing back; leave lines out to return all that remains";
+        return Err(InvalidEvent::new("data.lines", reason));
+    }
+    Ok(Body::Refund(refund))
+}
+
+fn refund_line(index: usize, line: &RawRefundLine<'_>) -> Result<RefundLine, InvalidEvent> {
+    Ok(RefundLine {
+        sku: line.sku.clone().into_owned(),
+        quantity: amount(|| format!("data.lines[{index}].quantity"), line.quantity)?,
+        amount_minor: amount(|| format!("data.lines[{index}].amount"), line.amount)?,
+    })
 }
 
 fn line(index: usize, line: &RawLine<'_>) -> Result<Line, InvalidEvent> {

@@ -1,9 +1,10 @@
 //! What an event must be: a table of what is refused, with field and reason, and of what is the same.
 
-use super::{AMOUNT_MINOR_MAX, EVENT_BYTES_MAX, Event, Occasion};
+use super::{AMOUNT_MINOR_MAX, EVENT_BYTES_MAX, Event};
 
 const PURCHASE: &str = r#"{"specversion":"1.0","id":"1","source":"/merchants/m1","type":"jifen.purchase.completed","time":"2025-07-25T00:00:00+08:00","data":{"order":"o1","member":"ann","merchant":"m1","currency":"CNY","lines":[{"sku":"rice","category":"staples","quantity":1,"amount":6850}]}}"#;
 
+const REFUND: &str = r#"{"specversion":"1.0","id":"r1","source":"/merchants/store-330","type":"jifen.purchase.refunded","time":"2017-01-02T11:53:26+08:00","data":{"order":"7"}}"#;
 const REGISTRATION: &str = r#"{"specversion":"1.0","id":"1","source":"/app","type":"jifen.member.registered","time":"2025-07-25T00:00:00+08:00","data":{"member":"ann","region":"cn/henan","referrer":"bob","person":"k1","birthday":"1990-06-08","consents":["profile"]}}"#;
 
 fn purchase(from: &str, to: &str) -> String {
@@ -40,8 +41,8 @@ fn what_is_wrong_is_named_with_its_field() {
             "type: \"jifen.purchase.complete\" is not a type",
         ),
         (
-            &purchase("jifen.purchase.completed", "jifen.purchase.refunded"),
-            "type: jifen.purchase.refunded is not processed",
+            &purchase("jifen.purchase.completed", "jifen.day.closed"),
+            "type: jifen.day.closed is not processed",
         ),
         (&purchase("2025-07-25T00:00:00+08:00", "2025-07-25"), "time: \"2025-07-25\" is not a time"),
         (
@@ -147,19 +148,46 @@ fn what_says_the_same_has_the_same_digest() {
 
 #[test]
 fn the_canonical_form_is_an_event_with_the_same_digest() {
-    for json in [PURCHASE, REGISTRATION] {
+    for json in [PURCHASE, REGISTRATION, REFUND] {
         let event = Event::parse(json.as_bytes()).unwrap();
         let again = Event::parse(&event.canonical).unwrap();
         assert_eq!((again.digest, again.canonical), (event.digest, event.canonical));
-        assert_eq!((again.occasion, again.time, again.member), (event.occasion, event.time, event.member));
+        assert_eq!((again.body, again.time), (event.body, event.time));
+    }
+}
+
+#[test]
+fn a_refund_says_what_comes_back() {
+    let event = |data: &str| {
+        let json = REFUND.replace(r#"{"order":"7"}"#, data);
+        Event::parse(json.as_bytes()).map_err(|error| error.to_string())
+    };
+    for (data, refused) in [
+        (r#"{"order":"7","lines":[]}"#, "data.lines: gives nothing back"),
+        (r#"{"order":"7","lines":[{"sku":"1","quantity":1}]}"#, "data.lines[0]: missing field `amount`"),
+        (r#"{"order":"7","lines":[{"sku":"1","quantity":-1,"amount":5}]}"#, "data.lines[0].quantity"),
+        (r#"{"order":"7","freight":1.5}"#, "data.freight"),
+        (r#"{"order":"7","cause":"weather"}"#, "data.cause"),
+        (r#"{"order":""}"#, "data.order"),
+        (r#"{"order":"7","member":"ann"}"#, "data.member: unknown field"),
+    ] {
+        let told = event(data).map(|_| ()).unwrap_err();
+        assert!(told.contains(refused), "{data}: {told}");
+    }
+    for data in [
+        r#"{"order":"7","lines":[],"freight":600}"#,
+        r#"{"order":"7","freight":600}"#,
+        r#"{"order":"7","cause":"merchant"}"#,
+        r#"{"order":"7","lines":[{"sku":"1","quantity":0,"amount":5}]}"#,
+    ] {
+        assert_eq!(event(data).unwrap().order(), Some("7"), "{data}");
     }
 }
 
 #[test]
 fn spend_is_lines_less_discount() {
     let json = purchase(r#""currency":"CNY""#, r#""currency":"CNY","freight":600,"discount":850"#);
-    let Occasion::Purchase(purchase) = Event::parse(json.as_bytes()).unwrap().occasion else {
-        unreachable!()
-    };
+    let event = Event::parse(json.as_bytes()).unwrap();
+    let purchase = event.purchase().unwrap();
     assert_eq!((purchase.spend_minor(), purchase.freight_minor, purchase.discount_minor), (6_000, 600, 850));
 }

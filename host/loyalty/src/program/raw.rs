@@ -8,12 +8,16 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Budget, Cap, Combine, Deployment, Expiry, InvalidProgram, IssuerRule, Lane, Merchant, Mode, OverEvent,
-    Period, PolicyRef, Program, Scope, Unit, ancestors,
+    Availability, Budget, Cap, Combine, Deployment, Expiry, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
+    OnRefund, OverEvent, Period, PolicyRef, Program, Scope, Unit, ancestors,
 };
+use crate::clawback::Clawback;
 use crate::id::MerchantId;
 use crate::points::Points;
 use crate::time::{Instant, Zone};
+
+/// Days that points may be held back: ten years.
+const DAYS_MAX: u32 = 3_660;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +49,26 @@ struct RawHead {
 struct RawUnit {
     id: Spanned<String>,
     expires: Option<Spanned<RawExpiry>>,
+    #[serde(default)]
+    clawback: RawClawback,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawClawback {
+    OnlyPending,
+    WithinBalance,
+    #[default]
+    Debt,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawOnRefund {
+    #[default]
+    Reevaluate,
+    Proportional,
+    Keep,
 }
 
 #[derive(Deserialize)]
@@ -122,7 +146,17 @@ struct RawDeployment {
     #[serde(default)]
     cap: RawCap,
     budget: Option<Spanned<RawBudget>>,
+    #[serde(default)]
+    on_refund: RawOnRefund,
+    available: Option<Spanned<RawAvailable>>,
     parameters: Option<Spanned<toml::Table>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAvailable {
+    days: Option<u32>,
+    date: Option<String>,
 }
 
 /// A time, written as text or as TOML's own.
@@ -369,7 +403,12 @@ impl Lines<'_> {
             .as_ref()
             .map(|raw| self.check(&format!("{field}.expires"), raw, expiry))
             .transpose()?;
-        Ok(Unit { id: raw.id.as_ref().as_str().into(), expiry: expiry.unwrap_or_default() })
+        let clawback = match raw.clawback {
+            RawClawback::OnlyPending => Clawback::OnlyPending,
+            RawClawback::WithinBalance => Clawback::WithinBalance,
+            RawClawback::Debt => Clawback::Debt,
+        };
+        Ok(Unit { id: raw.id.as_ref().as_str().into(), expiry: expiry.unwrap_or_default(), clawback })
     }
 
     fn points(&self, field: &str, points: &Spanned<u64>) -> Result<Points, InvalidProgram> {
@@ -446,6 +485,15 @@ impl Context<'_> {
                 .map_or(Ok(Mode::Live), |text| at.check(&within("mode"), text, |text| mode(text)))?,
             cap: self.cap(&within("cap"), &raw.cap)?,
             budget: raw.budget.as_ref().map(|raw| at.check(&within("budget"), raw, budget)).transpose()?,
+            available: raw
+                .available
+                .as_ref()
+                .map_or(Ok(Availability::AtOnce), |raw| at.check(&within("available"), raw, available))?,
+            on_refund: match raw.on_refund {
+                RawOnRefund::Reevaluate => OnRefund::Reevaluate,
+                RawOnRefund::Proportional => OnRefund::Proportional,
+                RawOnRefund::Keep => OnRefund::Keep,
+            },
             parameters: raw.parameters.map_or_else(
                 || Ok("{}".to_owned()),
                 |table| at.check(&within("parameters"), &table, parameters),
@@ -480,6 +528,22 @@ impl Context<'_> {
             per_member_per_day: points("per_member_per_day", &raw.per_member_per_day)?,
             per_member_per_month: points("per_member_per_month", &raw.per_member_per_month)?,
         })
+    }
+}
+
+fn available(raw: &RawAvailable) -> Result<Availability, String> {
+    const FORMS: &str = "write { days = 14 } or { date = \"2026-05-01\" }";
+    match (raw.days, &raw.date) {
+        (Some(days), None) if days <= DAYS_MAX => Ok(Availability::AfterDays(days)),
+        (Some(days), None) => Err(format!("is {days} days; at most {DAYS_MAX} are allowed")),
+        (None, Some(date)) => {
+            let date = date.parse().map_err(|_| format!("{date:?} is not a date; {FORMS}"))?;
+            Ok(Availability::On(date))
+        }
+        (None, None) => {
+            Err(format!("says nothing; {FORMS}, or leave it out for points that are there at once"))
+        }
+        (Some(_), Some(_)) => Err(format!("days and a date exclude each other; {FORMS}")),
     }
 }
 

@@ -134,6 +134,32 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
         ),
         (
             "mode = \"live\"",
+            "available = { weeks = 2 }",
+            "deployment[0].available.weeks: unknown field `weeks`, expected `days` or `date`",
+        ),
+        ("mode = \"live\"", "available = {}", "deployment[0].available: says nothing; write { days = 14 }"),
+        (
+            "mode = \"live\"",
+            "available = { days = 3661 }",
+            "deployment[0].available: is 3661 days; at most 3660 are allowed",
+        ),
+        (
+            "mode = \"live\"",
+            "available = { days = 1, date = \"2026-05-01\" }",
+            "deployment[0].available: days and a date exclude each other",
+        ),
+        (
+            "mode = \"live\"",
+            "available = { date = \"May\" }",
+            "deployment[0].available: \"May\" is not a date",
+        ),
+        (
+            "mode = \"live\"",
+            "on_refund = \"forget\"",
+            "deployment[0].on_refund: unknown variant `forget`, expected one of `reevaluate`, `proportional`, `keep`",
+        ),
+        (
+            "mode = \"live\"",
             "mode = \"canary\"",
             "line 35: deployment[0].mode: \"canary\" is not a mode of this release",
         ),
@@ -214,7 +240,7 @@ fn an_event_falls_on_the_day_of_the_program_zone() {
     ];
     for (time, day, market_day) in rows {
         let event = purchase(time, "store-330");
-        let today = program.situate(&event).unwrap().today;
+        let today = program.situate(event.happening().unwrap()).unwrap().today;
         let civil = format!("{}-{:02}-{:02}", today.day.year(), today.day.month(), today.day.day_of_month());
         assert_eq!((civil.as_str(), today.market_day), (day, market_day), "{time}");
     }
@@ -233,11 +259,15 @@ fn an_event_out_of_place_is_refused() {
         ("1899-12-31T12:00:00+08:00", "store-330", "time: calendar_range"),
     ];
     for (time, merchant, expected) in rows {
-        let refusal = program.situate(&purchase(time, merchant)).map(|_| ()).unwrap_err().to_string();
+        let refusal = program
+            .situate(purchase(time, merchant).happening().unwrap())
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
         assert!(refusal.contains(expected), "expected {expected}, got {refusal}");
     }
-    assert!(program.situate(&purchase("1900-01-01T00:00:00+08:00", "store-330")).is_ok());
-    assert!(program.situate(&purchase("2100-12-31T23:59:59+08:00", "store-330")).is_ok());
+    assert!(program.situate(purchase("1900-01-01T00:00:00+08:00", "store-330").happening().unwrap()).is_ok());
+    assert!(program.situate(purchase("2100-12-31T23:59:59+08:00", "store-330").happening().unwrap()).is_ok());
 }
 
 #[test]
@@ -262,8 +292,8 @@ fn a_deployment_applies_in_its_scope_and_interval() {
     for (from, to, time, expected) in rows {
         let program = Program::parse(&with(from, to)).unwrap();
         let event = purchase(time, "store-330");
-        let situation = program.situate(&event).unwrap();
-        assert_eq!(program.deployments[0].applies(&event, &situation), expected, "{to} at {time}");
+        let situation = program.situate(event.happening().unwrap()).unwrap();
+        assert_eq!(program.deployments[0].applies(event.time, &situation), expected, "{to} at {time}");
     }
 }
 

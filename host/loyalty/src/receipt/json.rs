@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Inputs, Receipt, Sealed};
+use super::{Evaluation, Inputs, Key, Receipt, Refunded, Sealed};
+use crate::clawback::{Debt, Level, Reach, Repayment, Reversal, Taken};
 use crate::decision::{Granted, Usage};
 use crate::event::Event;
 use crate::facts::{Answer, Fact};
-use crate::id::MemberId;
+use crate::id::{MemberId, UnitId};
+use crate::lot::{Issuer, LotId};
 use crate::points::Points;
 use crate::posting::Posting;
 use crate::time::{Instant, Zone, date_of};
@@ -23,6 +25,8 @@ struct Canonical<'a> {
     source: &'a str,
     id: &'a str,
     member: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    version: u64,
     time: String,
     day: String,
     event: String,
@@ -34,6 +38,10 @@ struct Canonical<'a> {
     declined: Vec<DeclinedOut<'a>>,
     faults: Vec<FaultOut<'a>>,
     evaluations: Vec<EvaluationJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund: Option<RefundJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    repayments: Vec<RepaymentJson<'a>>,
     postings: Vec<PostingOut<'a>>,
 }
 
@@ -78,6 +86,8 @@ struct EvaluationJson<'a> {
     fuel: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     facts: Vec<(Fact, u64)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    known: Vec<(Fact, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usage: Option<UsageJson>,
 }
@@ -91,11 +101,87 @@ struct UsageJson {
 
 #[derive(Serialize)]
 struct PostingOut<'a> {
+    kind: &'static str,
     account: &'a str,
     unit: &'a str,
     points: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    award: Option<u32>,
+    lot: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeyJson<'a> {
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RefundJson<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    of: Option<KeyJson<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    waited: Vec<KeyJson<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    evaluations: Vec<EvaluationJson<'a>>,
+    #[serde(borrow)]
+    levels: Vec<LevelJson<'a>>,
+    #[serde(borrow)]
+    reversals: Vec<ReversalJson<'a>>,
+}
+
+/// Of an award, too, whose further fields are skipped.
+#[derive(Serialize, Deserialize)]
+struct LevelJson<'a> {
+    #[serde(borrow)]
+    deployment: Cow<'a, str>,
+    #[serde(borrow)]
+    to: Cow<'a, str>,
+    #[serde(borrow)]
+    unit: Cow<'a, str>,
+    #[serde(borrow)]
+    issuer: Cow<'a, str>,
+    granted: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReversalJson<'a> {
+    #[serde(borrow)]
+    deployment: Cow<'a, str>,
+    #[serde(borrow)]
+    to: Cow<'a, str>,
+    #[serde(borrow)]
+    unit: Cow<'a, str>,
+    #[serde(borrow)]
+    issuer: Cow<'a, str>,
+    reversed: u64,
+    #[serde(borrow)]
+    taken: Vec<TakenJson<'a>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    debt: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    forgiven: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TakenJson<'a> {
+    lot: String,
+    #[serde(borrow)]
+    issuer: Cow<'a, str>,
+    had: u64,
+    points: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RepaymentJson<'a> {
+    #[serde(borrow)]
+    unit: Cow<'a, str>,
+    #[serde(borrow)]
+    to: Cow<'a, str>,
+    owed: u64,
+    #[serde(borrow)]
+    from: TakenJson<'a>,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +192,20 @@ struct InputsJson<'a> {
     referrer: Option<Cow<'a, str>>,
     #[serde(borrow)]
     evaluations: Vec<EvaluationJson<'a>>,
+    #[serde(default)]
+    version: u64,
+    #[serde(borrow, default)]
+    refund: Option<RefundJson<'a>>,
+    #[serde(borrow, default)]
+    repayments: Vec<RepaymentJson<'a>>,
+}
+
+#[derive(Deserialize)]
+struct LevelsJson<'a> {
+    #[serde(borrow, default)]
+    refund: Option<RefundJson<'a>>,
+    #[serde(borrow)]
+    awards: Vec<LevelJson<'a>>,
 }
 
 impl Receipt {
@@ -115,7 +215,8 @@ impl Receipt {
         let canonical = Canonical {
             source: &event.source,
             id: &event.id,
-            member: event.member.as_str(),
+            member: self.member.as_ref().map_or("", |member| member.as_str()),
+            version: self.version,
             time: zone.format(event.time),
             day: date_text(self.day),
             event: hex::encode(event.digest),
@@ -137,6 +238,8 @@ impl Receipt {
                 })
                 .collect(),
             evaluations: self.evaluations.iter().map(EvaluationJson::from).collect(),
+            refund: self.refund.as_ref().map(RefundJson::from),
+            repayments: self.repayments.iter().map(RepaymentJson::from).collect(),
             postings: postings.iter().map(PostingOut::from).collect(),
         };
         Sealed::new(serde_json::to_vec(&canonical).expect("text and integers always serialize"))
@@ -158,8 +261,49 @@ impl Receipt {
                 .into_iter()
                 .map(Evaluation::try_from)
                 .collect::<Result<_, _>>()?,
+            version: inputs.version,
+            refund: inputs.refund.map(Refunded::try_from).transpose()?,
+            repayments: inputs.repayments.into_iter().map(Repayment::try_from).collect::<Result<_, _>>()?,
         })
     }
+
+    /// Reads from a canonical form what the order of its event came to after it.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a receipt of this release.
+    pub fn levels(json: &[u8]) -> Result<Vec<Level>, InvalidReceipt> {
+        let read = LevelsJson::read(json)?;
+        sums(read.refund.map_or(read.awards, |refund| refund.levels))
+    }
+
+    /// Reads from a canonical form what its awards come to, whatever refunds made of them.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a receipt of this release.
+    pub fn awarded(json: &[u8]) -> Result<Vec<Level>, InvalidReceipt> {
+        sums(LevelsJson::read(json)?.awards)
+    }
+}
+
+impl<'a> LevelsJson<'a> {
+    fn read(json: &'a [u8]) -> Result<Self, InvalidReceipt> {
+        serde_json::from_slice(json).map_err(|error| InvalidReceipt(error.to_string()))
+    }
+}
+
+/// Returns levels by deployment and member, without those of nothing.
+fn sums(levels: Vec<LevelJson<'_>>) -> Result<Vec<Level>, InvalidReceipt> {
+    let mut sums = Vec::<Level>::new();
+    for level in levels.into_iter().filter(|level| level.granted > 0).map(Level::try_from) {
+        let level = level?;
+        match sums.iter_mut().find(|sum| sum.is_of(&level)) {
+            Some(sum) => sum.granted = sum.granted.plus(level.granted),
+            None => sums.push(level),
+        }
+    }
+    Ok(sums)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -185,8 +329,9 @@ fn award_out<'a>(award: &'a Granted, event: &Event, zone: Zone) -> AwardOut<'a> 
 
 impl<'a> From<&'a Posting> for PostingOut<'a> {
     fn from(posting: &'a Posting) -> Self {
-        let Posting { account, unit, points, award } = posting;
-        Self { account, unit: unit.as_str(), points: *points, award: *award }
+        let Posting { kind, account, unit, points, lot } = posting;
+        let lot = lot.as_ref().map(ToString::to_string);
+        Self { kind: kind.code(), account, unit: unit.as_str(), points: *points, lot }
     }
 }
 
@@ -202,6 +347,7 @@ impl<'a> From<&'a Evaluation> for EvaluationJson<'a> {
             points_so_far: evaluation.points_so_far.get(),
             fuel: evaluation.fuel,
             facts: evaluation.facts.iter().map(|answer| (answer.fact, answer.value)).collect(),
+            known: evaluation.known.iter().map(|answer| (answer.fact, answer.value)).collect(),
             usage: evaluation.usage.map(usage),
         }
     }
@@ -211,7 +357,6 @@ impl TryFrom<EvaluationJson<'_>> for Evaluation {
     type Error = InvalidReceipt;
 
     fn try_from(json: EvaluationJson<'_>) -> Result<Self, InvalidReceipt> {
-        let points = |points| Points::new(points).ok_or_else(|| InvalidReceipt(format!("{points} points")));
         let usage = |usage: UsageJson| {
             let (day, month, budget) = (points(usage.day)?, points(usage.month)?, points(usage.budget)?);
             Ok(Usage { day, month, budget })
@@ -221,8 +366,147 @@ impl TryFrom<EvaluationJson<'_>> for Evaluation {
             points_so_far: points(json.points_so_far)?,
             fuel: json.fuel,
             facts: json.facts.into_iter().map(|(fact, value)| Answer { fact, value }).collect(),
+            known: json.known.into_iter().map(|(fact, value)| Answer { fact, value }).collect(),
             usage: json.usage.map(usage).transpose()?,
         })
+    }
+}
+
+fn points(points: u64) -> Result<Points, InvalidReceipt> {
+    Points::new(points).ok_or_else(|| InvalidReceipt(format!("{points} points")))
+}
+
+fn issuer(account: &str) -> Result<Issuer, InvalidReceipt> {
+    Issuer::parse(account).ok_or_else(|| InvalidReceipt(format!("{account:?} is no issuer")))
+}
+
+impl<'a> From<&'a Key> for KeyJson<'a> {
+    fn from(key: &'a Key) -> Self {
+        Self { source: (&*key.source).into(), id: (&*key.id).into() }
+    }
+}
+
+impl From<KeyJson<'_>> for Key {
+    fn from(json: KeyJson<'_>) -> Self {
+        Self { source: json.source.into_owned(), id: json.id.into_owned() }
+    }
+}
+
+impl<'a> From<&'a Refunded> for RefundJson<'a> {
+    fn from(refund: &'a Refunded) -> Self {
+        Self {
+            of: refund.of.as_ref().map(KeyJson::from),
+            waited: refund.waited.iter().map(KeyJson::from).collect(),
+            evaluations: refund.evaluations.iter().map(EvaluationJson::from).collect(),
+            levels: refund.levels.iter().map(LevelJson::from).collect(),
+            reversals: refund.reversals.iter().map(ReversalJson::from).collect(),
+        }
+    }
+}
+
+impl TryFrom<RefundJson<'_>> for Refunded {
+    type Error = InvalidReceipt;
+
+    fn try_from(json: RefundJson<'_>) -> Result<Self, InvalidReceipt> {
+        Ok(Self {
+            of: json.of.map(Key::from),
+            waited: json.waited.into_iter().map(Key::from).collect(),
+            evaluations: json.evaluations.into_iter().map(Evaluation::try_from).collect::<Result<_, _>>()?,
+            levels: json.levels.into_iter().map(Level::try_from).collect::<Result<_, _>>()?,
+            reversals: json.reversals.into_iter().map(Reversal::try_from).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl<'a> From<&'a Level> for LevelJson<'a> {
+    fn from(level: &'a Level) -> Self {
+        Self {
+            deployment: level.deployment.as_str().into(),
+            to: level.to.as_str().into(),
+            unit: level.unit.as_str().into(),
+            issuer: level.issuer.to_string().into(),
+            granted: level.granted.get(),
+        }
+    }
+}
+
+impl TryFrom<LevelJson<'_>> for Level {
+    type Error = InvalidReceipt;
+
+    fn try_from(json: LevelJson<'_>) -> Result<Self, InvalidReceipt> {
+        Ok(Self {
+            deployment: json.deployment.as_ref().into(),
+            to: json.to.as_ref().into(),
+            unit: json.unit.as_ref().into(),
+            issuer: issuer(&json.issuer)?,
+            granted: points(json.granted)?,
+        })
+    }
+}
+
+impl<'a> From<&'a Reversal> for ReversalJson<'a> {
+    fn from(reversal: &'a Reversal) -> Self {
+        let LevelJson { deployment, to, unit, issuer, granted } = LevelJson::from(&reversal.of);
+        Self {
+            deployment,
+            to,
+            unit,
+            issuer,
+            reversed: granted,
+            taken: reversal.taken.iter().map(TakenJson::from).collect(),
+            debt: reversal.debt.get(),
+            forgiven: reversal.forgiven.get(),
+        }
+    }
+}
+
+impl TryFrom<ReversalJson<'_>> for Reversal {
+    type Error = InvalidReceipt;
+
+    fn try_from(json: ReversalJson<'_>) -> Result<Self, InvalidReceipt> {
+        let ReversalJson { deployment, to, unit, issuer, reversed: granted, taken, debt, forgiven } = json;
+        let of = Level::try_from(LevelJson { deployment, to, unit, issuer, granted })?;
+        let taken = taken.into_iter().map(|taken| taken.of_unit(&of.unit)).collect::<Result<_, _>>()?;
+        Ok(Self { of, taken, debt: points(debt)?, forgiven: points(forgiven)? })
+    }
+}
+
+impl<'a> From<&'a Taken> for TakenJson<'a> {
+    fn from(taken: &'a Taken) -> Self {
+        let Reach { lot, issuer, had, .. } = &taken.from;
+        let issuer = issuer.to_string().into();
+        Self { lot: lot.to_string(), issuer, had: had.get(), points: taken.points.get() }
+    }
+}
+
+impl TakenJson<'_> {
+    fn of_unit(self, unit: &UnitId) -> Result<Taken, InvalidReceipt> {
+        let lot =
+            LotId::parse(&self.lot).ok_or_else(|| InvalidReceipt(format!("{:?} is no lot", self.lot)))?;
+        let from = Reach { lot, unit: unit.clone(), issuer: issuer(&self.issuer)?, had: points(self.had)? };
+        Ok(Taken { from, points: points(self.points)? })
+    }
+}
+
+impl<'a> From<&'a Repayment> for RepaymentJson<'a> {
+    fn from(repayment: &'a Repayment) -> Self {
+        let Debt { unit, issuer, points } = &repayment.debt;
+        Self {
+            unit: unit.as_str().into(),
+            to: issuer.to_string().into(),
+            owed: points.get(),
+            from: TakenJson::from(&repayment.taken),
+        }
+    }
+}
+
+impl TryFrom<RepaymentJson<'_>> for Repayment {
+    type Error = InvalidReceipt;
+
+    fn try_from(json: RepaymentJson<'_>) -> Result<Self, InvalidReceipt> {
+        let unit = UnitId::from(&*json.unit);
+        let taken = json.from.of_unit(&unit)?;
+        Ok(Self { debt: Debt { unit, issuer: issuer(&json.to)?, points: points(json.owed)? }, taken })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Receipts: what went into a decision reads back from the canonical form.
 
-use super::{Evaluation, Receipt};
+use super::{Evaluation, Key, Receipt, Refunded};
+use crate::clawback::{Debt, Level, Reach, Repayment, Reversal, Taken};
 use crate::decision::{Decision, Usage};
 use crate::event::Event;
 use crate::facts::{Answer, Fact};
+use crate::lot::{Issuer, LotId};
 use crate::points::Points;
 use crate::time::Zone;
 
@@ -13,8 +15,26 @@ const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/app","type":"jif
 fn what_went_into_a_decision_reads_back() {
     let event = Event::parse(EVENT.as_bytes()).unwrap();
     let points = |points| Points::new(points).unwrap();
+    let level = |granted| Level {
+        deployment: "spend".into(),
+        to: "ann".into(),
+        unit: "points".into(),
+        issuer: Issuer::Merchant("store-330".into()),
+        granted: points(granted),
+    };
+    let taken = |had, taken| Taken {
+        from: Reach {
+            lot: LotId { member: "a/n/n".into(), version: 3, award: 1 },
+            unit: "points".into(),
+            issuer: Issuer::Platform,
+            had: points(had),
+        },
+        points: points(taken),
+    };
     let receipt = Receipt {
         program: "ab".repeat(32),
+        member: Some("ann".into()),
+        version: 4,
         day: 739_457,
         referrer: Some("bob".into()),
         evaluations: vec![
@@ -27,6 +47,7 @@ fn what_went_into_a_decision_reads_back() {
                     Answer { fact: Fact::PurchasesCountSince(739_457), value: u64::MAX },
                     Answer { fact: Fact::AwardsGrantedSince(i32::MIN), value: 0 },
                 ],
+                known: vec![Answer { fact: Fact::MembershipReferred, value: 1 }],
                 usage: Some(Usage { day: points(1), month: points(2), budget: points(3) }),
             },
             Evaluation {
@@ -34,15 +55,35 @@ fn what_went_into_a_decision_reads_back() {
                 points_so_far: Points::ZERO,
                 fuel: 0,
                 facts: Vec::new(),
+                known: Vec::new(),
                 usage: None,
             },
         ],
         decision: Decision::default(),
+        refund: Some(Refunded {
+            of: Some(Key { source: "/shop".to_owned(), id: "7".to_owned() }),
+            waited: vec![Key { source: "/shop".to_owned(), id: "r7".to_owned() }],
+            evaluations: Vec::new(),
+            levels: vec![level(60)],
+            reversals: vec![Reversal {
+                of: level(40),
+                taken: vec![taken(30, 30)],
+                debt: points(7),
+                forgiven: points(3),
+            }],
+        }),
+        repayments: vec![Repayment {
+            debt: Debt { unit: "points".into(), issuer: Issuer::Platform, points: points(9) },
+            taken: taken(20, 9),
+        }],
     };
     let sealed = receipt.seal(&event, Zone::parse("Asia/Shanghai").unwrap(), &[]);
     let inputs = Receipt::inputs(&sealed.json).unwrap();
     assert_eq!((inputs.program, inputs.referrer), (receipt.program, receipt.referrer));
     assert_eq!(inputs.evaluations, receipt.evaluations);
+    assert_eq!((inputs.version, inputs.repayments), (receipt.version, receipt.repayments));
+    assert_eq!(inputs.refund, receipt.refund);
+    assert_eq!(Receipt::levels(&sealed.json).unwrap(), [level(60)]);
 }
 
 #[test]

@@ -1,0 +1,37 @@
+//! Programs of then: those that a ledger's receipts name.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jifen_engine::PolicyStore;
+use jifen_ledger::Ledger;
+
+use crate::active::Active;
+use crate::error::HostError;
+use crate::releases::Releases;
+
+/// Programs that a ledger's receipts name, by digest: a ledger has few.
+pub(crate) struct Programs<'a> {
+    ledger: &'a dyn Ledger,
+    releases: &'a Releases<'a>,
+    store: &'a PolicyStore,
+    loaded: Mutex<HashMap<String, Arc<Active>>>,
+}
+
+impl<'a> Programs<'a> {
+    /// Prepares to load what a ledger names.
+    pub(crate) fn new(ledger: &'a dyn Ledger, releases: &'a Releases<'a>, store: &'a PolicyStore) -> Self {
+        Self { ledger, releases, store, loaded: Mutex::default() }
+    }
+
+    /// Returns the program of a digest.
+    pub(crate) fn get(&self, digest: &str) -> Result<Arc<Active>, HostError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(active) = loaded.get(digest) {
+            return Ok(Arc::clone(active));
+        }
+        let active = Arc::new(Active::from_ledger(digest, self.ledger, self.releases, self.store)?);
+        loaded.insert(digest.to_owned(), Arc::clone(&active));
+        Ok(active)
+    }
+}

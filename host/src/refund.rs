@@ -1,0 +1,509 @@
+//! Refunds: a purchase evaluated once more, on what remains of it.
+//!
+//! ```text
+//! refund ──► order ──► what remains ──► the purchase's own program and facts ──► levels ──► the difference, posted
+//! ```
+//!
+//! Nothing of today's program has a say: the purchase's receipt names the one that decided it, and what was asked then.
+//! A refund that arrives before its purchase waits in the ledger; the purchase's own entry then takes it into account,
+//! so that the points that never should have been are never seen.
+
+mod bought;
+mod derive;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jifen_ledger::{Needs, Order, Purchased};
+use jifen_loyalty::clawback::{Clawback, Level, Reach, Reversal, within_reach};
+use jifen_loyalty::decision::{Decision, Granted, Usage};
+use jifen_loyalty::entry::{Moved, NewLot};
+use jifen_loyalty::event::{Body, Happening, Occasion, Purchase, Refund};
+use jifen_loyalty::facts::Known as History;
+use jifen_loyalty::lot::LotId;
+use jifen_loyalty::program::{Deployment, OnRefund};
+use jifen_loyalty::receipt::{Evaluation, Key, Refunded};
+use jifen_loyalty::refund::Remainder;
+use jifen_loyalty::{
+    DeploymentId, Entry, Event, Facts, InvalidEvent, Lot, Member, MemberId, Points, Receipt, UnitId,
+};
+use rules_guest::calendar::Day;
+
+use self::bought::{Bought, parsed};
+pub(crate) use self::derive::{derive, derive_waited};
+use crate::active::Active;
+use crate::error::HostError;
+use crate::pipeline::{Draft, Faults, Held, Known, Source, claim, evaluate};
+use crate::programs::Programs;
+
+/// Returns the purchase by which an order was completed already, at the same merchant.
+pub(crate) fn same_purchase(order: &Order, event: &Event) -> Option<Key> {
+    let merchant = &event.purchase()?.merchant;
+    let events = order.entries.iter().filter_map(|logged| Event::parse(&logged.event).ok());
+    let same = |other: &Event| other.purchase().is_some_and(|other| other.merchant == *merchant);
+    events.into_iter().find(same).map(|other| key(&other))
+}
+
+fn key(event: &Event) -> Key {
+    Key { source: event.source.clone(), id: event.id.clone() }
+}
+
+/// Processes a refund on what the ledger knew of its order.
+///
+/// # Errors
+///
+/// The refund cannot be applied, which is the inner one; or the purchase's program cannot be loaded.
+pub(crate) fn process(
+    active: &Active,
+    programs: &Programs<'_>,
+    event: &Arc<Event>,
+    known: &Known<'_>,
+) -> Result<Result<(Entry, Faults), InvalidEvent>, HostError> {
+    let (Body::Refund(refund), Some(order)) = (&event.body, known.order) else {
+        unreachable!("a refund is read with its order");
+    };
+    match target(order, event) {
+        Ok(None) => Ok(wait(active, event, order)),
+        Ok(Some(purchased)) => take_back(programs, event, refund, order, purchased, known.member),
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+/// Returns the member who bought what a refund returns, as the ledger knows that member.
+pub(crate) fn buyer<'o>(order: &'o Order, event: &Event) -> Option<(&'o MemberId, &'o Member)> {
+    let purchased = target(order, event).ok().flatten()?;
+    order.owners.get_key_value(&purchased.member)
+}
+
+/// Returns the purchase that a refund is of: the only one of that number, or of several the only one of the same sender.
+fn target<'o>(order: &'o Order, event: &Event) -> Result<Option<&'o Purchased>, InvalidEvent> {
+    if let [] | [_] = order.purchases.as_slice() {
+        return Ok(order.purchases.first());
+    }
+    let from_here = |purchased: &&Purchased| {
+        let logged = order.entries.iter().find(|logged| logged.seq == purchased.seq);
+        logged.and_then(|logged| Event::parse(&logged.event).ok()).is_some_and(|it| it.source == event.source)
+    };
+    let mut found = order.purchases.iter().filter(from_here);
+    if let (Some(only), None) = (found.next(), found.next()) {
+        return Ok(Some(only));
+    }
+    let purchases = order.purchases.len();
+    let reason =
+        format!("ambiguous_order: {purchases} purchases have this number, and not one is of this source");
+    Err(InvalidEvent { field: "data.order".to_owned(), reason })
+}
+
+/// Keeps a refund until its purchase arrives.
+fn wait(active: &Active, event: &Arc<Event>, order: &Order) -> Result<(Entry, Faults), InvalidEvent> {
+    let (day, _) = active.program.day_of(event.time)?;
+    let receipt = waiting(active.digest.clone(), day.number());
+    let sealed = receipt.seal(event, active.program.zone, &[]);
+    let entry = Entry {
+        event: Arc::clone(event),
+        day: receipt.day,
+        member: None,
+        others: Vec::new(),
+        order: claim(event, Some(order)),
+        lots: Vec::new(),
+        taken: Vec::new(),
+        debts: Vec::new(),
+        budgets: Vec::new(),
+        returned: Vec::new(),
+        postings: Vec::new(),
+        receipt: sealed.json,
+        receipt_digest: sealed.digest,
+    };
+    Ok((entry, Vec::new()))
+}
+
+fn waiting(program: String, day: i32) -> Receipt {
+    Receipt {
+        program,
+        member: None,
+        version: 0,
+        day,
+        referrer: None,
+        evaluations: Vec::new(),
+        decision: Decision::default(),
+        refund: Some(Refunded::default()),
+        repayments: Vec::new(),
+    }
+}
+
+/// What an order comes to after a refund, and how.
+struct Settled {
+    /// New awards, where less was returned than a rule had held back for; who declined, who failed.
+    decision: Decision,
+    evaluations: Vec<Evaluation>,
+    levels: Vec<Level>,
+    reversals: Vec<Reversal>,
+}
+
+/// Evaluates a purchase on what remains and works out the differences. `reach` says from which lots an award that goes
+/// down can be taken.
+fn settle(
+    pinned: &Active,
+    happening: &Happening,
+    remainder: &Remainder<'_>,
+    source: &impl Source,
+    (first, before): (&[Level], &[Level]),
+    mut reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
+) -> Result<Settled, InvalidEvent> {
+    let (mut decision, evaluations) = match remainder.purchase() {
+        None => Default::default(),
+        Some(purchase) => {
+            let happening = Happening { occasion: Occasion::Purchase(purchase), ..happening.clone() };
+            evaluate(pinned, &happening, pinned.program.situate(&happening)?, source)
+        }
+    };
+    let levels = levels(pinned, remainder, &decision, first, before);
+    let more = levels.iter().filter_map(|level| more(&decision, level, granted(before, level)));
+    decision.awards = more.collect();
+    let mut reversals = Vec::new();
+    for old in before {
+        let now = granted(&levels, old);
+        if now < old.granted {
+            let of = Level { granted: old.granted.less(now), ..old.clone() };
+            let mode = clawback(pinned, &of.unit);
+            let reach = reach(&of, mode, &decision.awards);
+            reversals.push(Reversal::new(of, mode, reach));
+        }
+    }
+    Ok(Settled { decision, evaluations, levels, reversals })
+}
+
+/// Returns what an order comes to: what the purchase of what remains would have earned, except where the deployment says
+/// otherwise or failed to answer this time.
+fn levels(
+    pinned: &Active,
+    remainder: &Remainder<'_>,
+    decision: &Decision,
+    first: &[Level],
+    before: &[Level],
+) -> Vec<Level> {
+    let now = decision.levels();
+    let failed = |id: &DeploymentId| decision.faults.iter().any(|(failed, _)| failed == id);
+    let rule = |id: &DeploymentId| pinned.deployment(id).map_or(OnRefund::Keep, |it| it.on_refund);
+    let mut levels = Vec::new();
+    for old in before {
+        let points = match rule(&old.deployment) {
+            OnRefund::Keep => old.granted,
+            OnRefund::Proportional => remainder.share_of(granted(first, old)),
+            OnRefund::Reevaluate if failed(&old.deployment) => old.granted,
+            OnRefund::Reevaluate => granted(&now, old),
+        };
+        levels.push(Level { granted: points, ..old.clone() });
+    }
+    let risen = |level: &Level| {
+        let deployment = pinned.deployment(&level.deployment);
+        // What is new cannot be drawn from a budget as it was then.
+        let free = deployment.is_some_and(|it| it.on_refund == OnRefund::Reevaluate && it.budget.is_none());
+        free && !before.iter().any(|old| old.is_of(level))
+    };
+    levels.extend(now.iter().filter(|level| risen(level)).cloned());
+    for level in &mut levels {
+        let budget = pinned.deployment(&level.deployment).is_some_and(|it| it.budget.is_some());
+        if budget {
+            level.granted = level.granted.min(granted(before, level));
+        }
+    }
+    levels.retain(|level| !level.granted.is_zero());
+    levels
+}
+
+fn granted(levels: &[Level], of: &Level) -> Points {
+    levels.iter().find(|level| level.is_of(of)).map(|level| level.granted).unwrap_or_default()
+}
+
+/// Returns the award of what a level went up by.
+fn more(decision: &Decision, level: &Level, before: Points) -> Option<Granted> {
+    let points = level.granted.less(before);
+    let same = |award: &&Granted| {
+        (&award.deployment, award.to.as_ref(), &award.unit)
+            == (&level.deployment, Some(&level.to), &level.unit)
+    };
+    let award = decision.awards.iter().find(same).filter(|_| !points.is_zero())?;
+    Some(Granted { asked: points, granted: points, limit: None, line: None, ..award.clone() })
+}
+
+fn clawback(pinned: &Active, unit: &UnitId) -> Clawback {
+    let unit = pinned.program.units.iter().find(|other| other.id == *unit);
+    unit.map(|unit| unit.clawback).unwrap_or_default()
+}
+
+fn no_program(error: &HostError) -> InvalidEvent {
+    let reason = format!("the program that decided its purchase cannot run here: {error}");
+    InvalidEvent { field: "data.order".to_owned(), reason }
+}
+
+/// Applies a refund to its purchase.
+fn take_back(
+    programs: &Programs<'_>,
+    event: &Arc<Event>,
+    refund: &Refund,
+    order: &Order,
+    purchased: &Purchased,
+    member: &Member,
+) -> Result<Result<(Entry, Faults), InvalidEvent>, HostError> {
+    let bought = match Bought::read(&order.entries, purchased.seq) {
+        Ok(bought) => bought,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let pinned = match programs.get(&bought.inputs.program) {
+        Ok(pinned) => pinned,
+        Err(HostError::Ledger(error)) => return Err(error.into()),
+        Err(error) => return Ok(Err(no_program(&error))),
+    };
+    let source = Then {
+        evaluations: &bought.inputs.evaluations,
+        referrer: bought.inputs.referrer.as_ref(),
+        history: Some(&purchased.before),
+    };
+    let mut lots = Lots::new(order, purchased, member, &bought.versions);
+    let settled = bought.remainder().and_then(|mut remainder| {
+        remainder.take(refund)?;
+        let levels = (&*bought.first, &*bought.levels);
+        settle(&pinned, &bought.happening, &remainder, &source, levels, |of, mode, more| {
+            lots.open(more, event);
+            lots.reach(of, mode, event)
+        })
+    });
+    let (settled, day) = match settled.and_then(|it| Ok((it, pinned.program.day_of(event.time)?.0))) {
+        Ok(settled) => settled,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let receipt = refund_receipt(&pinned, &bought, member.version, day.number(), settled);
+    let moved =
+        Moved { id: purchased.member.clone(), version: member.version, profile: member.profile.clone() };
+    let draft = Draft { event, receipt, moved, held: lots.held, budgets: Vec::new(), order: Some(order) };
+    let (mut entry, faults) = draft.entry(&pinned);
+    entry.others = others(&entry, &order.owners);
+    Ok(Ok((entry, faults)))
+}
+
+fn refund_receipt(pinned: &Active, bought: &Bought, version: u64, day: i32, settled: Settled) -> Receipt {
+    let Settled { decision, evaluations, levels, reversals } = settled;
+    Receipt {
+        program: pinned.digest.clone(),
+        member: Some(bought.happening.member.clone()),
+        version: version.saturating_add(1),
+        day,
+        referrer: bought.inputs.referrer.clone(),
+        evaluations,
+        decision,
+        refund: Some(Refunded {
+            of: Some(bought.key.clone()),
+            waited: Vec::new(),
+            evaluations: Vec::new(),
+            levels,
+            reversals,
+        }),
+        repayments: Vec::new(),
+    }
+}
+
+/// Returns what goes back into budgets of deployments that are still at work: what was taken back, not what was forgiven.
+pub(crate) fn returned(pinned: &Active, receipt: &Receipt, event: &Event) -> Vec<(DeploymentId, Points)> {
+    let open = |id: &DeploymentId| {
+        pinned.deployment(id).is_some_and(|it| it.budget.is_some() && it.is_open(event.time))
+    };
+    let reversals = receipt.reversals().iter().filter(|reversal| open(&reversal.of.deployment));
+    let returned = reversals.map(|it| (it.of.deployment.clone(), it.taken_back()));
+    returned.filter(|(_, points)| !points.is_zero()).collect()
+}
+
+/// Returns the members beside the entry's own whose lots or debts it moves, with their versions.
+fn others(entry: &Entry, owners: &BTreeMap<MemberId, Member>) -> Vec<(MemberId, u64)> {
+    let own = entry.member.as_ref().map(|moved| &moved.id);
+    let touched = |id: &MemberId| {
+        entry.taken.iter().any(|moved| moved.member == *id)
+            || entry.debts.iter().any(|moved| moved.member == *id)
+    };
+    let others = owners.iter().filter(|(id, _)| own != Some(*id) && touched(id));
+    others.map(|(id, member)| (id.clone(), member.version)).collect()
+}
+
+/// The lots that a refund can take from, while it takes.
+struct Lots<'a> {
+    held: Vec<Held<'a>>,
+    /// Each as it is left, with its owner and whether the order opened it; then those that the refund itself opens.
+    left: Vec<(MemberId, Lot, bool)>,
+    /// What names the lots that the refund opens: who bought, and that member's version after it.
+    names: (MemberId, u64),
+}
+
+impl<'a> Lots<'a> {
+    /// Returns the order's lots and all others of their owners. Those of the one who bought are as the entries before
+    /// this one leave them, which may not be in the ledger yet.
+    fn new(order: &'a Order, purchased: &'a Purchased, buyer: &'a Member, versions: &[u64]) -> Self {
+        let now = |id: &MemberId| match order.owners.get(id) {
+            Some(_) if *id == purchased.member => &buyer.lots,
+            Some(owner) => &owner.lots,
+            None => unreachable!("the ledger reads whoever has a lot of the order"),
+        };
+        let own = purchased.lots.iter().map(|(member, lot)| {
+            let lot = now(member).iter().find(|now| now.id == lot.id).unwrap_or(lot);
+            let of_order = lot.id.member == purchased.member && versions.contains(&lot.id.version);
+            Held { member, lot, of_order }
+        });
+        let mut held: Vec<_> = own.collect();
+        for member in order.owners.keys() {
+            for lot in now(member) {
+                if !held.iter().any(|held| held.lot.id == lot.id) {
+                    held.push(Held { member, lot, of_order: false });
+                }
+            }
+        }
+        let left = held.iter().map(|held| (held.member.clone(), held.lot.clone(), held.of_order)).collect();
+        Self { left, held, names: (purchased.member.clone(), buyer.version.saturating_add(1)) }
+    }
+
+    /// Adds the lots that the refund opens, once, to the lots of their members: what goes up can pay what goes down.
+    fn open(&mut self, awards: &[Granted], event: &Event) {
+        let (member, version) = self.names.clone();
+        for (award, granted) in (0..).zip(awards) {
+            let id = LotId { member: member.clone(), version, award };
+            let known = self.left.iter().any(|(_, lot, _)| lot.id == id);
+            if let Some(to) = granted.to.clone().filter(|_| !known) {
+                self.left.push((to, granted.lot(id, 0, event.time), false));
+            }
+        }
+    }
+
+    /// Returns the lots for an award that goes down, and takes from them what they will give.
+    fn reach(&mut self, of: &Level, mode: Clawback, event: &Event) -> Vec<Reach> {
+        let theirs = || self.left.iter().filter(|(owner, ..)| *owner == of.to);
+        let is_own = |lot: &Lot| (&lot.deployment, &lot.unit) == (&of.deployment, &of.unit);
+        let own = theirs().filter(|(_, lot, of_order)| *of_order && is_own(lot)).map(|(_, lot, _)| lot);
+        let all = theirs().map(|(_, lot, _)| lot);
+        let reach = within_reach(mode, own, all, &of.unit, event.time);
+        let mut wanted = of.granted;
+        for from in &reach {
+            let points = from.had.min(wanted);
+            wanted = wanted.less(points);
+            let lot = self.left.iter_mut().find(|(_, lot, _)| lot.id == from.lot);
+            lot.into_iter().for_each(|(_, lot, _)| lot.remaining = lot.remaining.less(points));
+        }
+        reach
+    }
+}
+
+/// Adds to a purchase's receipt what refunds come to that had waited for it, if any had.
+pub(crate) fn waited(
+    active: &Active,
+    event: &Event,
+    happening: &Happening,
+    receipt: &mut Receipt,
+    order: &Order,
+    member: &Member,
+) -> Result<(), InvalidEvent> {
+    let Some(purchase) = event.purchase() else { return Ok(()) };
+    let refunds = still_waiting(order)?;
+    let source = Then {
+        evaluations: &receipt.evaluations,
+        referrer: receipt.referrer.as_ref(),
+        history: Some(member),
+    };
+    let mut lots = receipt.lots(happening.time);
+    let reach = |of: &Level, _, _: &[Granted]| reach_new(&mut lots, of, event);
+    let after = after_waiting(active, happening, purchase, &receipt.decision, refunds, &source, reach);
+    receipt.refunded(after);
+    Ok(())
+}
+
+/// Returns the refunds of an order that no purchase took into account yet.
+fn still_waiting(order: &Order) -> Result<Vec<(Key, Refund)>, InvalidEvent> {
+    let (mut refunds, mut taken) = (Vec::new(), Vec::new());
+    for logged in &order.entries {
+        let (event, inputs) = parsed(logged)?;
+        let own = key(&event);
+        let recorded = inputs.refund.unwrap_or_default();
+        taken.extend(recorded.waited);
+        if let Body::Refund(refund) = event.body
+            && recorded.of.is_none()
+        {
+            refunds.push((own, refund));
+        }
+    }
+    refunds.retain(|(key, _)| !taken.contains(key));
+    Ok(refunds)
+}
+
+/// Takes refunds that had waited off a purchase; one that returns more than there is has no effect.
+fn after_waiting(
+    active: &Active,
+    happening: &Happening,
+    purchase: &Purchase,
+    decision: &Decision,
+    refunds: Vec<(Key, Refund)>,
+    source: &impl Source,
+    reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
+) -> Option<(Refunded, Vec<Granted>)> {
+    let mut remainder = Remainder::of(purchase);
+    let mut taken = Vec::new();
+    for (key, refund) in refunds {
+        let mut after = remainder.clone();
+        if after.take(&refund).is_ok() {
+            remainder = after;
+            taken.push(key);
+        }
+    }
+    let before = decision.levels();
+    let settled = settle(active, happening, &remainder, source, (&before, &before), reach).ok()?;
+    let Settled { decision, evaluations, levels, reversals } = settled;
+    let refunded = Refunded { of: None, waited: taken, evaluations, levels, reversals };
+    (!refunded.waited.is_empty()).then_some((refunded, decision.awards))
+}
+
+fn reach_new(lots: &mut [NewLot], of: &Level, event: &Event) -> Vec<Reach> {
+    let own = |new: &&NewLot| new.member == of.to && new.lot.deployment == of.deployment;
+    let own_lots = lots.iter().filter(own).map(|new| &new.lot);
+    // Nobody has seen these points yet, so how far a claw-back goes does not matter.
+    let reach = within_reach(Clawback::Debt, own_lots, [].into_iter(), &of.unit, event.time);
+    let mut wanted = of.granted;
+    for from in &reach {
+        let points = from.had.min(wanted);
+        wanted = wanted.less(points);
+        let lot = lots.iter_mut().find(|new| new.lot.id == from.lot);
+        lot.into_iter().for_each(|new| new.lot.remaining = new.lot.remaining.less(points));
+    }
+    reach
+}
+
+/// What was known when a purchase was evaluated: by its receipt, and by the ledger's history up to it.
+pub(crate) struct Then<'a> {
+    pub(crate) evaluations: &'a [Evaluation],
+    pub(crate) referrer: Option<&'a MemberId>,
+    /// The member's days before the purchase; `None` where only the receipt is asked.
+    pub(crate) history: Option<&'a Member>,
+}
+
+impl Then<'_> {
+    fn evaluation(&self, deployment: &Deployment) -> Option<&Evaluation> {
+        self.evaluations.iter().find(|evaluation| evaluation.deployment == deployment.id)
+    }
+}
+
+impl Source for Then<'_> {
+    fn referrer(&self) -> Option<&MemberId> {
+        self.referrer
+    }
+
+    fn facts(&self, deployment: &Deployment, _: &UnitId, _: Needs, today: &Day) -> Facts {
+        let recorded = self.evaluation(deployment).map(Evaluation::answers).unwrap_or_default();
+        let today = today.number();
+        let Some(member) = self.history else { return Facts::Recorded { today, answers: recorded } };
+        let history = History {
+            today,
+            purchases_by_day: member.purchases_by_day.clone(),
+            granted_by_day: crate::facts::granted_by_day(member, &deployment.id),
+            ..History::default()
+        };
+        Facts::Pinned { recorded, history }
+    }
+
+    fn usage(&self, deployment: &Deployment, _: &Day) -> Usage {
+        self.evaluation(deployment).and_then(|evaluation| evaluation.usage).unwrap_or_default()
+    }
+}

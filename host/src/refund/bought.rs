@@ -1,0 +1,87 @@
+//! A purchase that is in the ledger, with what refunds made of it.
+
+use std::fmt;
+
+use jifen_ledger::Logged;
+use jifen_loyalty::clawback::Level;
+use jifen_loyalty::event::{Body, Happening, Occasion, Refund};
+use jifen_loyalty::receipt::{Inputs, Key};
+use jifen_loyalty::refund::Remainder;
+use jifen_loyalty::{Event, InvalidEvent, Receipt};
+
+use super::key;
+
+/// A purchase as its own receipt and its refunds so far have it.
+pub(super) struct Bought {
+    pub(super) happening: Happening,
+    pub(super) key: Key,
+    pub(super) inputs: Inputs,
+    /// Refunds that were applied, in their order.
+    refunds: Vec<Refund>,
+    /// The buyer's versions after the purchase and its refunds: they name the lots of the order.
+    pub(super) versions: Vec<u64>,
+    /// What the order came to at first, and what it comes to now.
+    pub(super) first: Vec<Level>,
+    pub(super) levels: Vec<Level>,
+}
+
+impl Bought {
+    /// Reads a purchase, and its refunds, from the entries that name its order.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger's entries are not what was committed.
+    pub(super) fn read(entries: &[Logged], seq: u64) -> Result<Self, InvalidEvent> {
+        let own =
+            entries.iter().find(|logged| logged.seq == seq).ok_or_else(|| damaged("has no such entry"))?;
+        let (event, inputs) = parsed(own)?;
+        let key = key(&event);
+        let Body::Happening(happening) = event.body else {
+            return Err(damaged("has no purchase where one was"));
+        };
+        let first = Receipt::awarded(&own.receipt).map_err(damaged)?;
+        let levels = Receipt::levels(&own.receipt).map_err(damaged)?;
+        let versions = vec![inputs.version];
+        let mut bought = Self { happening, key, inputs, refunds: Vec::new(), versions, first, levels };
+        let waited = bought.inputs.refund.as_ref().map(|refund| refund.waited.clone()).unwrap_or_default();
+        for logged in entries {
+            let (event, inputs) = parsed(logged)?;
+            let later = inputs.refund.as_ref().is_some_and(|refund| refund.of.as_ref() == Some(&bought.key));
+            let Body::Refund(refund) = event.body else { continue };
+            let own = Key { source: event.source, id: event.id };
+            if waited.contains(&own) || later {
+                bought.refunds.push(refund);
+            }
+            if later {
+                bought.levels = Receipt::levels(&logged.receipt).map_err(damaged)?;
+                bought.versions.push(inputs.version);
+            }
+        }
+        Ok(bought)
+    }
+
+    /// Returns what remains after the refunds so far.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger's entries are not what was committed.
+    pub(super) fn remainder(&self) -> Result<Remainder<'_>, InvalidEvent> {
+        let Occasion::Purchase(purchase) = &self.happening.occasion else {
+            return Err(damaged("has no purchase where one was"));
+        };
+        let mut remainder = Remainder::of(purchase);
+        self.refunds.iter().try_for_each(|refund| remainder.take(refund))?;
+        Ok(remainder)
+    }
+}
+
+/// Returns the refusal of a refund whose order the ledger cannot tell.
+fn damaged(what: impl fmt::Display) -> InvalidEvent {
+    let reason = format!("the ledger's entries of this order are damaged: {what}");
+    InvalidEvent { field: "data.order".to_owned(), reason }
+}
+
+pub(super) fn parsed(logged: &Logged) -> Result<(Event, Inputs), InvalidEvent> {
+    let event = Event::parse(&logged.event).map_err(damaged)?;
+    Ok((event, Receipt::inputs(&logged.receipt).map_err(damaged)?))
+}
