@@ -269,17 +269,17 @@ struct Read {
 
 /// What had a turn in a round.
 #[derive(Default)]
-struct Turns {
-    keys: HashSet<(String, String)>,
-    orders: HashSet<String>,
+struct Turns<'e> {
+    keys: HashSet<(&'e str, &'e str)>,
+    orders: HashSet<&'e str>,
 }
 
-impl Turns {
+impl<'e> Turns<'e> {
     /// Returns whether an event can be decided beside those before it. Where its name or its order had a turn already, the
     /// ledger must know of that first.
-    fn take(&mut self, event: &Event) -> bool {
-        let order = event.order().is_none_or(|number| self.orders.insert(number.to_owned()));
-        order && self.keys.insert((event.source.clone(), event.id.clone()))
+    fn take(&mut self, event: &'e Event) -> bool {
+        let order = event.order().is_none_or(|number| self.orders.insert(number));
+        order && self.keys.insert((&event.source, &event.id))
     }
 }
 

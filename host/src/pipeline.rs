@@ -207,8 +207,7 @@ pub(crate) struct Held<'a> {
 impl Held<'_> {
     /// Returns whether it is what an award of the order opened.
     pub(crate) fn is_own(&self, of: &Level) -> bool {
-        let lot = (&self.lot.deployment, self.member, &self.lot.unit);
-        self.of_order && lot == (&of.deployment, &of.to, &of.unit)
+        self.of_order && of.is_of_lot(self.member, self.lot)
     }
 }
 

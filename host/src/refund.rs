@@ -14,7 +14,7 @@ mod derive;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jifen_ledger::{Needs, Order, Purchased};
+use jifen_ledger::{Logged, Needs, Order, Purchased};
 use jifen_loyalty::clawback::{Clawback, Level, Reach, Reversal, within_reach};
 use jifen_loyalty::decision::{Decision, Granted, Usage};
 use jifen_loyalty::entry::{Moved, NewLot};
@@ -260,12 +260,15 @@ fn take_back(
         referrer: bought.inputs.referrer.as_ref(),
         history: Some(&purchased.before),
     };
-    let mut lots = Lots::new(order, purchased, member, &bought.versions);
+    let held = held(order, purchased, member, &bought.versions);
+    let left = held.iter().map(|held| (held.member.clone(), held.lot.clone(), held.of_order));
+    let mut lots = Lots(left.collect());
+    let names = (&purchased.member, member.version.saturating_add(1));
     let settled = bought.remainder().and_then(|mut remainder| {
         remainder.take(refund)?;
         let levels = (&*bought.first, &*bought.levels);
         settle(&pinned, &bought.happening, &remainder, &source, levels, |of, mode, more| {
-            lots.open(more, event);
+            lots.open(more, names, event);
             lots.reach(of, mode, event)
         })
     });
@@ -276,7 +279,7 @@ fn take_back(
     let receipt = refund_receipt(&pinned, &bought, member.version, day.number(), settled);
     let moved =
         Moved { id: purchased.member.clone(), version: member.version, profile: member.profile.clone() };
-    let draft = Draft { event, receipt, moved, held: lots.held, budgets: Vec::new(), order: Some(order) };
+    let draft = Draft { event, receipt, moved, held, budgets: Vec::new(), order: Some(order) };
     let (mut entry, faults) = draft.entry(&pinned);
     entry.others = others(&entry, &order.owners);
     Ok(Ok((entry, faults)))
@@ -324,65 +327,63 @@ fn others(entry: &Entry, owners: &BTreeMap<MemberId, Member>) -> Vec<(MemberId, 
     others.map(|(id, member)| (id.clone(), member.version)).collect()
 }
 
-/// The lots that a refund can take from, while it takes.
-struct Lots<'a> {
-    held: Vec<Held<'a>>,
-    /// Each as it is left, with its owner and whether the order opened it; then those that the refund itself opens.
-    left: Vec<(MemberId, Lot, bool)>,
-    /// What names the lots that the refund opens: who bought, and that member's version after it.
-    names: (MemberId, u64),
-}
-
-impl<'a> Lots<'a> {
-    /// Returns the order's lots and all others of their owners. Those of the one who bought are as the entries before
-    /// this one leave them, which may not be in the ledger yet.
-    fn new(order: &'a Order, purchased: &'a Purchased, buyer: &'a Member, versions: &[u64]) -> Self {
-        let now = |id: &MemberId| match order.owners.get(id) {
-            Some(_) if *id == purchased.member => &buyer.lots,
-            Some(owner) => &owner.lots,
-            None => unreachable!("the ledger reads whoever has a lot of the order"),
-        };
-        let own = purchased.lots.iter().map(|(member, lot)| {
-            let lot = now(member).iter().find(|now| now.id == lot.id).unwrap_or(lot);
-            let of_order = lot.id.member == purchased.member && versions.contains(&lot.id.version);
-            Held { member, lot, of_order }
-        });
-        let mut held: Vec<_> = own.collect();
-        for member in order.owners.keys() {
-            for lot in now(member) {
-                if !held.iter().any(|held| held.lot.id == lot.id) {
-                    held.push(Held { member, lot, of_order: false });
-                }
+/// Returns the order's lots and all others of their owners. Those of the one who bought are as the entries before this one
+/// leave them, which may not be in the ledger yet.
+fn held<'a>(
+    order: &'a Order,
+    purchased: &'a Purchased,
+    buyer: &'a Member,
+    versions: &[u64],
+) -> Vec<Held<'a>> {
+    let now = |id: &MemberId| match order.owners.get(id) {
+        Some(_) if *id == purchased.member => &buyer.lots,
+        Some(owner) => &owner.lots,
+        None => unreachable!("the ledger reads whoever has a lot of the order"),
+    };
+    let own = purchased.lots.iter().map(|(member, lot)| {
+        let lot = now(member).iter().find(|now| now.id == lot.id).unwrap_or(lot);
+        let of_order = lot.id.member == purchased.member && versions.contains(&lot.id.version);
+        Held { member, lot, of_order }
+    });
+    let mut held: Vec<_> = own.collect();
+    for member in order.owners.keys() {
+        for lot in now(member) {
+            if !held.iter().any(|held| held.lot.id == lot.id) {
+                held.push(Held { member, lot, of_order: false });
             }
         }
-        let left = held.iter().map(|held| (held.member.clone(), held.lot.clone(), held.of_order)).collect();
-        Self { left, held, names: (purchased.member.clone(), buyer.version.saturating_add(1)) }
     }
+    held
+}
 
-    /// Adds the lots that the refund opens, once, to the lots of their members: what goes up can pay what goes down.
-    fn open(&mut self, awards: &[Granted], event: &Event) {
-        let (member, version) = self.names.clone();
+/// The lots that a refund can take from, as they are left while it takes: each with its owner, and whether the order
+/// opened it.
+struct Lots(Vec<(MemberId, Lot, bool)>);
+
+impl Lots {
+    /// Adds the lots that a refund opens, once, to the lots of their members: what goes up can pay what goes down. The
+    /// refund brings `buyer` to a version, which names them.
+    fn open(&mut self, awards: &[Granted], (buyer, version): (&MemberId, u64), event: &Event) {
         for (award, granted) in (0..).zip(awards) {
-            let id = LotId { member: member.clone(), version, award };
-            let known = self.left.iter().any(|(_, lot, _)| lot.id == id);
+            let id = LotId { member: buyer.clone(), version, award };
+            let known = self.0.iter().any(|(_, lot, _)| lot.id == id);
             if let Some(to) = granted.to.clone().filter(|_| !known) {
-                self.left.push((to, granted.lot(id, 0, event.time), false));
+                self.0.push((to, granted.lot(id, 0, event.time), false));
             }
         }
     }
 
     /// Returns the lots for an award that goes down, and takes from them what they will give.
     fn reach(&mut self, of: &Level, mode: Clawback, event: &Event) -> Vec<Reach> {
-        let theirs = || self.left.iter().filter(|(owner, ..)| *owner == of.to);
-        let is_own = |lot: &Lot| (&lot.deployment, &lot.unit) == (&of.deployment, &of.unit);
-        let own = theirs().filter(|(_, lot, of_order)| *of_order && is_own(lot)).map(|(_, lot, _)| lot);
-        let all = theirs().map(|(_, lot, _)| lot);
+        let theirs = || self.0.iter().filter(|(owner, ..)| *owner == of.to);
+        let own = theirs().filter(|(owner, lot, of_order)| *of_order && of.is_of_lot(owner, lot));
+        let (own, all) = (own.map(|(_, lot, _)| lot), theirs().map(|(_, lot, _)| lot));
         let reach = within_reach(mode, own, all, &of.unit, event.time);
         let mut wanted = of.granted;
         for from in &reach {
             let points = from.had.min(wanted);
             wanted = wanted.less(points);
-            let lot = self.left.iter_mut().find(|(_, lot, _)| lot.id == from.lot);
+            let lot = self.0.iter_mut().find(|(_, lot, _)| lot.id == from.lot);
             lot.into_iter().for_each(|(_, lot, _)| lot.remaining = lot.remaining.less(points));
         }
         reach
@@ -399,23 +400,29 @@ pub(crate) fn waited(
     member: &Member,
 ) -> Result<(), InvalidEvent> {
     let Some(purchase) = event.purchase() else { return Ok(()) };
-    let refunds = still_waiting(order)?;
+    let (mut refunds, taken) = waiting_refunds(&order.entries)?;
+    refunds.retain(|(key, _)| !taken.contains(key));
     let source = Then {
         evaluations: &receipt.evaluations,
         referrer: receipt.referrer.as_ref(),
         history: Some(member),
     };
-    let mut lots = receipt.lots(happening.time);
-    let reach = |of: &Level, _, _: &[Granted]| reach_new(&mut lots, of, event);
+    let new = receipt.lots(happening.time).into_iter();
+    let mut lots = Lots(new.map(|NewLot { member, lot }| (member, lot, true)).collect());
+    // Nobody has seen these points yet, so how far a claw-back goes does not matter.
+    let reach = |of: &Level, _, _: &[Granted]| lots.reach(of, Clawback::Debt, event);
     let after = after_waiting(active, happening, purchase, &receipt.decision, refunds, &source, reach);
     receipt.refunded(after);
     Ok(())
 }
 
-/// Returns the refunds of an order that no purchase took into account yet.
-fn still_waiting(order: &Order) -> Result<Vec<(Key, Refund)>, InvalidEvent> {
+/// Refunds that had to wait for their purchase, and which of them a purchase took into account.
+type Waiting = (Vec<(Key, Refund)>, Vec<Key>);
+
+/// Returns the refunds among an order's entries that came before their purchase.
+fn waiting_refunds(entries: &[Logged]) -> Result<Waiting, InvalidEvent> {
     let (mut refunds, mut taken) = (Vec::new(), Vec::new());
-    for logged in &order.entries {
+    for logged in entries {
         let (event, inputs) = parsed(logged)?;
         let own = key(&event);
         let recorded = inputs.refund.unwrap_or_default();
@@ -426,8 +433,7 @@ fn still_waiting(order: &Order) -> Result<Vec<(Key, Refund)>, InvalidEvent> {
             refunds.push((own, refund));
         }
     }
-    refunds.retain(|(key, _)| !taken.contains(key));
-    Ok(refunds)
+    Ok((refunds, taken))
 }
 
 /// Takes refunds that had waited off a purchase; one that returns more than there is has no effect.
@@ -454,21 +460,6 @@ fn after_waiting(
     let Settled { decision, evaluations, levels, reversals } = settled;
     let refunded = Refunded { of: None, waited: taken, evaluations, levels, reversals };
     (!refunded.waited.is_empty()).then_some((refunded, decision.awards))
-}
-
-fn reach_new(lots: &mut [NewLot], of: &Level, event: &Event) -> Vec<Reach> {
-    let own = |new: &&NewLot| new.member == of.to && new.lot.deployment == of.deployment;
-    let own_lots = lots.iter().filter(own).map(|new| &new.lot);
-    // Nobody has seen these points yet, so how far a claw-back goes does not matter.
-    let reach = within_reach(Clawback::Debt, own_lots, [].into_iter(), &of.unit, event.time);
-    let mut wanted = of.granted;
-    for from in &reach {
-        let points = from.had.min(wanted);
-        wanted = wanted.less(points);
-        let lot = lots.iter_mut().find(|new| new.lot.id == from.lot);
-        lot.into_iter().for_each(|new| new.lot.remaining = new.lot.remaining.less(points));
-    }
-    reach
 }
 
 /// What was known when a purchase was evaluated: by its receipt, and by the ledger's history up to it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jifen_loyalty::entry::NewLot;
 use jifen_loyalty::lot::LotId;
-use jifen_loyalty::posting::balanced;
+use jifen_loyalty::posting::{balanced, gain, loss};
 use jifen_loyalty::{Entry, MemberId, Points};
 
 use crate::{LedgerError, Total};
@@ -38,23 +38,19 @@ pub(crate) fn check(entry: &Entry) -> Result<(), LedgerError> {
 
 /// Returns what the postings move each lot by.
 fn posted(entry: &Entry) -> BTreeMap<&LotId, i64> {
-    let mut sums = BTreeMap::<&LotId, i64>::new();
-    for posting in &entry.postings {
-        if let Some(lot) = &posting.lot {
-            let sum = sums.entry(lot).or_default();
-            *sum = sum.saturating_add(posting.points);
-        }
-    }
-    sums.retain(|_, sum| *sum != 0);
-    sums
+    sums(entry.postings.iter().filter_map(|posting| Some((posting.lot.as_ref()?, posting.points))))
 }
 
 /// Returns what the entry's rows move each lot by.
 fn moved(entry: &Entry) -> BTreeMap<&LotId, i64> {
-    let gains = entry.lots.iter().map(|new| (&new.lot.id, new.lot.remaining.entry()));
-    let losses = entry.taken.iter().map(|moved| (&moved.lot, moved.taken.entry().saturating_neg()));
-    let mut sums = BTreeMap::<&LotId, i64>::new();
-    for (lot, points) in gains.chain(losses) {
+    let gains = entry.lots.iter().map(|new| (&new.lot.id, gain(new.lot.remaining)));
+    sums(gains.chain(entry.taken.iter().map(|moved| (&moved.lot, loss(moved.taken)))))
+}
+
+/// Returns the sums of movements by lot, without those that come to nothing.
+fn sums<'e>(movements: impl Iterator<Item = (&'e LotId, i64)>) -> BTreeMap<&'e LotId, i64> {
+    let mut sums = BTreeMap::<_, i64>::new();
+    for (lot, points) in movements {
         let sum = sums.entry(lot).or_default();
         *sum = sum.saturating_add(points);
     }

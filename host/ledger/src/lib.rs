@@ -49,8 +49,7 @@ pub trait Ledger: Send + Sync {
     ///
     /// Of each entry is checked, before anything of it is written and with the entries before it applied: its
     /// `(source, id)` is new; its members are at the versions it names; its order has as many entries as it names; its
-    /// budgets hold. The entries from the first
-    /// conflict on are untouched.
+    /// budgets hold. The entries from the first conflict on are untouched.
     ///
     /// # Errors
     ///

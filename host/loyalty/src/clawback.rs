@@ -44,6 +44,11 @@ impl Level {
     pub fn is_of(&self, other: &Self) -> bool {
         (&self.deployment, &self.to, &self.unit) == (&other.deployment, &other.to, &other.unit)
     }
+
+    /// Returns whether a member's lot is of this deployment, for this member.
+    pub fn is_of_lot(&self, member: &MemberId, lot: &Lot) -> bool {
+        (&self.deployment, &self.to, &self.unit) == (&lot.deployment, member, &lot.unit)
+    }
 }
 
 /// How the points of a deployment for an order went down.

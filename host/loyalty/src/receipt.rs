@@ -137,9 +137,7 @@ impl Receipt {
                 let lot = lots.iter_mut().find(|new| new.lot.id == taken.from.lot);
                 lot.into_iter().for_each(|new| new.lot.remaining = new.lot.remaining.less(taken.points));
             }
-            let own = |new: &&mut NewLot| {
-                (&new.member, &new.lot.deployment) == (&reversal.of.to, &reversal.of.deployment)
-            };
+            let own = |new: &&mut NewLot| reversal.of.is_of_lot(&new.member, &new.lot);
             for new in lots.iter_mut().filter(own) {
                 let reversed = left.min(new.lot.points.less(new.lot.reversed));
                 new.lot.reversed = new.lot.reversed.plus(reversed);

@@ -8,7 +8,7 @@ use jifen_loyalty::receipt::{Inputs, Key, Refunded};
 use jifen_loyalty::{Event, InvalidEvent, Receipt};
 
 use super::bought::{Bought, parsed};
-use super::{Then, after_waiting, key, refund_receipt, settle, waiting};
+use super::{Then, after_waiting, key, refund_receipt, settle, waiting, waiting_refunds};
 use crate::active::Active;
 use crate::error::HostError;
 use crate::programs::Programs;
@@ -54,16 +54,8 @@ pub(crate) fn derive_waited(
     order: &[Logged],
 ) -> Result<(), InvalidEvent> {
     let (Some(happening), Some(purchase)) = (event.happening(), event.purchase()) else { return Ok(()) };
-    let mut refunds = Vec::new();
-    for logged in order {
-        let (event, _) = parsed(logged)?;
-        let own = key(&event);
-        if let Body::Refund(refund) = event.body
-            && recorded.waited.contains(&own)
-        {
-            refunds.push((own, refund));
-        }
-    }
+    let (mut refunds, _) = waiting_refunds(order)?;
+    refunds.retain(|(key, _)| recorded.waited.contains(key));
     let source =
         Then { evaluations: &recorded.evaluations, referrer: receipt.referrer.as_ref(), history: None };
     let reach = |of: &Level, _, _: &[Granted]| recorded_reach(recorded, of);

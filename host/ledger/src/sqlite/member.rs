@@ -224,18 +224,28 @@ pub(super) fn balances(
     let taken = if past { taken_later(connection, at)? } else { Taken::default() };
     let mut tallies = Tallies { tally: Tally::default(), current: None, each };
     let mut lots = Lots::default();
-    let sql = concat!(
+    let of_all = concat!(
         "SELECT member, ",
         lot_columns!(lots),
         "
         FROM lots
         WHERE earned_ms <= ?1
-          AND (?2 IS NULL OR member = ?2)
         ORDER BY member"
     );
+    let of_one = concat!(
+        "SELECT member, ",
+        lot_columns!(lots),
+        "
+        FROM lots
+        WHERE earned_ms <= ?1
+          AND member = ?2"
+    );
     let mut owed = debts_at(connection, at, past, member)?;
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![at.millis(), member.map(|member| member.as_str())])?;
+    let mut statement = connection.prepare_cached(if member.is_some() { of_one } else { of_all })?;
+    let mut rows = match member {
+        Some(member) => statement.query(params![at.millis(), member.as_str()])?,
+        None => statement.query(params![at.millis()])?,
+    };
     while let Some(row) = rows.next()? {
         let (member, mut lot): (MemberId, Lot) = (column::name(row, 0)?, lots.read(row, 1)?);
         if let Some(points) = taken.get(&lot.id.to_string()) {
@@ -270,8 +280,12 @@ fn taken_later(connection: &Connection, at: Instant) -> Result<Taken> {
 
 /// Returns what members owe; where it is not the latest instant, from the postings up to then.
 fn debts_at(connection: &Connection, at: Instant, past: bool, member: Option<&MemberId>) -> Result<Owed> {
-    let mut owed = if past { debts_then(connection, at)? } else { debts_now(connection)? };
-    owed.retain(|debtor, _| member.is_none_or(|member| member == debtor));
+    let mut owed = match member {
+        _ if past => debts_then(connection, at)?,
+        Some(member) => Owed::from([(member.clone(), debts(connection, member)?)]),
+        None => debts_now(connection)?,
+    };
+    owed.retain(|debtor, debts| member.is_none_or(|member| member == debtor) && !debts.is_empty());
     Ok(owed)
 }
 
