@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jifen_engine::{Policy, PolicyStore};
+use jifen_engine::{Policy, PolicyStore, World};
 use jifen_ledger::{Ledger, Logged, Needs};
-use jifen_loyalty::program::Deployment;
+use jifen_loyalty::program::{Deployment, PolicyRef, RedemptionDeployment};
 use jifen_loyalty::{DeploymentId, Fact, Program, Receipt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::HostError;
+use crate::error::{HostError, ReleaseError};
 use crate::facts::{needs_of, scalars_of};
 use crate::releases::{Release, Releases, parse_digest};
 
@@ -31,6 +31,8 @@ pub(crate) struct Active {
     document: Vec<u8>,
     /// By deployment.
     policies: Vec<Loaded>,
+    /// By redemption deployment.
+    redemptions: Vec<Loaded>,
     places: BTreeMap<DeploymentId, usize>,
 }
 
@@ -100,12 +102,10 @@ impl Active {
         store: &PolicyStore,
     ) -> Result<Self, HostError> {
         let program = Program::parse(text).map_err(HostError::Program)?;
-        let find = |deployment: &Deployment| {
-            let not_found =
-                |source| HostError::Deployment { line: deployment.line, id: deployment.id.clone(), source };
-            releases.find(&deployment.policy).map_err(not_found)
+        let find = |deployed: Deployed<'_>| {
+            releases.find(deployed.policy).map_err(|source| deployed.not_found(source))
         };
-        let found = program.deployments.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let found = deployed(&program).map(find).collect::<Result<Vec<_>, _>>()?;
         Self::load(text, program, &found, store)
     }
 
@@ -118,12 +118,10 @@ impl Active {
     ) -> Result<Self, HostError> {
         let document = Document::of(digest, ledger)?;
         let program = Program::parse(&document.program).map_err(HostError::Program)?;
-        let find = |(deployment, pin): (&Deployment, &Pin)| {
-            let not_found =
-                |source| HostError::Deployment { line: deployment.line, id: deployment.id.clone(), source };
-            releases.find_digest(&pin.component).map_err(not_found)
+        let find = |(deployed, pin): (Deployed<'_>, &Pin)| {
+            releases.find_digest(&pin.component).map_err(|source| deployed.not_found(source))
         };
-        let found = program.deployments.iter().zip(&document.pins.policies).map(find);
+        let found = deployed(&program).zip(&document.pins.policies).map(find);
         let found = found.collect::<Result<Vec<_>, _>>()?;
         let active = Self::load(&document.program, program, &found, store)?;
         if active.digest != digest {
@@ -134,13 +132,9 @@ impl Active {
     }
 
     fn load(text: &str, program: Program, found: &[Release], store: &PolicyStore) -> Result<Self, HostError> {
-        let policies = program.deployments.iter().zip(found).map(|(deployment, release)| {
-            let refused =
-                |source| HostError::Policy { line: deployment.line, id: deployment.id.clone(), source };
-            let policy = store.policy(&release.component, &deployment.parameters).map_err(refused)?;
-            Ok(Loaded { needs: needs_of(&policy), scalars: scalars_of(&policy), policy })
-        });
-        let policies = policies.collect::<Result<Vec<_>, HostError>>()?;
+        let policies = deployed(&program).zip(found).map(|(deployed, release)| deployed.load(release, store));
+        let mut policies = policies.collect::<Result<Vec<_>, HostError>>()?;
+        let redemptions = policies.split_off(program.deployments.len());
         let pins = Pins::new(&program, found);
         let document = Document { program: text.to_owned(), pins: pins.clone() };
         let document = serde_json::to_vec(&document).expect("text always serializes");
@@ -148,12 +142,13 @@ impl Active {
         let places = program.deployments.iter().map(|deployment| deployment.id.clone()).zip(0..);
         Ok(Self {
             digest: hex::encode(Sha256::digest(&document)),
-            needs: needs(&program, &policies),
+            needs: needs(&program, &policies, &redemptions),
             budgets: budgets.map(|deployment| deployment.id.clone()).collect(),
             places: places.collect(),
             pins,
             document,
             policies,
+            redemptions,
             program,
         })
     }
@@ -173,6 +168,11 @@ impl Active {
         deployed.filter(move |(deployment, _)| deployment.lane == place)
     }
 
+    /// Returns the redemption deployments, in the order of the file.
+    pub(crate) fn redemptions(&self) -> impl Iterator<Item = (&RedemptionDeployment, &Loaded)> {
+        self.program.redemptions.iter().zip(&self.redemptions)
+    }
+
     /// Returns the deployment of that name.
     pub(crate) fn deployment(&self, id: &DeploymentId) -> Option<&Deployment> {
         self.program.deployments.get(*self.places.get(id)?)
@@ -181,16 +181,16 @@ impl Active {
 
 impl Pins {
     fn new(program: &Program, found: &[Release]) -> Self {
-        let pin = |(deployment, release): (&Deployment, &Release)| Pin {
-            deployment: deployment.id.as_str().to_owned(),
+        let pin = |(deployed, release): (Deployed<'_>, &Release)| Pin {
+            deployment: deployed.id.as_str().to_owned(),
             policy: release.name(),
             component: release.digest.clone(),
-            parameters: hex::encode(Sha256::digest(&deployment.parameters)),
+            parameters: hex::encode(Sha256::digest(deployed.parameters)),
         };
         Self {
             calendars: calendars_digest(),
             timezones: jifen_loyalty::time::ZONES_VERSION.to_owned(),
-            policies: program.deployments.iter().zip(found).map(pin).collect(),
+            policies: deployed(program).zip(found).map(pin).collect(),
         }
     }
 }
@@ -203,13 +203,55 @@ fn calendars_digest() -> String {
     hex::encode(digest.finalize())
 }
 
-/// Returns what of a member's history the deployments need together.
-fn needs(program: &Program, policies: &[Loaded]) -> Needs {
+/// A policy with parameters, whatever it is deployed for.
+#[derive(Clone, Copy)]
+struct Deployed<'p> {
+    id: &'p DeploymentId,
+    policy: &'p PolicyRef,
+    parameters: &'p str,
+    line: usize,
+    world: World,
+}
+
+/// Returns everything that a program deploys: for earning first, then for redemptions, each in the order of the file.
+fn deployed(program: &Program) -> impl Iterator<Item = Deployed<'_>> {
+    let earning = program.deployments.iter().map(|Deployment { id, policy, parameters, line, .. }| {
+        Deployed { id, policy, parameters, line: *line, world: World::Earning }
+    });
+    let redemption =
+        program.redemptions.iter().map(|RedemptionDeployment { id, policy, parameters, line, .. }| {
+            Deployed { id, policy, parameters, line: *line, world: World::Redemption }
+        });
+    earning.chain(redemption)
+}
+
+impl Deployed<'_> {
+    fn not_found(self, source: ReleaseError) -> HostError {
+        HostError::Deployment { line: self.line, id: self.id.clone(), source }
+    }
+
+    fn load(self, release: &Release, store: &PolicyStore) -> Result<Loaded, HostError> {
+        let refused = |source| HostError::Policy { line: self.line, id: self.id.clone(), source };
+        let policy = store.policy(&release.component, self.parameters).map_err(refused)?;
+        if policy.world() != self.world {
+            let (found, expected) = (policy.world(), self.world);
+            return Err(HostError::World { line: self.line, id: self.id.clone(), found, expected });
+        }
+        Ok(Loaded { needs: needs_of(&policy), scalars: scalars_of(&policy), policy })
+    }
+}
+
+/// Returns what of a member's history the deployments need together. The lots of whoever redeems are read anyway.
+fn needs(program: &Program, policies: &[Loaded], redemptions: &[Loaded]) -> Needs {
     let mut all = Needs::default();
     for (deployment, Loaded { needs, .. }) in program.deployments.iter().zip(policies) {
         all.purchases_by_day |= needs.purchases_by_day;
         all.granted_by_day |= needs.granted_by_day || deployment.cap.over_periods();
         all.lots |= needs.lots;
+    }
+    for Loaded { needs, .. } in redemptions {
+        all.purchases_by_day |= needs.purchases_by_day;
+        all.granted_by_day |= needs.granted_by_day;
     }
     all
 }

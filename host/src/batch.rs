@@ -6,8 +6,8 @@
 //!  └────────────────────────────── what did not hold, and all behind it, once more ◄─────────────────────────┘
 //! ```
 //!
-//! What an event is decided on must be in the ledger: where its order, or its own name, had a turn in the round already,
-//! the round ends before it. So the log stays in the order of the input.
+//! What an event is decided on must be in the ledger: where its order, its use of points, or its own name had a turn in the
+//! round already, the round ends before it. So the log stays in the order of the input.
 //!
 //! The commit is in the order of the input, and an entry is only committed if it says what it would have said had
 //! everything before it been committed first. So the result depends neither on threads nor on batches.
@@ -17,21 +17,30 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use jifen_ledger::{Known, Ledger, Order, OrderQuery, Query};
+use jifen_ledger::{Known, Ledger, MemberQuery, Order, OrderQuery, Query, Redemption, RedemptionQuery};
 use jifen_loyalty::entry::NewLot;
-use jifen_loyalty::{DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, Points};
+use jifen_loyalty::event::{Body, Purpose, Step};
+use jifen_loyalty::posting::Kind;
+use jifen_loyalty::time::day_number;
+use jifen_loyalty::{
+    DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, Points, Posting, RedemptionId, UnitId,
+};
 use rules_guest::calendar::Day;
 
 use crate::active::Active;
+use crate::close;
 use crate::conflict::conflict;
-use crate::error::HostError;
+use crate::error::{HostError, Undecided};
 use crate::facts::first_day_needed;
-use crate::pipeline::{self, Faults, process};
+use crate::pipeline::{self, Faults, Stock, process};
 use crate::programs::Programs;
 use crate::refund;
 
 /// How often a batch is decided again before another host is given the way.
 const TRIES_MAX: usize = 1_000;
+
+/// Members whose midnight work is done together.
+const MEMBERS_CLOSED: usize = 1_000;
 
 /// What became of an event.
 #[derive(Debug)]
@@ -40,8 +49,10 @@ pub(crate) enum Outcome {
     Applied {
         /// Its receipt.
         recorded: Recorded,
-        /// The lots it opened.
+        /// The lots that it awarded.
         lots: Vec<NewLot>,
+        /// The points that it used, and those that lapsed.
+        moved: Moved,
         /// The deployments that failed to answer.
         faults: Faults,
     },
@@ -108,14 +119,32 @@ impl Processor<'_> {
     /// Returns an event's business day, or why it can have no place in the program.
     fn day_of(&self, event: &Event) -> Result<Day, InvalidEvent> {
         let program = &self.active.program;
-        match event.happening() {
-            Some(happening) => program.situate(happening).map(|situation| situation.today.day),
-            None => program.day_of(event.time).map(|(day, _)| day),
+        match &event.body {
+            Body::Happening(happening) => program.situate(happening).map(|situation| situation.today.day),
+            Body::Refund(_) | Body::Redemption(_) | Body::Close(_) => {
+                program.day_of(event.time).map(|(day, _)| day)
+            }
         }
     }
 
     /// Decides and commits as far as it holds; returns the events that still wait.
     fn round(
+        &self,
+        waiting: Vec<Waiting>,
+        outcomes: &mut BTreeMap<usize, Outcome>,
+    ) -> Result<Vec<Waiting>, HostError> {
+        if let Some(first) = waiting.first().filter(|first| is_whole_close(&first.event)) {
+            let (place, moved) = (first.place, self.close(&first.event)?);
+            let again = self.decide_and_commit(waiting, outcomes)?;
+            if let Some(Outcome::Applied { moved: own, .. }) = outcomes.get_mut(&place) {
+                own.extend(moved);
+            }
+            return Ok(again);
+        }
+        self.decide_and_commit(waiting, outcomes)
+    }
+
+    fn decide_and_commit(
         &self,
         mut waiting: Vec<Waiting>,
         outcomes: &mut BTreeMap<usize, Outcome>,
@@ -123,7 +152,7 @@ impl Processor<'_> {
         let mut turns = Turns::default();
         let end = waiting.iter().position(|waiting| !turns.take(&waiting.event)).unwrap_or(waiting.len());
         let later = waiting.split_off(end);
-        let Read { known, members, orders, budgets_used } = self.read(&waiting)?;
+        let Read { known, members, orders, shared } = self.read(&waiting)?;
         let mut fresh = Vec::with_capacity(waiting.len());
         for (waiting, known) in waiting.into_iter().zip(known) {
             match known {
@@ -131,38 +160,116 @@ impl Processor<'_> {
                 None => fresh.push(waiting),
             }
         }
-        let decided = self.decide(deal(fresh, members, orders, self.threads), &budgets_used)?;
+        let hands = deal(fresh, members, orders, &shared.redemptions, self.threads);
+        let decided = self.decide(hands, &shared)?;
         let mut again = self.commit(decided, outcomes)?;
         again.extend(later);
         Ok(again)
     }
 
+    /// Does everybody's midnight work, so that the close itself can be written, and returns what it moved. A close that the
+    /// ledger knows has been done.
+    fn close(&self, event: &Event) -> Result<Moved, HostError> {
+        let mut moved = Moved::new();
+        let zone = self.active.program.zone;
+        let Body::Close(close) = &event.body else { return Ok(moved) };
+        if close::admit(zone, event, close).is_err() || self.ledger.find(&event.source, &event.id)?.is_some()
+        {
+            return Ok(moved);
+        }
+        for members in close::candidates(self.ledger, self.active, close)?.chunks(MEMBERS_CLOSED) {
+            let closes = close::closes(self.ledger, self.active, event, close, members)?;
+            for outcome in self.process(closes)? {
+                if let Outcome::Applied { moved: own, .. } = outcome {
+                    moved.extend(own);
+                }
+            }
+        }
+        Ok(moved)
+    }
+
     fn read(&self, waiting: &[Waiting]) -> Result<Read, HostError> {
         let needs = self.active.needs;
-        let mut first_days = BTreeMap::<&MemberId, i32>::new();
-        for Waiting { day, event, .. } in waiting {
-            let Some(happening) = event.happening() else { continue };
-            let needed = first_day_needed(needs, day);
-            let first = first_days.entry(&happening.member).or_insert(needed);
-            *first = needed.min(*first);
-        }
+        let members = self.members(waiting);
         let mut orders = Vec::with_capacity(waiting.len());
-        for (key, Waiting { event, .. }) in waiting.iter().enumerate() {
-            let whole = event.happening().is_none();
+        let gifts = self.gifts(waiting);
+        let (mut redemptions, mut stock) = (Vec::new(), Vec::new());
+        redemptions.extend(gifts.iter().map(|(key, name)| RedemptionQuery { name, key: *key }));
+        for (key, Waiting { event, day, .. }) in waiting.iter().enumerate() {
+            let whole = matches!(event.body, Body::Refund(_));
             orders.extend(event.order().map(|number| OrderQuery { number, whole, key: Some(key) }));
+            redemptions.extend(named(event).map(|name| RedemptionQuery { name, key }));
+            let day = stock_day(event, day);
+            stock.extend(self.limited(event).map(|(deployment, item)| (deployment, item, day)));
         }
         let keys: Vec<_> = waiting.iter().map(|Waiting { event, .. }| (&*event.source, &*event.id)).collect();
-        let members: Vec<_> = first_days.into_iter().collect();
-        let budgets = &self.active.budgets;
-        let snapshot =
-            self.ledger.read(&Query { keys: &keys, members: &members, needs, budgets, orders: &orders })?;
-        let names = members.iter().map(|(name, _)| (*name).clone());
+        let query = Query {
+            keys: &keys,
+            members: &members,
+            needs,
+            budgets: &self.active.budgets,
+            orders: &orders,
+            redemptions: &redemptions,
+            stock: &stock,
+        };
+        let snapshot = self.ledger.read(&query)?;
+        let names = members.iter().map(|asked| asked.id.clone());
         let numbers = orders.iter().map(|order| order.number.to_owned());
+        let uses = redemptions.iter().map(|asked| asked.name.clone());
+        let items =
+            stock.iter().map(|(deployment, item, day)| ((*deployment).clone(), (*item).to_owned(), *day));
         Ok(Read {
             known: snapshot.known,
             members: names.zip(snapshot.members).collect(),
             orders: numbers.zip(snapshot.orders).collect(),
-            budgets_used: snapshot.budgets_used,
+            shared: Shared {
+                redemptions: uses.zip(snapshot.redemptions).collect(),
+                stock: items.zip(snapshot.stock).collect(),
+                budgets_used: snapshot.budgets_used,
+            },
+        })
+    }
+
+    /// Returns the names of what closes may give, each with the place of its close.
+    fn gifts(&self, waiting: &[Waiting]) -> Vec<(usize, RedemptionId)> {
+        let closes = waiting.iter().enumerate().filter_map(|(key, waiting)| match &waiting.event.body {
+            Body::Close(close) => Some((key, close)),
+            Body::Happening(_) | Body::Refund(_) | Body::Redemption(_) => None,
+        });
+        let names =
+            |(key, close)| close::gift_names(self.active, close).into_iter().map(move |name| (key, name));
+        closes.flat_map(names).collect()
+    }
+
+    /// Returns the members whose events they say they are, each once.
+    fn members<'e>(&self, waiting: &'e [Waiting]) -> Vec<MemberQuery<'e>> {
+        let mut members = BTreeMap::<&MemberId, (i32, bool)>::new();
+        for Waiting { day, event, .. } in waiting {
+            let Some(member) = event.member() else { continue };
+            let needed = first_day_needed(self.active.needs, day);
+            let (first_day, lots) = members.entry(member).or_insert((needed, false));
+            *first_day = needed.min(*first_day);
+            *lots |= event.happening().is_none();
+        }
+        let query = |(id, (first_day, lots))| MemberQuery { id, first_day, lots };
+        members.into_iter().map(query).collect()
+    }
+
+    /// Returns the deployments that have a limited stock of what an event asks for.
+    fn limited<'e>(&'e self, event: &'e Event) -> impl Iterator<Item = (&'e DeploymentId, &'e str)> {
+        let item = match event.redemption().map(|redemption| &redemption.step) {
+            Some(Step::Requested(request)) => match &request.purpose {
+                Purpose::Item { item, .. } => Some(item),
+                Purpose::Bill(_) => None,
+            },
+            Some(Step::Captured(_) | Step::Voided(_) | Step::Cancelled(..)) | None => None,
+        };
+        let closes = matches!(event.body, Body::Close(_));
+        let deployments = self.active.program.redemptions.iter();
+        deployments.filter_map(move |deployment| {
+            let given = deployment.at_close.as_ref().map(|gift| &gift.item).filter(|_| closes);
+            let item = item.or(given);
+            Some((&deployment.id, deployment.stock.get_key_value(item?)?.0.as_str()))
         })
     }
 
@@ -179,9 +286,9 @@ impl Processor<'_> {
     }
 
     /// Evaluates the hands side by side, and returns the decisions in the events' order.
-    fn decide(&self, mut hands: Vec<Hand>, budgets_used: &BudgetsUsed) -> Result<Vec<Decided>, HostError> {
+    fn decide(&self, mut hands: Vec<Hand>, shared: &Shared) -> Result<Vec<Decided>, HostError> {
         let own = hands.pop();
-        let play = |hand| self.play(hand, budgets_used);
+        let play = |hand| self.play(hand, shared);
         let mut decided = thread::scope(|scope| {
             let threads: Vec<_> = hands.into_iter().map(|hand| scope.spawn(move || play(hand))).collect();
             let mut decided = own.map_or_else(|| Ok(Vec::new()), play)?;
@@ -194,16 +301,21 @@ impl Processor<'_> {
         Ok(decided)
     }
 
-    fn play(&self, hand: Hand, budgets_used: &BudgetsUsed) -> Result<Vec<Decided>, HostError> {
+    fn play(&self, hand: Hand, shared: &Shared) -> Result<Vec<Decided>, HostError> {
         let Hand { mut members, events } = hand;
-        let decide = |Card { member, order, waiting }: Card| {
+        let decide = |Card { member, owner, order, waiting }: Card| {
             let member: &mut Member = members.get_mut(member).expect("events are dealt with their members");
-            let known = pipeline::Known { member, order: order.as_ref(), budgets_used };
-            let verdict = process(self.active, &self.programs, &waiting.event, &known)?;
-            if let Ok((entry, _)) = &verdict {
-                member.apply(entry);
-            }
-            Ok(Decided { waiting, verdict })
+            let Shared { redemptions, stock, budgets_used } = shared;
+            let known = pipeline::Known { member, order: order.as_ref(), redemptions, budgets_used, stock };
+            let verdict = match process(self.active, &self.programs, &waiting.event, &known) {
+                Ok((entry, faults)) => {
+                    member.apply(&entry);
+                    Ok((entry, faults))
+                }
+                Err(Undecided::Refused(refusal)) => Err(refusal),
+                Err(Undecided::Failed(error)) => return Err(error),
+            };
+            Ok(Decided { waiting, owner, verdict })
         };
         events.into_iter().map(decide).collect()
     }
@@ -214,6 +326,7 @@ impl Processor<'_> {
         decided: Vec<Decided>,
         outcomes: &mut BTreeMap<usize, Outcome>,
     ) -> Result<Vec<Waiting>, HostError> {
+        let (decided, unsure) = up_to_unsure(decided);
         let mut entries = Vec::with_capacity(decided.len());
         let promises: Vec<_> = decided.into_iter().map(|decided| decided.promise(&mut entries)).collect();
         let mut seqs = self.ledger.commit(entries)?.seqs.into_iter();
@@ -229,8 +342,28 @@ impl Processor<'_> {
                 None => undone.push(waiting),
             }
         }
+        undone.extend(unsure.into_iter().map(|decided| decided.waiting));
         Ok(undone)
     }
+}
+
+/// Splits decisions before the first refusal that something before it may have made untrue: that gave points to its member,
+/// or put something back into a stock. An entry says what must still be true of it; a refusal cannot.
+fn up_to_unsure(mut decided: Vec<Decided>) -> (Vec<Decided>, Vec<Decided>) {
+    let mut moved = HashSet::<&MemberId>::new();
+    let mut restocked = false;
+    let unsure = decided.iter().position(|Decided { verdict, owner, .. }| match verdict {
+        Ok((entry, _)) => {
+            restocked |= !entry.restocked.is_empty();
+            let lots = entry.lots.iter().map(|new| &new.member);
+            let theirs = lots.chain(entry.moved.iter().map(|moved| &moved.member));
+            moved.extend(theirs.filter(|member| Some(*member) != owner.as_ref()));
+            false
+        }
+        Err(_) => restocked || owner.as_ref().is_some_and(|owner| moved.contains(owner)),
+    });
+    let unsure = decided.split_off(unsure.unwrap_or(decided.len()));
+    (decided, unsure)
 }
 
 impl Decided {
@@ -239,10 +372,10 @@ impl Decided {
         let promise = match self.verdict {
             Err(reason) => Promise::Refused(reason),
             Ok((entry, faults)) => {
-                let (receipt, digest, lots) =
-                    (entry.receipt.clone(), entry.receipt_digest, entry.lots.clone());
+                let (receipt, digest) = (entry.receipt.clone(), entry.receipt_digest);
+                let (lots, moved) = (awarded(&entry), moved(&entry));
                 entries.push(entry);
-                Promise::Applied(Applied { receipt, digest, lots, faults })
+                Promise::Applied(Applied { receipt, digest, lots, moved, faults })
             }
         };
         (self.waiting, promise)
@@ -251,20 +384,44 @@ impl Decided {
 
 impl Applied {
     fn at(self, seq: u64) -> Outcome {
-        let Self { receipt, digest, lots, faults } = self;
-        Outcome::Applied { recorded: Recorded { seq, receipt, digest }, lots, faults }
+        let Self { receipt, digest, lots, moved, faults } = self;
+        Outcome::Applied { recorded: Recorded { seq, receipt, digest }, lots, moved, faults }
     }
 }
 
-/// What was granted from budgets.
-type BudgetsUsed = BTreeMap<DeploymentId, Points>;
+/// Returns the lots that an entry awards: not those that hold what was given back.
+fn awarded(entry: &Entry) -> Vec<NewLot> {
+    let is_award = |new: &&NewLot| {
+        entry.postings.iter().any(|it| it.kind == Kind::Award && it.lot.as_ref() == Some(&new.lot.id))
+    };
+    entry.lots.iter().filter(is_award).cloned().collect()
+}
 
-/// What the ledger knew: of the events, of their members, of their orders, of the budgets.
+/// Points that were used or lapsed, by unit.
+pub(crate) type Moved = Vec<(Kind, UnitId, Points)>;
+
+/// Returns the points that an entry uses, and those that it lets lapse.
+fn moved(entry: &Entry) -> Moved {
+    let told = |posting: &&Posting| {
+        matches!(posting.kind, Kind::Redemption | Kind::Expiry) && posting.lot.is_none() && posting.points > 0
+    };
+    let moved = entry.postings.iter().filter(told);
+    moved.filter_map(|it| Some((it.kind, it.unit.clone(), Points::new(it.points.unsigned_abs())?))).collect()
+}
+
+/// What the ledger knew: of the events, of their members, of their orders, and of what they share.
 struct Read {
     known: Vec<Option<Known>>,
     members: HashMap<MemberId, Member>,
     orders: HashMap<String, Order>,
-    budgets_used: BudgetsUsed,
+    shared: Shared,
+}
+
+/// What the ledger knew that no member has alone, and that stays as it was for a whole round.
+struct Shared {
+    redemptions: HashMap<RedemptionId, Redemption>,
+    stock: Stock,
+    budgets_used: BTreeMap<DeploymentId, Points>,
 }
 
 /// What had a turn in a round.
@@ -272,20 +429,31 @@ struct Read {
 struct Turns<'e> {
     keys: HashSet<(&'e str, &'e str)>,
     orders: HashSet<&'e str>,
+    redemptions: HashSet<&'e RedemptionId>,
+    /// Whether a day is closed, which no other event stands beside.
+    closes: bool,
 }
 
 impl<'e> Turns<'e> {
-    /// Returns whether an event can be decided beside those before it. Where its name or its order had a turn already, the
-    /// ledger must know of that first.
+    /// Returns whether an event can be decided beside those before it. Where its name, its order or its use of points had a
+    /// turn already, the ledger must know of that first.
     fn take(&mut self, event: &'e Event) -> bool {
+        let alone = is_whole_close(event);
+        if alone && !self.keys.is_empty() || self.closes {
+            return false;
+        }
+        self.closes = alone;
         let order = event.order().is_none_or(|number| self.orders.insert(number));
-        order && self.keys.insert((&event.source, &event.id))
+        let redemption = event.redemption().is_none_or(|step| self.redemptions.insert(&step.name));
+        order && redemption && self.keys.insert((&event.source, &event.id))
     }
 }
 
 /// An event with what was decided.
 struct Decided {
     waiting: Waiting,
+    /// Whose event it is.
+    owner: Option<MemberId>,
     verdict: Result<(Entry, Faults), InvalidEvent>,
 }
 
@@ -300,6 +468,7 @@ struct Applied {
     receipt: Vec<u8>,
     digest: [u8; 32],
     lots: Vec<NewLot>,
+    moved: Moved,
     faults: Faults,
 }
 
@@ -313,6 +482,7 @@ struct Hand {
 /// An event beside the place of its member in the hand, and what the ledger has of its order.
 struct Card {
     member: usize,
+    owner: Option<MemberId>,
     order: Option<Order>,
     waiting: Waiting,
 }
@@ -322,16 +492,18 @@ fn deal(
     fresh: Vec<Waiting>,
     mut members: HashMap<MemberId, Member>,
     mut orders: HashMap<String, Order>,
+    redemptions: &HashMap<RedemptionId, Redemption>,
     threads: NonZeroUsize,
 ) -> Vec<Hand> {
     let mut hands: Vec<Hand> = (0..threads.get()).map(|_| Hand::default()).collect();
     let mut places = HashMap::<MemberId, (usize, usize)>::new();
     for waiting in &fresh {
-        bring_lots(&waiting.event, &orders, &mut members);
+        bring_lots(&waiting.event, &orders, redemptions, &mut members);
     }
     for waiting in fresh {
         let order = waiting.event.order().and_then(|number| orders.remove(number));
-        let name = member_of(&waiting.event, order.as_ref()).cloned();
+        let owner = owner(&waiting.event, order.as_ref(), redemptions).map(|(id, _)| id);
+        let name = waiting.event.member().or(owner).cloned();
         let known = name.as_ref().and_then(|name| places.get(name)).copied();
         let (place, member) = known.unwrap_or_else(|| {
             let shortest = (0..hands.len()).min_by_key(|hand| hands.get(*hand).map(|hand| hand.events.len()));
@@ -340,26 +512,72 @@ fn deal(
             hand.members.push(name.as_ref().and_then(|name| members.remove(name)).unwrap_or_default());
             (shortest, hand.members.len().saturating_sub(1))
         });
-        places.extend(name.map(|name| (name, (place, member))));
-        hands.get_mut(place).expect("it was found above").events.push(Card { member, order, waiting });
+        places.extend(name.clone().map(|name| (name, (place, member))));
+        let card = Card { member, owner: name, order, waiting };
+        hands.get_mut(place).expect("it was found above").events.push(card);
     }
     hands.retain(|hand| !hand.events.is_empty());
     hands
 }
 
-/// Returns whose event it is; `None` for a refund whose purchase is not there.
-fn member_of<'e>(event: &'e Event, order: Option<&'e Order>) -> Option<&'e MemberId> {
-    match event.happening() {
-        Some(happening) => Some(&happening.member),
-        None => refund::buyer(order?, event).map(|(id, _)| id),
+/// Returns the business day whose quantities an event takes from.
+fn stock_day(event: &Event, day: &Day) -> i32 {
+    match &event.body {
+        Body::Close(close) => day_number(close.day),
+        Body::Happening(_) | Body::Refund(_) | Body::Redemption(_) => day.number(),
     }
 }
 
-/// Adds to a member whose purchase is returned all lots that there are: a refund may take from any.
-fn bring_lots(event: &Event, orders: &HashMap<String, Order>, members: &mut HashMap<MemberId, Member>) {
-    let order = event.order().filter(|_| event.happening().is_none()).and_then(|number| orders.get(number));
-    if let Some((id, buyer)) = order.and_then(|order| refund::buyer(order, event)) {
-        let member = members.entry(id.clone()).or_insert_with(|| buyer.clone());
-        member.lots.clone_from(&buyer.lots);
+/// Returns whether an event closes a day for everybody.
+fn is_whole_close(event: &Event) -> bool {
+    matches!(&event.body, Body::Close(close) if close.member.is_none())
+}
+
+/// Returns the uses of points that an event moves on or pays with.
+fn named(event: &Event) -> impl Iterator<Item = &RedemptionId> {
+    let own = event.redemption().map(|redemption| &redemption.name);
+    let tenders = event.purchase().into_iter().flat_map(|purchase| &purchase.tenders);
+    own.into_iter().chain(tenders.filter_map(|tender| tender.redemption.as_ref()))
+}
+
+/// Returns whose event it is that does not say so: whoever bought what is returned, or asked for what is moved on; `None`
+/// where that is not there.
+fn owner<'k>(
+    event: &Event,
+    order: Option<&'k Order>,
+    redemptions: &'k HashMap<RedemptionId, Redemption>,
+) -> Option<(&'k MemberId, &'k Member)> {
+    match &event.body {
+        Body::Happening(_) | Body::Close(_) => None,
+        Body::Refund(_) => refund::buyer(order?, event),
+        Body::Redemption(step) => {
+            let (id, member) = redemptions.get(&step.name)?.owner.as_ref()?;
+            Some((id, member))
+        }
+    }
+}
+
+/// Adds to whoever takes something back all lots that there are, and to whoever paid with points those that they were.
+fn bring_lots(
+    event: &Event,
+    orders: &HashMap<String, Order>,
+    redemptions: &HashMap<RedemptionId, Redemption>,
+    members: &mut HashMap<MemberId, Member>,
+) {
+    let order = event.order().and_then(|number| orders.get(number));
+    if let Some((id, owner)) = owner(event, order, redemptions) {
+        let member = members.entry(id.clone()).or_insert_with(|| owner.clone());
+        member.lots.clone_from(&owner.lots);
+    }
+    let paid = order.into_iter().flat_map(|order| order.redemptions.values());
+    for redemption in named(event).filter_map(|name| redemptions.get(name)).chain(paid) {
+        let Some(member) = redemption.owner.as_ref().and_then(|(id, _)| members.get_mut(id)) else {
+            continue;
+        };
+        for part in &redemption.parts {
+            if member.lot(&part.lot.id).is_none() {
+                member.lots.push(part.lot.clone());
+            }
+        }
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jifen_engine::{PolicyError, PolicyStore, Prepared, Refusal};
+use jifen_engine::{Policy, PolicyError, PolicyStore, Prepared, PreparedRequest, Refusal, World};
 use jifen_loyalty::day::BusinessDay;
+use jifen_loyalty::event::{Body, Redemption, Step};
 use jifen_loyalty::facts::{Answer, Fact};
+use jifen_loyalty::proposal::{Offer, Quote};
 use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::{Event, Facts, Fault, InvalidEvent, Points, Proposal, Recipient};
 use rules_guest::case::{self, Case, Outcome};
@@ -20,6 +22,14 @@ pub(crate) enum CaseError {
     /// The case states more points than there can be.
     #[error("points_so_far: {0} is more than there can be")]
     PointsSoFar(u64),
+    /// The case's event is none that its policy is asked about.
+    #[error("event.type: no {} is asked about {kind}", world.name())]
+    NotAsked {
+        /// What policies of the component's kind are asked.
+        world: World,
+        /// The type of the event.
+        kind: &'static str,
+    },
     /// The component cannot be used.
     #[error(transparent)]
     Policy(PolicyError),
@@ -38,28 +48,36 @@ pub(crate) fn case_files(policy: &Path) -> std::io::Result<Vec<PathBuf>> {
 pub(crate) fn run(case: &Case, component: &[u8], store: &PolicyStore) -> Result<Outcome, CaseError> {
     let event = serde_json::to_vec(&case.event).expect("a case's event is text and integers");
     let event = Event::parse(&event).map_err(CaseError::Event)?;
-    let so_far = Points::new(case.points_so_far).ok_or(CaseError::PointsSoFar(case.points_so_far))?;
-    let policy = match store.policy(component, case.parameters.get()) {
-        Ok(policy) => policy,
+    match store.policy(component, case.parameters.get()) {
+        Ok(policy) => answer(case, &event.body, &policy),
         Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => {
-            return Ok(Outcome::InvalidParameters(message));
+            Ok(Outcome::InvalidParameters(message))
         }
-        Err(error) => return Err(CaseError::Policy(error)),
-    };
-    let facts = case.facts.iter().map(|(fact, answer)| Answer { fact: *fact, value: answer.value() });
+        Err(error) => Err(CaseError::Policy(error)),
+    }
+}
+
+fn answer(case: &Case, body: &Body, policy: &Policy) -> Result<Outcome, CaseError> {
+    let so_far = Points::new(case.points_so_far).ok_or(CaseError::PointsSoFar(case.points_so_far))?;
     let today = BusinessDay {
         day: case.event.time.day(),
         market_day: case.market_day,
         second_of_day: case.event.time.second_of_day(),
     };
-    let occasion = &event.happening().expect("a case's event is one that rules award points for").occasion;
-    let prepared = Prepared::new(occasion, &case.merchant_category, &today);
-    let evaluation = policy.evaluate(
-        &prepared,
-        so_far,
-        Facts::Recorded { today: today.day.number(), answers: facts.collect() },
-    );
-    Ok(outcome(evaluation.outcome))
+    let facts = case.facts.iter().map(|(fact, answer)| Answer { fact: *fact, value: answer.value() });
+    let facts = Facts::Recorded { today: today.day.number(), answers: facts.collect() };
+    match (policy.world(), body) {
+        (World::Earning, Body::Happening(happening)) => {
+            let prepared = Prepared::new(&happening.occasion, &case.merchant_category, &today);
+            Ok(outcome(policy.evaluate(&prepared, so_far, facts).outcome.map(proposed)))
+        }
+        (World::Redemption, Body::Redemption(Redemption { step: Step::Requested(request), .. })) => {
+            let (purpose, wanted) = (&request.purpose, request.wanted);
+            let prepared = PreparedRequest::new(purpose, wanted, &case.merchant_category, &today);
+            Ok(outcome(policy.quote(&prepared, facts).outcome.map(quoted)))
+        }
+        (world, _) => Err(CaseError::NotAsked { world, kind: case.event.data.kind() }),
+    }
 }
 
 /// Returns the facts of an evaluation as a case states them.
@@ -67,11 +85,31 @@ pub(crate) fn stated_facts(evaluation: &Evaluation) -> BTreeMap<Fact, case::Answ
     evaluation.facts.iter().map(|answer| (answer.fact, stated(*answer))).collect()
 }
 
-fn outcome(outcome: Result<Proposal, Fault>) -> Outcome {
-    match outcome {
-        Ok(Proposal::Awards(awards)) => Outcome::Awards(awards.into_iter().map(award).collect()),
-        Ok(Proposal::Declined(code)) => Outcome::Declined(code),
-        Err(fault) => Outcome::Fault(fault.code().to_owned()),
+fn outcome(answer: Result<Outcome, Fault>) -> Outcome {
+    answer.unwrap_or_else(|fault| Outcome::Fault(fault.code().to_owned()))
+}
+
+fn proposed(proposal: Proposal) -> Outcome {
+    match proposal {
+        Proposal::Awards(awards) => Outcome::Awards(awards.into_iter().map(award).collect()),
+        Proposal::Declined(code) => Outcome::Declined(code),
+    }
+}
+
+fn quoted(quote: Quote) -> Outcome {
+    match quote {
+        Quote::Offered(offer) => Outcome::Offered(self::offer(offer)),
+        Quote::Declined(code) => Outcome::Declined(code),
+    }
+}
+
+fn offer(offer: Offer) -> case::Offer {
+    case::Offer {
+        points: offer.points.get(),
+        cash: offer.cash_minor,
+        worth: offer.worth_minor,
+        benefit: offer.benefit,
+        restrictions: offer.restrictions,
     }
 }
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use jifen_engine::PolicyError;
+use jifen_engine::World;
 use jifen_ledger::LedgerError;
-use jifen_loyalty::DeploymentId;
 use jifen_loyalty::program::InvalidProgram;
 use jifen_loyalty::receipt::InvalidReceipt;
+use jifen_loyalty::{DeploymentId, InvalidEvent};
 
 use crate::active::Pins;
 
@@ -32,6 +33,13 @@ pub(crate) enum HostError {
         #[source]
         source: PolicyError,
     },
+    /// A deployment's policy is of another world than its table is for.
+    #[error(
+        "line {line}: deployment {id}: its policy is of the world {}, and stands where one of {} is needed; move it to a \
+         [[{}]]",
+        found.name(), expected.name(), table(*found)
+    )]
+    World { line: usize, id: DeploymentId, found: World, expected: World },
     /// A release cannot be found.
     #[error(transparent)]
     Release(ReleaseError),
@@ -69,4 +77,39 @@ pub(crate) enum ReleaseError {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+/// Why an event was not decided.
+#[derive(Debug)]
+pub(crate) enum Undecided {
+    /// It cannot be applied, whoever tries; nothing of it is.
+    Refused(InvalidEvent),
+    /// The host failed. The event may be sent again.
+    Failed(HostError),
+}
+
+impl From<InvalidEvent> for Undecided {
+    fn from(refusal: InvalidEvent) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<HostError> for Undecided {
+    fn from(error: HostError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<LedgerError> for Undecided {
+    fn from(error: LedgerError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Returns the table of a program file in which policies of a world are deployed.
+fn table(world: World) -> &'static str {
+    match world {
+        World::Earning => "deployment",
+        World::Redemption => "redemption",
+    }
 }

@@ -7,7 +7,6 @@ use jifen_engine::Policy;
 use jifen_ledger::Needs;
 use jifen_loyalty::facts::{Known, first_day_of_window};
 use jifen_loyalty::lot::Standing;
-use jifen_loyalty::program::Deployment;
 use jifen_loyalty::{DeploymentId, Fact, Instant, Member, Points, UnitId};
 use rules_guest::calendar::Day;
 
@@ -36,7 +35,7 @@ pub(crate) fn first_day_needed(needs: Needs, today: &Day) -> i32 {
 pub(crate) fn known(
     time: Instant,
     member: &Member,
-    deployment: &Deployment,
+    deployment: &DeploymentId,
     unit: &UnitId,
     needs: Needs,
     today: &Day,
@@ -54,7 +53,7 @@ pub(crate) fn known(
             BTreeMap::new()
         },
         granted_by_day: if needs.granted_by_day {
-            granted_by_day(member, &deployment.id)
+            granted_by_day(member, deployment)
         } else {
             BTreeMap::new()
         },

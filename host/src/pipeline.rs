@@ -8,29 +8,35 @@
 //! what the ledger shall write. Replay takes the same way, with a receipt in the ledger's place; and so does a refund,
 //! with what remains of the purchase in the purchase's place (`refund`).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jifen_engine::Prepared;
-use jifen_ledger::{Needs, Order};
+use jifen_ledger::{Needs, Order, Redemption};
 use jifen_loyalty::clawback::{Level, Repayment, spendable};
 use jifen_loyalty::decision::{Answered, Terms, Usage};
-use jifen_loyalty::entry::{BudgetDraw, DebtMove, LotMove, Moved, NewLot, OrderClaim};
-use jifen_loyalty::event::{Happening, Occasion};
+use jifen_loyalty::entry::{
+    Begins, BudgetDraw, DebtMove, LotMove, Moved, NewLot, OrderClaim, RedemptionMove, StockDraw, StockKey,
+    StockTaken,
+};
+use jifen_loyalty::event::{Body, Happening, Occasion};
 use jifen_loyalty::facts::Answer;
 use jifen_loyalty::lot::LotId;
+use jifen_loyalty::posting::{gain, loss};
 use jifen_loyalty::program::{Deployment, Situation};
 use jifen_loyalty::receipt::Evaluation;
+use jifen_loyalty::redemption::Expired;
 use jifen_loyalty::{
-    Decision, DeploymentId, Entry, Event, Fact, Facts, Fault, InvalidEvent, Lot, Member, MemberId, Points,
-    Receipt, UnitId,
+    Decision, DeploymentId, Entry, Event, Fact, Facts, Fault, Instant, InvalidEvent, Lot, Member, MemberId,
+    Points, Receipt, Redeemed, RedemptionId, UnitId,
 };
 use rules_guest::calendar::Day;
 
 use crate::active::{Active, Loaded};
-use crate::error::HostError;
+use crate::error::Undecided;
 use crate::programs::Programs;
-use crate::refund;
+use crate::{close, redemption, refund};
 
 /// Deployments that failed to answer, and how.
 pub(crate) type Faults = Vec<(DeploymentId, Fault)>;
@@ -40,7 +46,7 @@ pub(crate) trait Source {
     /// Returns who brought the member.
     fn referrer(&self) -> Option<&MemberId>;
     /// Returns what a deployment may know.
-    fn facts(&self, deployment: &Deployment, unit: &UnitId, needs: Needs, today: &Day) -> Facts;
+    fn facts(&self, deployment: &DeploymentId, unit: &UnitId, needs: Needs, today: &Day) -> Facts;
     /// Returns what a deployment's caps and budget have counted.
     fn usage(&self, deployment: &Deployment, today: &Day) -> Usage;
 }
@@ -69,7 +75,7 @@ pub(crate) fn evaluate(
             let unit = &program.unit_of(deployment).id;
             let points_so_far = decision.points_so_far(&happening.member, unit);
             let usage = source.usage(deployment, today);
-            let facts = source.facts(deployment, unit, *needs, today);
+            let facts = source.facts(&deployment.id, unit, *needs, today);
             let mut known = answers_to(scalars, &facts);
             let evaluation = policy.evaluate(&prepared, points_so_far, facts);
             known.retain(|answer| !evaluation.asked.contains(answer));
@@ -94,41 +100,73 @@ fn answers_to(scalars: &[Fact], facts: &Facts) -> Vec<Answer> {
 }
 
 /// What the ledger knew for one event.
+#[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
-    /// The event's member; for a refund, the one who bought.
+    /// The event's member: for what is returned or moved on, the one who bought or asked.
     pub(crate) member: &'a Member,
     /// The order that the event completes or returns.
     pub(crate) order: Option<&'a Order>,
+    /// Uses of points that the event moves on or pays with.
+    pub(crate) redemptions: &'a HashMap<RedemptionId, Redemption>,
     /// What was granted from budgets.
     pub(crate) budgets_used: &'a BTreeMap<DeploymentId, Points>,
+    /// How many were taken of items, by deployment, item and business day.
+    pub(crate) stock: &'a Stock,
 }
+
+/// How many were taken of items of limited stock.
+pub(crate) type Stock = HashMap<(DeploymentId, String, i32), StockTaken>;
 
 /// Processes an event on what the ledger knew. Returns what to write, and which deployments failed to answer.
 ///
 /// # Errors
 ///
-/// The event cannot be applied at all, which is the inner one; or a program that the ledger names cannot be loaded.
+/// If the event cannot be applied at all, or a program that the ledger names cannot be loaded.
 pub(crate) fn process(
     active: &Active,
     programs: &Programs<'_>,
     event: &Arc<Event>,
     known: &Known<'_>,
-) -> Result<Result<(Entry, Faults), InvalidEvent>, HostError> {
-    match event.happening() {
-        Some(happening) => Ok(happened(active, event, happening, known)),
-        None => refund::process(active, programs, event, known),
+) -> Result<(Entry, Faults), Undecided> {
+    let lapsed = redemption::lapsed(known.member, event);
+    let member = after(known.member, &lapsed, event.time);
+    let known = Known { member: &member, ..*known };
+    match &event.body {
+        Body::Happening(happening) => happened(active, programs, event, happening, lapsed, &known),
+        Body::Refund(refund) => refund::process(active, programs, event, refund, lapsed, &known),
+        Body::Redemption(step) => redemption::process(active, programs, event, step, lapsed, &known),
+        Body::Close(close) => close::process(active, event, close, lapsed, &known),
     }
+}
+
+/// Returns a member after steps of uses of the member's points: with what they leave of lots.
+pub(crate) fn after<'m>(member: &'m Member, steps: &[Redeemed], at: Instant) -> Cow<'m, Member> {
+    if steps.is_empty() {
+        return Cow::Borrowed(member);
+    }
+    let mut member = member.clone();
+    for step in steps {
+        step.change_lots(at, &mut |id, remaining, expired| {
+            if let Some(lot) = member.lots.iter_mut().find(|lot| lot.id == *id) {
+                lot.remaining = lot.remaining.moved(remaining);
+                lot.expired = lot.expired.plus(expired);
+            }
+        });
+    }
+    Cow::Owned(member)
 }
 
 fn happened(
     active: &Active,
+    programs: &Programs<'_>,
     event: &Arc<Event>,
     happening: &Happening,
+    lapsed: Vec<Redeemed>,
     known: &Known<'_>,
-) -> Result<(Entry, Faults), InvalidEvent> {
+) -> Result<(Entry, Faults), Undecided> {
     let situation = active.program.situate(happening)?;
     admit(event, happening, known)?;
-    let view = View { happening, member: known.member, budgets_used: known.budgets_used };
+    let view = View::new(happening, known);
     let (decision, evaluations) = evaluate(active, happening, situation, &view);
     let mut receipt = Receipt {
         program: active.digest.clone(),
@@ -139,18 +177,22 @@ fn happened(
         evaluations,
         decision,
         refund: None,
+        redemptions: lapsed,
+        expired: Vec::new(),
         repayments: Vec::new(),
     };
+    let mut restocked = redemption::restocked(&receipt.redemptions, known.member);
     if let Some(order) = known.order.filter(|order| !order.entries.is_empty()) {
-        refund::waited(active, event, happening, &mut receipt, order, known.member)?;
+        restocked.extend(refund::waited(active, programs, event, happening, &mut receipt, order, known)?);
     }
     receipt.repayments = repayments(&receipt, happening, known.member);
     let profile = known.member.profile.after(&happening.occasion, receipt.day);
     let moved = Moved { id: happening.member.clone(), version: known.member.version, profile };
-    let held = |lot| Held { member: &happening.member, lot, of_order: false };
-    let held = known.member.lots.iter().map(held).collect();
+    let held = Held::of(&happening.member, known.member);
     let budgets = budget_draws(active, &receipt);
-    Ok(Draft { event, receipt, moved, held, budgets, order: known.order }.entry(active))
+    let draft =
+        Draft { event, receipt, moved, held, budgets, order: known.order, stock: Vec::new(), restocked };
+    Ok(draft.entry(active))
 }
 
 fn admit(event: &Event, happening: &Happening, known: &Known<'_>) -> Result<(), InvalidEvent> {
@@ -187,10 +229,13 @@ pub(crate) struct Draft<'a> {
     pub(crate) event: &'a Arc<Event>,
     pub(crate) receipt: Receipt,
     pub(crate) moved: Moved,
-    /// Lots that were there, among which are all that the receipt takes from.
+    /// Lots that were there, among which are all that the receipt moves.
     pub(crate) held: Vec<Held<'a>>,
     pub(crate) budgets: Vec<BudgetDraw>,
     pub(crate) order: Option<&'a Order>,
+    /// What a use of points that begins takes from a stock.
+    pub(crate) stock: Vec<StockDraw>,
+    pub(crate) restocked: Vec<StockKey>,
 }
 
 /// A lot that was there.
@@ -204,7 +249,12 @@ pub(crate) struct Held<'a> {
     pub(crate) of_order: bool,
 }
 
-impl Held<'_> {
+impl<'a> Held<'a> {
+    /// Returns all lots of a member, none of which the event's order opened.
+    pub(crate) fn of(id: &'a MemberId, member: &'a Member) -> Vec<Self> {
+        member.lots.iter().map(|lot| Self { member: id, lot, of_order: false }).collect()
+    }
+
     /// Returns whether it is what an award of the order opened.
     pub(crate) fn is_own(&self, of: &Level) -> bool {
         self.of_order && of.is_of_lot(self.member, self.lot)
@@ -214,20 +264,23 @@ impl Held<'_> {
 impl Draft<'_> {
     /// Seals the receipt and works out the rows.
     pub(crate) fn entry(self, active: &Active) -> (Entry, Faults) {
-        let Self { event, receipt, moved, held, budgets, order } = self;
+        let Self { event, receipt, moved, held, budgets, order, stock, restocked } = self;
         let lots = receipt.lots(event.time);
-        let postings = receipt.postings(&lots);
+        let postings = receipt.postings(&lots, event.time);
         let sealed = receipt.seal(event, active.program.zone, &postings);
         let entry = Entry {
             event: Arc::clone(event),
             day: receipt.day,
             others: Vec::new(),
             order: claim(event, order),
-            taken: taken(&receipt, &lots, &held),
+            moved: lot_moves(&receipt, &lots, &held, event.time),
+            redemptions: redemption_moves(&receipt, &moved.id, &stock),
             debts: debts(&receipt, &moved.id),
             member: Some(moved),
             lots,
             budgets,
+            stock,
+            restocked,
             returned: refund::returned(active, &receipt, event),
             postings,
             receipt: sealed.json,
@@ -237,40 +290,105 @@ impl Draft<'_> {
     }
 }
 
+/// Returns the entry of an event that is nobody's, and moves nothing.
+pub(crate) fn unclaimed(
+    active: &Active,
+    event: &Arc<Event>,
+    receipt: Receipt,
+    order: Option<&Order>,
+) -> (Entry, Faults) {
+    let sealed = receipt.seal(event, active.program.zone, &[]);
+    let entry = Entry {
+        event: Arc::clone(event),
+        day: receipt.day,
+        member: None,
+        others: Vec::new(),
+        order: claim(event, order),
+        lots: Vec::new(),
+        moved: Vec::new(),
+        redemptions: Vec::new(),
+        stock: Vec::new(),
+        restocked: Vec::new(),
+        debts: Vec::new(),
+        budgets: Vec::new(),
+        returned: Vec::new(),
+        postings: Vec::new(),
+        receipt: sealed.json,
+        receipt_digest: sealed.digest,
+    };
+    (entry, Vec::new())
+}
+
+fn redemption_moves(receipt: &Receipt, member: &MemberId, stock: &[StockDraw]) -> Vec<RedemptionMove> {
+    let begins = |step: &Redeemed| {
+        let until = step.quoted.as_ref()?.until;
+        let by = &step.acceptance.as_ref()?.deployment;
+        let draw = stock.iter().find(|draw| draw.key.deployment == *by);
+        Some(Begins { until, stock: draw.map(|draw| draw.key.clone()) })
+    };
+    let moves = receipt.redemptions.iter().map(|step| RedemptionMove {
+        name: step.name.clone(),
+        member: member.clone(),
+        steps: step.steps,
+        begins: begins(step),
+        parts: step.parts(),
+    });
+    moves.collect()
+}
+
 /// Returns what must still be true of the order that an event completes or returns.
-pub(crate) fn claim(event: &Event, order: Option<&Order>) -> Option<OrderClaim> {
+fn claim(event: &Event, order: Option<&Order>) -> Option<OrderClaim> {
     let entries = order.map_or(0, |order| u64::try_from(order.entries.len()).unwrap_or(u64::MAX));
     event.order().map(|number| OrderClaim { number: number.to_owned(), entries })
 }
 
-/// Returns what comes out of lots that were there before.
-fn taken(receipt: &Receipt, new: &[NewLot], held: &[Held<'_>]) -> Vec<LotMove> {
+/// Returns what comes out of lots that were there before, and what goes back into them.
+fn lot_moves(receipt: &Receipt, new: &[NewLot], held: &[Held<'_>], at: Instant) -> Vec<LotMove> {
     let mut moves = Vec::<LotMove>::new();
-    let mut take = |lot: &LotId, taken: Points, reversed: Points| {
+    let mut change = |lot: &LotId, remaining: i64, reversed: Points, expired: i64| {
         if new.iter().any(|new| new.lot.id == *lot) {
             return;
         }
         if let Some(moved) = moves.iter_mut().find(|moved| moved.lot == *lot) {
-            moved.taken = moved.taken.plus(taken);
+            moved.remaining = moved.remaining.saturating_add(remaining);
             moved.reversed = moved.reversed.plus(reversed);
+            moved.expired = moved.expired.saturating_add(expired);
         } else if let Some(Held { member, lot, .. }) = held.iter().find(|held| held.lot.id == *lot) {
-            let (member, deployment) = ((*member).clone(), lot.deployment.clone());
-            moves.push(LotMove { member, day: lot.day, deployment, lot: lot.id.clone(), taken, reversed });
+            let (member, deployment, day) = ((*member).clone(), lot.deployment.clone(), lot.day);
+            moves.push(LotMove {
+                member,
+                day,
+                deployment,
+                lot: lot.id.clone(),
+                remaining,
+                reversed,
+                expired,
+            });
         }
     };
-    let of_reversals = receipt.reversals().iter().flat_map(|reversal| &reversal.taken);
-    for taken in of_reversals.chain(receipt.repayments.iter().map(|repayment| &repayment.taken)) {
-        take(&taken.from.lot, taken.points, Points::ZERO);
+    for step in &receipt.redemptions {
+        step.change_lots(at, &mut |lot, remaining, expired| {
+            change(lot, remaining, Points::ZERO, gain(expired));
+        });
+    }
+    for Expired { part, .. } in &receipt.expired {
+        change(&part.lot, loss(part.points), Points::ZERO, gain(part.points));
     }
     for reversal in receipt.reversals() {
+        for taken in &reversal.taken {
+            change(&taken.from.lot, loss(taken.left()), Points::ZERO, loss(taken.lapsed()));
+        }
         let mut left = reversal.taken_back();
         for Held { lot, .. } in held.iter().filter(|held| held.is_own(&reversal.of)) {
             let reversed = left.min(lot.points.less(lot.reversed));
             left = left.less(reversed);
             if !reversed.is_zero() {
-                take(&lot.id, Points::ZERO, reversed);
+                change(&lot.id, 0, reversed, 0);
             }
         }
+    }
+    for taken in receipt.repayments.iter().map(|repayment| &repayment.taken) {
+        change(&taken.from.lot, loss(taken.points), Points::ZERO, 0);
     }
     moves
 }
@@ -313,23 +431,36 @@ fn budget_draws(active: &Active, receipt: &Receipt) -> Vec<BudgetDraw> {
     receipt.evaluations.iter().filter_map(draw).collect()
 }
 
-/// The ledger's view of a member, for one happening.
-struct View<'a> {
-    happening: &'a Happening,
+/// The ledger's view of a member, at one instant.
+pub(crate) struct View<'a> {
+    time: Instant,
+    referrer: Option<&'a MemberId>,
     member: &'a Member,
     budgets_used: &'a BTreeMap<DeploymentId, Points>,
 }
 
-impl Source for View<'_> {
-    fn referrer(&self) -> Option<&MemberId> {
-        match &self.happening.occasion {
+impl<'a> View<'a> {
+    fn new(happening: &'a Happening, known: &Known<'a>) -> Self {
+        let referrer = match &happening.occasion {
             Occasion::Registration(registration) => registration.referrer.as_ref(),
-            Occasion::Purchase(_) => self.member.profile.referrer.as_ref(),
-        }
+            Occasion::Purchase(_) => known.member.profile.referrer.as_ref(),
+        };
+        Self { time: happening.time, referrer, member: known.member, budgets_used: known.budgets_used }
     }
 
-    fn facts(&self, deployment: &Deployment, unit: &UnitId, needs: Needs, today: &Day) -> Facts {
-        Facts::Known(crate::facts::known(self.happening.time, self.member, deployment, unit, needs, today))
+    /// Returns what is known of a member who wants to use points.
+    pub(crate) fn of(time: Instant, member: &'a Member, known: &Known<'a>) -> Self {
+        Self { time, referrer: None, member, budgets_used: known.budgets_used }
+    }
+}
+
+impl Source for View<'_> {
+    fn referrer(&self) -> Option<&MemberId> {
+        self.referrer
+    }
+
+    fn facts(&self, deployment: &DeploymentId, unit: &UnitId, needs: Needs, today: &Day) -> Facts {
+        Facts::Known(crate::facts::known(self.time, self.member, deployment, unit, needs, today))
     }
 
     fn usage(&self, deployment: &Deployment, today: &Day) -> Usage {

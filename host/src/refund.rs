@@ -17,24 +17,25 @@ use std::sync::Arc;
 use jifen_ledger::{Logged, Needs, Order, Purchased};
 use jifen_loyalty::clawback::{Clawback, Level, Reach, Reversal, within_reach};
 use jifen_loyalty::decision::{Decision, Granted, Usage};
-use jifen_loyalty::entry::{Moved, NewLot};
-use jifen_loyalty::event::{Body, Happening, Occasion, Purchase, Refund};
+use jifen_loyalty::entry::{Moved, NewLot, StockKey};
+use jifen_loyalty::event::{Body, Cause, Happening, Occasion, Purchase, Refund};
 use jifen_loyalty::facts::Known as History;
 use jifen_loyalty::lot::LotId;
 use jifen_loyalty::program::{Deployment, OnRefund};
 use jifen_loyalty::receipt::{Evaluation, Key, Refunded};
 use jifen_loyalty::refund::Remainder;
 use jifen_loyalty::{
-    DeploymentId, Entry, Event, Facts, InvalidEvent, Lot, Member, MemberId, Points, Receipt, UnitId,
+    DeploymentId, Entry, Event, Facts, InvalidEvent, Lot, Member, MemberId, Points, Receipt, Redeemed, UnitId,
 };
 use rules_guest::calendar::Day;
 
 use self::bought::{Bought, parsed};
 pub(crate) use self::derive::{derive, derive_waited};
 use crate::active::Active;
-use crate::error::HostError;
-use crate::pipeline::{Draft, Faults, Held, Known, Source, claim, evaluate};
+use crate::error::{HostError, Undecided};
+use crate::pipeline::{Draft, Faults, Held, Known, Source, after, evaluate, unclaimed};
 use crate::programs::Programs;
+use crate::redemption::{self, GivenBack, Payment, payments};
 
 /// Returns the purchase by which an order was completed already, at the same merchant.
 pub(crate) fn same_purchase(order: &Order, event: &Event) -> Option<Key> {
@@ -52,20 +53,19 @@ fn key(event: &Event) -> Key {
 ///
 /// # Errors
 ///
-/// The refund cannot be applied, which is the inner one; or the purchase's program cannot be loaded.
+/// If the refund cannot be applied, or the purchase's program cannot be loaded.
 pub(crate) fn process(
     active: &Active,
     programs: &Programs<'_>,
     event: &Arc<Event>,
+    refund: &Refund,
+    lapsed: Vec<Redeemed>,
     known: &Known<'_>,
-) -> Result<Result<(Entry, Faults), InvalidEvent>, HostError> {
-    let (Body::Refund(refund), Some(order)) = (&event.body, known.order) else {
-        unreachable!("a refund is read with its order");
-    };
-    match target(order, event) {
-        Ok(None) => Ok(wait(active, event, order)),
-        Ok(Some(purchased)) => take_back(programs, event, refund, order, purchased, known.member),
-        Err(refusal) => Ok(Err(refusal)),
+) -> Result<(Entry, Faults), Undecided> {
+    let Some(order) = known.order else { unreachable!("a refund is read with its order") };
+    match target(order, event)? {
+        None => Ok(wait(active, event, order)?),
+        Some(purchased) => take_back(programs, event, refund, (order, purchased), lapsed, known),
     }
 }
 
@@ -98,23 +98,7 @@ fn target<'o>(order: &'o Order, event: &Event) -> Result<Option<&'o Purchased>, 
 fn wait(active: &Active, event: &Arc<Event>, order: &Order) -> Result<(Entry, Faults), InvalidEvent> {
     let (day, _) = active.program.day_of(event.time)?;
     let receipt = waiting(active.digest.clone(), day.number());
-    let sealed = receipt.seal(event, active.program.zone, &[]);
-    let entry = Entry {
-        event: Arc::clone(event),
-        day: receipt.day,
-        member: None,
-        others: Vec::new(),
-        order: claim(event, Some(order)),
-        lots: Vec::new(),
-        taken: Vec::new(),
-        debts: Vec::new(),
-        budgets: Vec::new(),
-        returned: Vec::new(),
-        postings: Vec::new(),
-        receipt: sealed.json,
-        receipt_digest: sealed.digest,
-    };
-    Ok((entry, Vec::new()))
+    Ok(unclaimed(active, event, receipt, Some(order)))
 }
 
 fn waiting(program: String, day: i32) -> Receipt {
@@ -127,6 +111,8 @@ fn waiting(program: String, day: i32) -> Receipt {
         evaluations: Vec::new(),
         decision: Decision::default(),
         refund: Some(Refunded::default()),
+        redemptions: Vec::new(),
+        expired: Vec::new(),
         repayments: Vec::new(),
     }
 }
@@ -242,51 +228,74 @@ fn take_back(
     programs: &Programs<'_>,
     event: &Arc<Event>,
     refund: &Refund,
-    order: &Order,
-    purchased: &Purchased,
-    member: &Member,
-) -> Result<Result<(Entry, Faults), InvalidEvent>, HostError> {
-    let bought = match Bought::read(&order.entries, purchased.seq) {
-        Ok(bought) => bought,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+    (order, purchased): (&Order, &Purchased),
+    lapsed: Vec<Redeemed>,
+    known: &Known<'_>,
+) -> Result<(Entry, Faults), Undecided> {
+    let member = known.member;
+    let bought = Bought::read(&order.entries, purchased.seq)?;
     let pinned = match programs.get(&bought.inputs.program) {
         Ok(pinned) => pinned,
         Err(HostError::Ledger(error)) => return Err(error.into()),
-        Err(error) => return Ok(Err(no_program(&error))),
+        Err(error) => return Err(no_program(&error).into()),
     };
+    let (day, _) = pinned.program.day_of(event.time)?;
+    let buyer = (&purchased.member, member);
+    let paid = payments(programs, bought.purchase()?, buyer, |name| order.redemptions.get(name))?;
+    let mut remainder = bought.remainder()?;
+    Payment::tell(&paid, &mut remainder);
+    remainder.take(refund)?;
+    let back = give_back(paid, &remainder, refund.cause, buyer.0, event)?;
+    let steps: Vec<_> = back.iter().map(|back| back.step.clone()).collect();
+    let member_after = after(member, &steps, event.time);
+    let held = held(order, purchased, &member_after, &bought.versions);
+    let left = held.iter().map(|held| (held.member.clone(), held.lot.clone(), held.of_order));
+    let mut lots = Lots(left.collect());
+    let names = (&purchased.member, member.version.saturating_add(1));
     let source = Then {
         evaluations: &bought.inputs.evaluations,
         referrer: bought.inputs.referrer.as_ref(),
         history: Some(&purchased.before),
     };
-    let held = held(order, purchased, member, &bought.versions);
-    let left = held.iter().map(|held| (held.member.clone(), held.lot.clone(), held.of_order));
-    let mut lots = Lots(left.collect());
-    let names = (&purchased.member, member.version.saturating_add(1));
-    let settled = bought.remainder().and_then(|mut remainder| {
-        remainder.take(refund)?;
-        let levels = (&*bought.first, &*bought.levels);
-        settle(&pinned, &bought.happening, &remainder, &source, levels, |of, mode, more| {
-            lots.open(more, names, event);
-            lots.reach(of, mode, event)
-        })
-    });
-    let (settled, day) = match settled.and_then(|it| Ok((it, pinned.program.day_of(event.time)?.0))) {
-        Ok(settled) => settled,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let receipt = refund_receipt(&pinned, &bought, member.version, day.number(), settled);
+    let levels = (&*bought.first, &*bought.levels);
+    let settled = settle(&pinned, &bought.happening, &remainder, &source, levels, |of, mode, more| {
+        lots.open(more, names, event);
+        lots.reach(of, mode, event)
+    })?;
+    let mut restocked = redemption::restocked(&lapsed, member);
+    restocked.extend(back.iter().filter_map(|back| back.restocked.clone()));
+    let receipt = refund_receipt(&pinned, &bought, (member.version, day.number()), settled, lapsed, back);
     let moved =
         Moved { id: purchased.member.clone(), version: member.version, profile: member.profile.clone() };
-    let draft = Draft { event, receipt, moved, held, budgets: Vec::new(), order: Some(order) };
+    let (order_read, stock) = (Some(order), Vec::new());
+    let draft =
+        Draft { event, receipt, moved, held, budgets: Vec::new(), order: order_read, stock, restocked };
     let (mut entry, faults) = draft.entry(&pinned);
     entry.others = others(&entry, &order.owners);
-    Ok(Ok((entry, faults)))
+    Ok((entry, faults))
 }
 
-fn refund_receipt(pinned: &Active, bought: &Bought, version: u64, day: i32, settled: Settled) -> Receipt {
-    let Settled { decision, evaluations, levels, reversals } = settled;
+/// Gives back what goes with what is returned of the points that paid for a purchase.
+fn give_back(
+    paid: Vec<Payment>,
+    remainder: &Remainder<'_>,
+    cause: Cause,
+    buyer: &MemberId,
+    event: &Event,
+) -> Result<Vec<GivenBack>, InvalidEvent> {
+    paid.into_iter().map(|payment| payment.give_back(remainder, cause, buyer, event.time)).collect()
+}
+
+fn refund_receipt(
+    pinned: &Active,
+    bought: &Bought,
+    (version, day): (u64, i32),
+    settled: Settled,
+    lapsed: Vec<Redeemed>,
+    back: Vec<GivenBack>,
+) -> Receipt {
+    let Settled { mut decision, evaluations, levels, reversals } = settled;
+    decision.awards.extend(back.iter().filter_map(|back| back.compensation.clone()));
     Receipt {
         program: pinned.digest.clone(),
         member: Some(bought.happening.member.clone()),
@@ -302,6 +311,8 @@ fn refund_receipt(pinned: &Active, bought: &Bought, version: u64, day: i32, sett
             levels,
             reversals,
         }),
+        redemptions: lapsed.into_iter().chain(back.into_iter().map(|back| back.step)).collect(),
+        expired: Vec::new(),
         repayments: Vec::new(),
     }
 }
@@ -320,7 +331,7 @@ pub(crate) fn returned(pinned: &Active, receipt: &Receipt, event: &Event) -> Vec
 fn others(entry: &Entry, owners: &BTreeMap<MemberId, Member>) -> Vec<(MemberId, u64)> {
     let own = entry.member.as_ref().map(|moved| &moved.id);
     let touched = |id: &MemberId| {
-        entry.taken.iter().any(|moved| moved.member == *id)
+        entry.moved.iter().any(|moved| moved.member == *id)
             || entry.debts.iter().any(|moved| moved.member == *id)
     };
     let others = owners.iter().filter(|(id, _)| own != Some(*id) && touched(id));
@@ -390,30 +401,39 @@ impl Lots {
     }
 }
 
-/// Adds to a purchase's receipt what refunds come to that had waited for it, if any had.
+/// Adds to a purchase's receipt what refunds come to that had waited for it, if any had. Returns what goes back into stocks.
 pub(crate) fn waited(
     active: &Active,
+    programs: &Programs<'_>,
     event: &Event,
     happening: &Happening,
     receipt: &mut Receipt,
     order: &Order,
-    member: &Member,
-) -> Result<(), InvalidEvent> {
-    let Some(purchase) = event.purchase() else { return Ok(()) };
+    known: &Known<'_>,
+) -> Result<Vec<StockKey>, Undecided> {
+    let Some(purchase) = event.purchase() else { return Ok(Vec::new()) };
     let (mut refunds, taken) = waiting_refunds(&order.entries)?;
     refunds.retain(|(key, _)| !taken.contains(key));
+    if refunds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let buyer = (&happening.member, known.member);
+    let paid = payments(programs, purchase, buyer, |name| known.redemptions.get(name))?;
     let source = Then {
         evaluations: &receipt.evaluations,
         referrer: receipt.referrer.as_ref(),
-        history: Some(member),
+        history: Some(known.member),
     };
     let new = receipt.lots(happening.time).into_iter();
     let mut lots = Lots(new.map(|NewLot { member, lot }| (member, lot, true)).collect());
     // Nobody has seen these points yet, so how far a claw-back goes does not matter.
     let reach = |of: &Level, _, _: &[Granted]| lots.reach(of, Clawback::Debt, event);
-    let after = after_waiting(active, happening, purchase, &receipt.decision, refunds, &source, reach);
-    receipt.refunded(after);
-    Ok(())
+    let after =
+        after_waiting(active, happening, purchase, &receipt.decision, (refunds, paid), &source, reach)?;
+    let restocked =
+        after.iter().flat_map(|after| &after.back).filter_map(|back| back.restocked.clone()).collect();
+    receipt.refunded(after.map(After::into_parts));
+    Ok(restocked)
 }
 
 /// Refunds that had to wait for their purchase, and which of them a purchase took into account.
@@ -436,30 +456,53 @@ fn waiting_refunds(entries: &[Logged]) -> Result<Waiting, InvalidEvent> {
     Ok((refunds, taken))
 }
 
+/// What refunds come to that had waited for their purchase.
+struct After {
+    refunded: Refunded,
+    more: Vec<Granted>,
+    back: Vec<GivenBack>,
+}
+
+impl After {
+    fn into_parts(self) -> (Refunded, Vec<Granted>, Vec<Redeemed>) {
+        let Self { refunded, mut more, back } = self;
+        more.extend(back.iter().filter_map(|back| back.compensation.clone()));
+        (refunded, more, back.into_iter().map(|back| back.step).collect())
+    }
+}
+
 /// Takes refunds that had waited off a purchase; one that returns more than there is has no effect.
 fn after_waiting(
     active: &Active,
     happening: &Happening,
     purchase: &Purchase,
     decision: &Decision,
-    refunds: Vec<(Key, Refund)>,
+    (refunds, paid): (Vec<(Key, Refund)>, Vec<Payment>),
     source: &impl Source,
     reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
-) -> Option<(Refunded, Vec<Granted>)> {
+) -> Result<Option<After>, InvalidEvent> {
     let mut remainder = Remainder::of(purchase);
+    Payment::tell(&paid, &mut remainder);
     let mut taken = Vec::new();
+    let mut cause = Cause::default();
     for (key, refund) in refunds {
         let mut after = remainder.clone();
         if after.take(&refund).is_ok() {
             remainder = after;
+            cause = refund.cause;
             taken.push(key);
         }
     }
+    if taken.is_empty() {
+        return Ok(None);
+    }
     let before = decision.levels();
-    let settled = settle(active, happening, &remainder, source, (&before, &before), reach).ok()?;
+    let settled = settle(active, happening, &remainder, source, (&before, &before), reach)?;
     let Settled { decision, evaluations, levels, reversals } = settled;
     let refunded = Refunded { of: None, waited: taken, evaluations, levels, reversals };
-    (!refunded.waited.is_empty()).then_some((refunded, decision.awards))
+    let buyer = &happening.member;
+    let back = paid.into_iter().map(|payment| payment.give_back(&remainder, cause, buyer, happening.time));
+    Ok(Some(After { refunded, more: decision.awards, back: back.collect::<Result<_, _>>()? }))
 }
 
 /// What was known when a purchase was evaluated: by its receipt, and by the ledger's history up to it.
@@ -471,8 +514,8 @@ pub(crate) struct Then<'a> {
 }
 
 impl Then<'_> {
-    fn evaluation(&self, deployment: &Deployment) -> Option<&Evaluation> {
-        self.evaluations.iter().find(|evaluation| evaluation.deployment == deployment.id)
+    fn evaluation(&self, deployment: &DeploymentId) -> Option<&Evaluation> {
+        self.evaluations.iter().find(|evaluation| evaluation.deployment == *deployment)
     }
 }
 
@@ -481,20 +524,20 @@ impl Source for Then<'_> {
         self.referrer
     }
 
-    fn facts(&self, deployment: &Deployment, _: &UnitId, _: Needs, today: &Day) -> Facts {
+    fn facts(&self, deployment: &DeploymentId, _: &UnitId, _: Needs, today: &Day) -> Facts {
         let recorded = self.evaluation(deployment).map(Evaluation::answers).unwrap_or_default();
         let today = today.number();
         let Some(member) = self.history else { return Facts::Recorded { today, answers: recorded } };
         let history = History {
             today,
             purchases_by_day: member.purchases_by_day.clone(),
-            granted_by_day: crate::facts::granted_by_day(member, &deployment.id),
+            granted_by_day: crate::facts::granted_by_day(member, deployment),
             ..History::default()
         };
         Facts::Pinned { recorded, history }
     }
 
     fn usage(&self, deployment: &Deployment, _: &Day) -> Usage {
-        self.evaluation(deployment).and_then(|evaluation| evaluation.usage).unwrap_or_default()
+        self.evaluation(&deployment.id).and_then(|evaluation| evaluation.usage).unwrap_or_default()
     }
 }

@@ -9,15 +9,17 @@ use std::thread;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, Logged};
+use jifen_loyalty::event::{Body, Happening};
 use jifen_loyalty::receipt::Inputs;
-use jifen_loyalty::{Event, InvalidEvent, Receipt};
+use jifen_loyalty::{Event, Receipt};
 
 use crate::conflict::difference;
-use crate::error::HostError;
+use crate::error::{HostError, Undecided};
 use crate::pipeline::evaluate;
 use crate::programs::Programs;
 use crate::refund::{self, Then};
 use crate::releases::Releases;
+use crate::{close, redemption};
 
 /// Entries that are read at once.
 const CHUNK: usize = 1_000;
@@ -121,11 +123,12 @@ impl<'a> Replay<'a> {
             Ok(_) => return Ok(Some("the event does not have its digest".to_owned())),
             Err(error) => return Ok(Some(format!("the event cannot be read: {error}"))),
         };
-        let receipt = match self.derive(logged, &event, inputs)? {
+        let receipt = match self.derive(logged, &event, inputs) {
             Ok(receipt) => receipt,
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(Undecided::Refused(refusal)) => return Ok(Some(refusal.to_string())),
+            Err(Undecided::Failed(error)) => return Err(error),
         };
-        let postings = receipt.postings(&receipt.lots(event.time));
+        let postings = receipt.postings(&receipt.lots(event.time), event.time);
         let zone = self.programs.get(&receipt.program)?.program.zone;
         let again = receipt.seal(&event, zone, &postings);
         if again.json != logged.receipt {
@@ -140,43 +143,48 @@ impl<'a> Replay<'a> {
     }
 
     /// Derives a receipt from what went into it.
-    fn derive(
+    fn derive(&self, logged: &Logged, event: &Event, inputs: Inputs) -> Result<Receipt, Undecided> {
+        match &event.body {
+            Body::Happening(happening) => self.derive_happening(logged, event, happening, inputs),
+            Body::Refund(refund) => {
+                let earlier = self.earlier(logged, event)?;
+                refund::derive(&self.programs, event, refund, &inputs, &earlier)
+            }
+            Body::Redemption(step) => redemption::derive(&self.programs, event, step, inputs),
+            Body::Close(close) => close::derive(&*self.programs.get(&inputs.program)?, event, close, inputs),
+        }
+    }
+
+    fn derive_happening(
         &self,
         logged: &Logged,
         event: &Event,
+        happening: &Happening,
         inputs: Inputs,
-    ) -> Result<Result<Receipt, InvalidEvent>, HostError> {
-        let Some(happening) = event.happening() else {
-            let earlier = self.earlier(logged, event)?;
-            return refund::derive(&self.programs, event, &inputs, &earlier);
-        };
+    ) -> Result<Receipt, Undecided> {
         let active = self.programs.get(&inputs.program)?;
-        let situation = match active.program.situate(happening) {
-            Ok(situation) => situation,
-            Err(error) => return Ok(Err(error)),
-        };
-        let Inputs { program, referrer, evaluations, version, refund, repayments } = inputs;
+        let situation = active.program.situate(happening)?;
+        let Inputs { program, referrer, evaluations, version, refund, redemptions, repayments, .. } = inputs;
         let then = Then { evaluations: &evaluations, referrer: referrer.as_ref(), history: None };
         let (decision, evaluations) = evaluate(&active, happening, situation, &then);
-        let member = Some(happening.member.clone());
-        let day = situation.today.day.number();
         let mut receipt = Receipt {
             program,
-            member,
+            member: Some(happening.member.clone()),
             version,
-            day,
+            day: situation.today.day.number(),
             referrer,
             evaluations,
             decision,
             refund: None,
+            redemptions,
+            expired: Vec::new(),
             repayments,
         };
         if let Some(recorded) = refund {
             let earlier = self.earlier(logged, event)?;
-            let derived = refund::derive_waited(&active, event, &mut receipt, &recorded, &earlier);
-            return Ok(derived.map(|()| receipt));
+            refund::derive_waited(&active, &self.programs, event, &mut receipt, &recorded, &earlier)?;
         }
-        Ok(Ok(receipt))
+        Ok(receipt)
     }
 
     /// Returns the entries of an event's order before its own.

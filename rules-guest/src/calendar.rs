@@ -65,10 +65,11 @@ mod term_table;
 mod terms;
 
 pub use day::{CalendarRange, Day, InvalidDate};
+pub use kind::MissingDay;
 pub use lunar::Lunar;
 pub use names::{BRANCHES, SOLAR_TERMS};
 
-use kind::Kind;
+use kind::{Kind, MonthDays};
 
 /// A set of days. See the [module](self) for how it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +115,20 @@ impl Calendar {
         let day = Day::from_number(number)?;
         Ok(self.contains(&day)?.then_some(day))
     }
+}
+
+/// Returns whether a civil date is that day of its month, 1 to 31, or stands in for it where a month lacks it. It needs no
+/// table.
+///
+/// ```
+/// use rules_guest::calendar::{MissingDay, is_monthly};
+///
+/// assert!(is_monthly(31, MissingDay::LastDay, (2026, 4, 30)));
+/// assert!(!is_monthly(31, MissingDay::Skip, (2026, 4, 30)));
+/// ```
+pub fn is_monthly(day_of_month: u8, missing: MissingDay, (year, month, day): (i32, u8, u8)) -> bool {
+    let days = 1_u32.checked_shl(day_of_month.into()).unwrap_or(0);
+    MonthDays { days, missing }.on_date(year, month, day)
 }
 
 /// Returns the bytes of the tables behind every answer, for a digest: the first lunar year and its packed years, then

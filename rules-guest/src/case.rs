@@ -17,6 +17,10 @@
 //! }
 //! ```
 //!
+//! A redemption policy is asked about an event of the type `jifen.redemption.requested`, and expects
+//! `{"offered": {"points": 800, "cash": 990, "worth": 0, "benefit": "lipstick", "restrictions": []}}` or
+//! `{"declined": "no-such-item"}`.
+//!
 //! The business day of a case is the date as `event.time` writes it: write the time in the program's zone. A fact that
 //! the policy asks and the case does not state fails the case. Unknown keys are errors.
 
@@ -39,8 +43,8 @@ use crate::fact::Fact;
 use crate::json;
 
 pub use answer::Answer;
-pub use event::{Data, Event, Line, Purchase, Registration, Tender, TenderKind};
-pub use outcome::{Award, Difference, Outcome, Recipient};
+pub use event::{Data, Event, Line, Purchase, Registration, Request, Tender, TenderKind};
+pub use outcome::{Award, Difference, Offer, Outcome, Recipient};
 pub use time::{InvalidTime, LocalTime};
 
 /// One case.

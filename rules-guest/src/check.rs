@@ -16,36 +16,62 @@ use crate::date::Date;
 use crate::fact::Fact;
 use crate::policy::parse;
 use crate::{
-    Award, DayNumber, EarningPolicy, Event, Facts, Line, LunarDate, Minor, Occasion, Points, Proposal,
-    Purchase, Recipient, Tender, TenderKind, Today,
+    Answer, Award, DayNumber, EarningPolicy, Event, Facts, Line, LunarDate, Minor, Occasion, Offer, Points,
+    Proposal, Purchase, Purpose, Recipient, RedemptionPolicy, Request, Tender, TenderKind, Today,
 };
 
 /// What the contract says where no solar term begins.
 const NO_TERM: u8 = 255;
 
-/// Runs one case. A panic counts as the fault `trap`.
+/// How a policy of some kind answers a case.
+type Answers = fn(&Case, &StatedFacts<'_>) -> Result<Outcome, Difference>;
+
+/// Runs one case of an earning policy. A panic counts as the fault `trap`.
 ///
 /// # Errors
 ///
 /// With what differs, with the fact that the policy asked and the case does not state, or with a fault that only the
 /// component can show.
 pub fn check<P: EarningPolicy>(case: &Case) -> Result<(), Difference> {
+    compare(case, evaluated::<P>)
+}
+
+/// Runs one case of a redemption policy: what [`check`] is for an earning policy.
+///
+/// # Errors
+///
+/// Those of [`check`].
+pub fn check_redemption<P: RedemptionPolicy>(case: &Case) -> Result<(), Difference> {
+    compare(case, quoted::<P>)
+}
+
+fn compare(case: &Case, answers: Answers) -> Result<(), Difference> {
     if let Some(fault) = only_in_host(case) {
         return Err(Difference::OnlyInHost(fault.to_owned()));
     }
     let facts = StatedFacts { case, unstated: Cell::new(None) };
-    let got = catch_unwind(AssertUnwindSafe(|| outcome::<P>(case, &facts)));
+    let got = catch_unwind(AssertUnwindSafe(|| answers(case, &facts)));
     if let Some(fact) = facts.unstated.get() {
         return Err(Difference::UnstatedFact(fact));
     }
-    case.expect.compare(got.unwrap_or_else(|_| Outcome::Fault("trap".to_owned())))
+    case.expect.compare(got.unwrap_or_else(|_| Ok(Outcome::Fault("trap".to_owned())))?)
 }
 
 /// Runs every case of a policy, and looks for the words of its codes, each as a test of its own. What
 /// [`cases_main!`](crate::cases_main) expands to.
 #[doc(hidden)]
 pub fn run_cases<P: EarningPolicy>(policy: &str) -> ExitCode {
-    let trials = trials::<P>(Path::new(policy)).unwrap_or_else(|error| vec![failure("cases", error)]);
+    run(Path::new(policy), evaluated::<P>)
+}
+
+/// What [`redemption_cases_main!`](crate::redemption_cases_main) expands to.
+#[doc(hidden)]
+pub fn run_redemption_cases<P: RedemptionPolicy>(policy: &str) -> ExitCode {
+    run(Path::new(policy), quoted::<P>)
+}
+
+fn run(policy: &Path, answers: Answers) -> ExitCode {
+    let trials = trials(policy, answers).unwrap_or_else(|error| vec![failure("cases", error)]);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -64,7 +90,22 @@ macro_rules! cases_main {
     };
 }
 
-fn trials<P: EarningPolicy>(policy: &Path) -> Result<Vec<Trial>, String> {
+/// Makes the `main` of `tests/cases.rs` for a redemption policy: what [`cases_main!`](crate::cases_main) is for an earning
+/// policy.
+///
+/// ```text
+/// rules_guest::redemption_cases_main!(catalogue::Catalogue);
+/// ```
+#[macro_export]
+macro_rules! redemption_cases_main {
+    ($policy:ty) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::run_redemption_cases::<$policy>(env!("CARGO_MANIFEST_DIR"))
+        }
+    };
+}
+
+fn trials(policy: &Path, answers: Answers) -> Result<Vec<Trial>, String> {
     let directory = policy.join("cases");
     let files = case_files(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     if files.is_empty() {
@@ -77,7 +118,7 @@ fn trials<P: EarningPolicy>(policy: &Path) -> Result<Vec<Trial>, String> {
         cases.extend(case.clone());
         // What only the host can judge is a case for `jifen test`.
         if !case.as_ref().is_ok_and(|case| only_in_host(case).is_some()) {
-            trials.push(trial::<P>(&file, case));
+            trials.push(trial(&file, case, answers));
         }
     }
     let description = policy.join("policy.toml");
@@ -93,11 +134,11 @@ fn case_files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn trial<P: EarningPolicy>(file: &Path, case: Result<Case, InvalidCase>) -> Trial {
+fn trial(file: &Path, case: Result<Case, InvalidCase>, answers: Answers) -> Trial {
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     match case {
         Err(invalid) => failure(name, invalid),
-        Ok(case) => Trial::test(name, move || check::<P>(&case).map_err(Failed::from)),
+        Ok(case) => Trial::test(name, move || compare(&case, answers).map_err(Failed::from)),
     }
 }
 
@@ -110,23 +151,43 @@ fn failure(name: impl Into<String>, why: impl ToString) -> Trial {
 fn only_in_host(case: &Case) -> Option<&str> {
     match &case.expect {
         Outcome::Fault(fault) if fault != "trap" => Some(fault),
-        Outcome::Fault(_) | Outcome::Awards(_) | Outcome::Declined(_) | Outcome::InvalidParameters(_) => None,
+        Outcome::Fault(_)
+        | Outcome::Awards(_)
+        | Outcome::Offered(_)
+        | Outcome::Declined(_)
+        | Outcome::InvalidParameters(_) => None,
     }
 }
 
-fn outcome<P: EarningPolicy>(case: &Case, facts: &StatedFacts<'_>) -> Outcome {
-    match parse::<P>(case.parameters.get()) {
-        Ok(policy) => policy.evaluate(&event(case), facts).into(),
-        Err(message) => Outcome::InvalidParameters(message),
-    }
+fn evaluated<P: EarningPolicy>(case: &Case, facts: &StatedFacts<'_>) -> Result<Outcome, Difference> {
+    let event = event(case)?;
+    let policy = parse::<P>(case.parameters.get(), P::check);
+    Ok(policy.map_or_else(Outcome::InvalidParameters, |policy| policy.evaluate(&event, facts).into()))
 }
 
-fn event(case: &Case) -> Event {
+fn quoted<P: RedemptionPolicy>(case: &Case, facts: &StatedFacts<'_>) -> Result<Outcome, Difference> {
+    let request = request(case)?;
+    let policy = parse::<P>(case.parameters.get(), P::check);
+    Ok(policy.map_or_else(Outcome::InvalidParameters, |policy| policy.quote(&request, facts).into()))
+}
+
+fn event(case: &Case) -> Result<Event, Difference> {
     let occasion = match &case.event.data {
         Data::Registration(_) => Occasion::Registration,
         Data::Purchase(stated) => Occasion::Purchase(purchase(&case.merchant_category, stated)),
+        Data::Request(_) => return Err(Difference::NotAsked(case.event.data.kind())),
     };
-    Event { occasion, today: today(case), points_so_far: case.points_so_far }
+    Ok(Event { occasion, today: today(case), points_so_far: case.points_so_far })
+}
+
+fn request(case: &Case) -> Result<Request, Difference> {
+    match &case.event.data {
+        Data::Request(stated) => {
+            let purpose = purpose(&case.merchant_category, stated);
+            Ok(Request { purpose, today: today(case), wanted: stated.points })
+        }
+        Data::Registration(_) | Data::Purchase(_) => Err(Difference::NotAsked(case.event.data.kind())),
+    }
 }
 
 fn today(case: &Case) -> Today {
@@ -163,6 +224,20 @@ fn purchase(merchant_category: &str, stated: &case::Purchase) -> Purchase {
     }
 }
 
+fn purpose(merchant_category: &str, stated: &case::Request) -> Purpose {
+    match &stated.item {
+        Some(item) => Purpose::Item((item.clone(), stated.quantity.unwrap_or(1))),
+        None => Purpose::Bill(Purchase {
+            merchant_category: merchant_category.to_owned(),
+            currency: stated.currency.clone().unwrap_or_default(),
+            lines: stated.lines.iter().map(Line::from).collect(),
+            freight_minor: stated.freight,
+            discount_minor: 0,
+            tenders: Vec::new(),
+        }),
+    }
+}
+
 impl From<&case::Line> for Line {
     fn from(stated: &case::Line) -> Self {
         Self {
@@ -191,6 +266,27 @@ impl From<Proposal> for Outcome {
         match proposal {
             Proposal::Awards(awards) => Self::Awards(awards.into_iter().map(case::Award::from).collect()),
             Proposal::Declined(code) => Self::Declined(code),
+        }
+    }
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Offered(offer) => Self::Offered(offer.into()),
+            Answer::Declined(code) => Self::Declined(code),
+        }
+    }
+}
+
+impl From<Offer> for case::Offer {
+    fn from(offer: Offer) -> Self {
+        Self {
+            points: offer.points,
+            cash: offer.cash_minor,
+            worth: offer.worth_minor,
+            benefit: offer.benefit,
+            restrictions: offer.restrictions,
         }
     }
 }

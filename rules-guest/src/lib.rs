@@ -1,8 +1,9 @@
 //! What a Jifen policy is written with.
 //!
-//! A policy is a struct that holds its parameters, and one function from an event to a proposal. It has no clock, no
-//! randomness, no I/O and no memory between calls; what it may know of a member it asks through [`Facts`], and every
-//! function it calls there becomes an import of its component, visible to the operator. A whole policy:
+//! A policy is a struct that holds its parameters, and one function: from an event to a proposal ([`EarningPolicy`]), or
+//! from a wish to use points to the terms ([`RedemptionPolicy`]). It has no clock, no randomness, no I/O and no memory
+//! between calls; what it may know of a member it asks through [`Facts`], and every function it calls there becomes an
+//! import of its component, visible to the operator. A whole policy:
 //!
 #![cfg_attr(feature = "guest", doc = "```")]
 #![cfg_attr(not(feature = "guest"), doc = "```text")]
@@ -47,12 +48,13 @@
 //! `cargo rustc --lib --crate-type cdylib --release --target wasm32-unknown-unknown`, then `wasm-tools component new`.
 //!
 //! Case files of this form lie in the policy's `cases/` directory. `tests/cases.rs` of two lines runs them natively
-//! (see [`cases_main!`]); `jifen test` and every upload run them in the component.
+//! (see [`cases_main!`] and [`redemption_cases_main!`]); `jifen test` and every upload run them in the component.
 //!
 //! **Invariant:** nothing here computes with floats or asks the surroundings for time or chance.
 
 pub mod allocate;
 pub mod calendar;
+pub mod deduction;
 pub mod rate;
 
 #[cfg(not(target_family = "wasm"))]
@@ -74,12 +76,16 @@ mod facts;
 #[cfg(feature = "case")]
 mod json;
 #[cfg(feature = "guest")]
+mod offer;
+#[cfg(feature = "guest")]
 mod policy;
 #[cfg(feature = "guest")]
 mod purchase;
+#[cfg(feature = "guest")]
+mod today;
 
 #[cfg(all(feature = "guest", not(target_family = "wasm")))]
-pub use check::{check, run_cases};
+pub use check::{check, check_redemption, run_cases, run_redemption_cases};
 #[cfg(feature = "guest")]
 pub use {
     bindings::exports::jifen::policy::earning::{Occasion, Proposal},
@@ -87,12 +93,13 @@ pub use {
         Award, Day as Today, DayNumber, Line, LunarDate, Minor, Points, Purchase, Recipient, Tender,
         TenderKind,
     },
+    bindings::redemption::exports::jifen::policy::redemption::{Answer, Offer, Purpose},
     facts::{Facts, log},
-    policy::{EarningPolicy, Event, ensure},
+    policy::{EarningPolicy, Event, RedemptionPolicy, Request, ensure, is_code},
     purchase::total,
 };
 
-/// What [`policy!`] expands to; not for use by hand.
+/// What [`policy!`] and [`redemption_policy!`] expand to; not for use by hand.
 #[cfg(feature = "guest")]
 #[doc(hidden)]
 pub mod export {

@@ -14,6 +14,11 @@ impl Purchase {
         total(self.lines.iter().map(|line| line.amount_minor)).saturating_sub(self.discount_minor)
     }
 
+    /// Returns what there is to pay in minor units: that total, and the freight.
+    pub fn payable_minor(&self) -> Minor {
+        self.total_minor().saturating_add(self.freight_minor)
+    }
+
     /// Returns the lines, each with the money paid for it in minor units: its amount less its share of the discount, of
     /// the points and of the gift cards. Freight carries its share of points and gift cards, and earns nothing itself.
     pub fn paid_lines(&self) -> impl Iterator<Item = (&Line, Minor)> {

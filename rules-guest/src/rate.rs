@@ -123,6 +123,16 @@ impl Rate {
     }
 }
 
+/// Returns `amount × by / per`, exact until it is rounded once: a rate of two whole numbers.
+///
+/// # Errors
+///
+/// The result does not fit, or `per` is zero.
+pub fn proportion(amount: u64, by: u64, per: u64, rounding: Rounding) -> Result<u64, RateError> {
+    let exact = u128::from(amount).checked_mul(u128::from(by)).ok_or(RateError::Overflow)?;
+    divide(exact, u128::from(per), rounding)
+}
+
 #[expect(clippy::integer_division, reason = "the caller knows that ten divides it")]
 const fn tenth(number: u64) -> u64 {
     number / 10

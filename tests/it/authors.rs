@@ -53,8 +53,13 @@ fn what_is_wrong_with_a_case_is_told_with_its_place() {
         case[key] = value;
         case
     };
+    let request = json!({
+        "specversion": "1.0", "id": "1", "source": "/merchants/shop", "type": "jifen.redemption.requested",
+        "time": NOON, "data": {"redemption": "r", "member": "ann", "merchant": "shop", "item": "mug"},
+    });
     let rows = [
         (with("colour", json!("red")), 2, "colour"),
+        (with("event", request), 2, "no earning-policy is asked about jifen.redemption.requested"),
         (with("facts", json!({"purchases.lifetime": 3})), 2, "unknown fact `purchases.lifetime`"),
         (with("facts", json!({})), 1, "no-answer"),
         (with("parameters", json!([])), 2, "must be a JSON object"),

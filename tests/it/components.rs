@@ -82,6 +82,28 @@ pub(crate) fn asking() -> Vec<u8> {
         .build()
 }
 
+/// Returns a redemption policy that offers these terms for every request, with the benefit `test`. An answer has 48
+/// bytes, with the offer at 8.
+pub(crate) fn redemption(points: u64, cash_minor: u64, worth_minor: u64) -> Vec<u8> {
+    let module = format!(
+        r#"(module
+  (memory (export "memory") 1)
+  (global $next (mut i32) (i32.const 8192))
+  (data (i32.const 1024) "test")
+  (func (export "cabi_realloc") (param i32 i32) (param $align i32) (param $size i32) (result i32) (local $at i32)
+    {BUMP})
+  (func (export "jifen:policy/configuration@0.1.0#configure") (param i32 i32) (result i32) (i32.const 512))
+  (func (export "jifen:policy/redemption@0.1.0#quote") (param i32) (result i32)
+    (i64.store (i32.const 608) (i64.const {points}))
+    (i64.store (i32.const 616) (i64.const {cash_minor}))
+    (i64.store (i32.const 624) (i64.const {worth_minor}))
+    (i32.store (i32.const 632) (i32.const 1024))
+    (i32.store (i32.const 636) (i32.const 4))
+    (i32.const 600)))"#
+    );
+    component(&core(&module), "redemption-policy")
+}
+
 /// Sums the amounts of a purchase's lines, each of 40 bytes with its amount at 24.
 const SUM: &str = "
   (func $sum (param $arguments i32) (result i64) (local $line i32) (local $end i32) (local $sum i64)

@@ -1,11 +1,11 @@
 //! The contract: what was released goes on working. `tests/released/<version>/` holds what that version was, and a
 //! policy that was built against it; `wit/` must stay compatible with the one, and the host must run the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jifen_engine::{config, contract};
+use jifen_engine::{World, config, contract};
 use jifen_loyalty::Answer;
 use jifen_loyalty::facts::Fact::{
     AwardsGrantedSince, BalanceAvailable, BalancePending, MembershipReferred, MembershipRegisteredDay,
@@ -102,24 +102,25 @@ fn an_incompatible_change_is_noticed() {
 fn the_host_knows_the_contract_by_its_names() {
     let mut resolve = Resolve::default();
     let package = push(&mut resolve, &read("../wit"));
-    let world = resolve.select_world(&[package], Some(contract::WORLD)).unwrap();
     let functions = |item: &WorldItem| {
         let WorldItem::Interface { id, .. } = item else { panic!("the contract has interfaces only") };
         let interface = &resolve.interfaces[*id];
         let functions: BTreeSet<String> = interface.functions.keys().cloned().collect();
         (interface.name.clone().unwrap(), functions)
     };
-    let world = &resolve.worlds[world];
-    for (name, expected) in world.imports.values().map(functions) {
-        let offered = contract::offered(&name).unwrap_or_else(|| panic!("{name} is not offered"));
-        assert_eq!(
-            offered.iter().map(|function| (*function).to_owned()).collect::<BTreeSet<_>>(),
-            expected,
-            "{name}"
-        );
+    for known in World::ALL {
+        let world = &resolve.worlds[resolve.select_world(&[package], Some(known.name())).unwrap()];
+        for (name, expected) in world.imports.values().map(functions) {
+            let offered = contract::offered(&name).unwrap_or_else(|| panic!("{name} is not offered"));
+            let offered = offered.iter().map(|function| (*function).to_owned());
+            assert_eq!(offered.collect::<BTreeSet<_>>(), expected, "{name}");
+        }
+        let exports: BTreeMap<String, BTreeSet<String>> = world.exports.values().map(functions).collect();
+        let expected = [contract::CONFIGURATION, known.answers()];
+        let expected =
+            expected.map(|(interface, function)| (interface.to_owned(), [function.to_owned()].into()));
+        assert_eq!(exports, expected.into(), "{}", known.name());
     }
-    let exports: BTreeSet<String> = world.exports.values().map(functions).map(|(name, _)| name).collect();
-    assert_eq!(exports, contract::EXPORTS.map(str::to_owned).into());
     assert_eq!(
         resolve.packages[package].name.to_string(),
         format!("{}@{}", contract::PACKAGE, contract::VERSION)

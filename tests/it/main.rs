@@ -4,9 +4,15 @@ mod authors;
 mod components;
 mod contract;
 mod crash;
+mod documents;
 mod hostile;
+mod quotes;
+mod races;
+mod redemptions;
 mod refunds;
 mod run;
+#[path = "../story.rs"]
+mod story;
 mod support;
 mod tidy;
 mod town;

@@ -5,7 +5,10 @@
 
 mod baskets;
 mod cases;
+mod redemptions;
 mod scenarios;
+#[path = "../story.rs"]
+mod story;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -14,7 +17,7 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = [cases::trials(), scenarios::trials(), baskets::trials()];
+    let trials = [cases::trials(), scenarios::trials(), redemptions::trials(), baskets::trials()];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect::<Vec<Trial>>()).exit_code()
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn compile(component: &[u8], parameters: &str) -> std::result::Result
     )]
     let start = Instant::now();
     let report = inspect(component)?;
-    let configured = configure(component, parameters)?;
+    let configured = configure(component, report.world, parameters)?;
     let snapshot = configured.snapshot.as_deref();
     let code = engine().and_then(|engine| engine.precompile_component(snapshot.unwrap_or(component)));
     let code = code.map_err(|error| not_compiled(&error))?;

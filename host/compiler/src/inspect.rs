@@ -44,12 +44,12 @@ pub(crate) fn inspect(component: &[u8]) -> Result<Report, Refusal> {
     let counts = count(component)?;
     let mut validator = Validator::new_with_features(config::FEATURES);
     let types = validator.validate_all(component).map_err(|error| invalid(&error))?;
-    let names = names::check(component, &types)?;
+    let (world, imports) = names::check(component, &types)?;
     Ok(Report {
-        world: names.world,
-        imports: names.imports,
-        facts: names.facts,
-        logs: names.logs,
+        world,
+        imports: imports.names,
+        facts: imports.facts,
+        logs: imports.logs,
         description: counts.description,
         component_bytes: bytes(component.len()),
         functions: counts.functions,

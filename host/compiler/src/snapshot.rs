@@ -11,11 +11,11 @@ use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use jifen_engine::bindings::EarningPolicyIndices;
+use jifen_engine::exports::Exports;
 use jifen_engine::fault::fault;
 use jifen_engine::host::{AskedInConfigure, Host, linker};
 use jifen_engine::words::clean;
-use jifen_engine::{Refusal, config, limits};
+use jifen_engine::{Refusal, World, config, limits};
 use wasmtime::component::{Component, Instance, Lift, WasmList};
 use wasmtime::{Engine, Error, OptLevel, Result, Store};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
@@ -31,19 +31,23 @@ pub(crate) struct Configured {
     pub(crate) fuel: u64,
 }
 
-/// Runs `configure`, and takes a snapshot if that is possible.
+/// Runs `configure` of a policy of a world, and takes a snapshot if that is possible.
 ///
 /// # Errors
 ///
 /// If the component does not keep the contract, or refuses its parameters, or fails in `configure`.
-pub(crate) fn configure(component: &[u8], parameters: &str) -> std::result::Result<Configured, Refusal> {
+pub(crate) fn configure(
+    component: &[u8],
+    world: World,
+    parameters: &str,
+) -> std::result::Result<Configured, Refusal> {
     let engine = engine().map_err(|error| not_compiled(&error))?;
     let wizer = wizer();
     let Some((context, instrumented)) = quietly(|| wizer.instrument_component(component)) else {
-        let running = Running::start(&engine, component, parameters)?;
+        let running = Running::start(&engine, component, world, parameters)?;
         return Ok(Configured { snapshot: None, fuel: running.fuel });
     };
-    let mut running = Running::start(&engine, &instrumented, parameters)?;
+    let mut running = Running::start(&engine, &instrumented, world, parameters)?;
     let snapshot = quietly(|| running.read_out(&wizer, &context));
     Ok(Configured { snapshot, fuel: running.fuel })
 }
@@ -81,15 +85,20 @@ struct Running {
 }
 
 impl Running {
-    fn start(engine: &Engine, component: &[u8], parameters: &str) -> std::result::Result<Self, Refusal> {
+    fn start(
+        engine: &Engine,
+        component: &[u8],
+        world: World,
+        parameters: &str,
+    ) -> std::result::Result<Self, Refusal> {
         let component = Component::new(engine, component).map_err(|error| not_compiled(&error))?;
         let linked = linker(engine).and_then(|linker| linker.instantiate_pre(&component));
         let linked = linked.map_err(|error| wrong_types(&error))?;
         let mut store = store(engine);
         let instance = linked.instantiate(&mut store).map_err(|error| failed(&error))?;
-        let indices = EarningPolicyIndices::new(&linked).map_err(|error| wrong_types(&error))?;
-        let policy = indices.load(&mut store, &instance).map_err(|error| wrong_types(&error))?;
-        let configured = policy.jifen_policy_configuration().call_configure(&mut store, parameters);
+        let exports = Exports::find(&component, world).map_err(|error| wrong_types(&error))?;
+        exports.check_types(&mut store, &instance).map_err(|error| wrong_types(&error))?;
+        let configured = exports.configure(&mut store, &instance, parameters);
         match configured.map_err(|error| failed(&error))? {
             Ok(()) => Ok(Self { fuel: used(&store), store, instance }),
             Err(message) => {

@@ -1,12 +1,13 @@
 //! What a policy answered, checked before it means anything. The contract cannot say how many awards, points or bytes
-//! are too many; here is where that is said.
+//! are too many, or what points can be worth; here is where that is said.
 
 use jifen_loyalty::day::Day;
+use jifen_loyalty::event::AMOUNT_MINOR_MAX;
 use jifen_loyalty::id::UnitId;
 use jifen_loyalty::points::Points;
-use jifen_loyalty::proposal::{self, Fault};
+use jifen_loyalty::proposal::{self, Fault, Quote};
 
-use crate::bindings::{Award, Proposal};
+use crate::bindings::{Answer, Award, Offer, Proposal};
 use crate::fault::bytes;
 use crate::limits;
 use crate::words::clean;
@@ -59,6 +60,57 @@ impl Question {
         let spendable = Day::FIRST <= from && from.max(self.today) <= until && until <= Day::LAST;
         if spendable { Ok(()) } else { Err(Fault::NeverSpendable { from, until }) }
     }
+}
+
+/// What an offer is held against: what there is to pay, 0 for an item.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) payable_minor: u64,
+}
+
+impl Terms {
+    pub(crate) fn check(self, answer: Answer) -> Result<Quote, Fault> {
+        match answer {
+            Answer::Offered(offer) => self.check_offer(offer).map(Quote::Offered),
+            Answer::Declined(reason) => check_reason(reason).map(Quote::Declined),
+        }
+    }
+
+    /// No points at all are allowed here: that nothing is taken is for the host to see.
+    fn check_offer(self, offer: Offer) -> Result<proposal::Offer, Fault> {
+        Ok(proposal::Offer {
+            points: check_points(offer.points)?,
+            cash_minor: check_cash(offer.cash_minor)?,
+            worth_minor: self.check_worth(offer.worth_minor)?,
+            benefit: check_reason(offer.benefit)?,
+            restrictions: check_restrictions(offer.restrictions)?,
+        })
+    }
+
+    fn check_worth(self, worth_minor: u64) -> Result<u64, Fault> {
+        let Self { payable_minor } = self;
+        if worth_minor <= payable_minor {
+            Ok(worth_minor)
+        } else {
+            Err(Fault::WorthOutOfRange { worth_minor, payable_minor })
+        }
+    }
+}
+
+fn check_cash(cash_minor: u64) -> Result<u64, Fault> {
+    if cash_minor <= AMOUNT_MINOR_MAX {
+        return Ok(cash_minor);
+    }
+    let why = format!("cash-minor is {cash_minor}; at most {AMOUNT_MINOR_MAX} is allowed");
+    Err(Fault::AnswerUnreadable { why })
+}
+
+fn check_restrictions(restrictions: Vec<String>) -> Result<Vec<String>, Fault> {
+    if restrictions.len() <= limits::RESTRICTIONS_MAX {
+        return restrictions.into_iter().map(check_reason).collect();
+    }
+    let limit = bytes(limits::RESTRICTIONS_MAX);
+    Err(Fault::TooManyRestrictions { restrictions: bytes(restrictions.len()), limit })
 }
 
 fn check_points(points: u64) -> Result<Points, Fault> {

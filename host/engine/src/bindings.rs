@@ -1,28 +1,33 @@
 //! The contract in Rust: what wasmtime generates from `wit/`, and the conversions from and to the domain's types.
 //!
 //! An event goes to every deployment of the program, so its Rust side is built once and borrows what the event owns:
-//! [`Occasion`] and what hangs on it are written out here, because generated types would copy each string. Their shape
-//! is checked against the component's when it is called, and the component's against `wit/` when it is loaded.
+//! [`Occasion`], [`Purpose`] and what hangs on them are written out here, because generated types would copy each
+//! string. Their shape is checked against the component's when it is configured, and when it is called.
 
 use jifen_loyalty::day::BusinessDay;
 use jifen_loyalty::{event, proposal};
 use wasmtime::component::{ComponentType, Lower};
 
 mod generated {
+    // One world of all that the host runs, so that there is one type for each of the contract's and one linker.
     wasmtime::component::bindgen!({
         path: "../../wit",
-        world: "earning-policy",
+        inline: "
+            package jifen:host;
+            world policies {
+                include jifen:policy/earning-policy@0.1.0;
+                include jifen:policy/redemption-policy@0.1.0;
+            }
+        ",
+        world: "jifen:host/policies",
         imports: { default: trappable },
     });
 }
 
-pub use generated::EarningPolicyIndices;
 pub(crate) use generated::exports::jifen::policy::earning::Proposal;
+pub(crate) use generated::exports::jifen::policy::redemption::{Answer, Offer};
 pub(crate) use generated::jifen::policy::types::{Award, Day, LunarDate, Recipient, Tender, TenderKind};
 pub(crate) use generated::jifen::policy::{awards, balance, membership, purchases};
-
-/// The interface of the call that matters, as a component names it.
-pub(crate) const EARNING: &str = "jifen:policy/earning@0.1.0";
 
 /// The `occasion` of `earning.wit`.
 #[derive(ComponentType, Lower)]
@@ -32,6 +37,16 @@ pub(crate) enum Occasion<'e> {
     Registration,
     #[component(name = "purchase")]
     Purchase(Purchase<'e>),
+}
+
+/// The `purpose` of `redemption.wit`.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum Purpose<'e> {
+    #[component(name = "item")]
+    Item((&'e str, u64)),
+    #[component(name = "bill")]
+    Bill(Purchase<'e>),
 }
 
 /// The `purchase` of `types.wit`.
@@ -65,14 +80,29 @@ impl<'e> Occasion<'e> {
     pub(crate) fn new(occasion: &'e event::Occasion, merchant_category: &'e str) -> Self {
         match occasion {
             event::Occasion::Registration(_) => Self::Registration,
-            event::Occasion::Purchase(purchase) => Self::Purchase(Purchase {
-                merchant_category,
-                currency: &purchase.currency,
-                lines: purchase.lines.iter().map(Line::from).collect(),
-                freight_minor: purchase.freight_minor,
-                discount_minor: purchase.discount_minor,
-                tenders: purchase.tenders.iter().map(Tender::from).collect(),
-            }),
+            event::Occasion::Purchase(purchase) => Self::Purchase(Purchase::new(purchase, merchant_category)),
+        }
+    }
+}
+
+impl<'e> Purpose<'e> {
+    pub(crate) fn new(purpose: &'e event::Purpose, merchant_category: &'e str) -> Self {
+        match purpose {
+            event::Purpose::Item { item, quantity } => Self::Item((item, *quantity)),
+            event::Purpose::Bill(bill) => Self::Bill(Purchase::new(bill, merchant_category)),
+        }
+    }
+}
+
+impl<'e> Purchase<'e> {
+    fn new(purchase: &'e event::Purchase, merchant_category: &'e str) -> Self {
+        Self {
+            merchant_category,
+            currency: &purchase.currency,
+            lines: purchase.lines.iter().map(Line::from).collect(),
+            freight_minor: purchase.freight_minor,
+            discount_minor: purchase.discount_minor,
+            tenders: purchase.tenders.iter().map(Tender::from).collect(),
         }
     }
 }

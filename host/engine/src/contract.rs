@@ -1,5 +1,7 @@
 //! The names of the contract, as components spell them. A test holds them against `wit/`.
 
+use serde::{Deserialize, Serialize};
+
 /// The package of the contract.
 pub const PACKAGE: &str = "jifen:policy";
 /// Its version.
@@ -20,10 +22,45 @@ pub const LOG: (&str, &[&str]) = ("log", &["write"]);
 /// The interface that has types only, and needs no answer.
 pub const TYPES: &str = "types";
 
-/// The world of policies that this host evaluates, and the interfaces it exports.
-pub const WORLD: &str = "earning-policy";
-/// See [`WORLD`].
-pub const EXPORTS: [&str; 2] = ["configuration", "earning"];
+/// The interface through which every policy takes its parameters, with its function.
+pub const CONFIGURATION: (&str, &str) = ("configuration", "configure");
+
+/// A world of policies that this host runs: what a policy is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum World {
+    /// Which points something that happened earns.
+    #[serde(rename = "earning-policy")]
+    Earning,
+    /// What points buy.
+    #[serde(rename = "redemption-policy")]
+    Redemption,
+}
+
+impl World {
+    /// Every world.
+    pub const ALL: [Self; 2] = [Self::Earning, Self::Redemption];
+
+    /// Returns its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Earning => "earning-policy",
+            Self::Redemption => "redemption-policy",
+        }
+    }
+
+    /// Returns the interface in which a policy of it answers, with its function. No other world exports it.
+    pub const fn answers(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Earning => ("earning", "evaluate"),
+            Self::Redemption => ("redemption", "quote"),
+        }
+    }
+
+    /// Returns the interfaces that a policy of it exports.
+    pub const fn exports(self) -> [&'static str; 2] {
+        [CONFIGURATION.0, self.answers().0]
+    }
+}
 
 /// Returns the functions that an interface offers; `None` if it is none of the surroundings.
 pub fn offered(interface: &str) -> Option<&'static [&'static str]> {

@@ -9,11 +9,12 @@
 //! child under limits, because compiling is where an upload can hurt; what the child made is sealed, cached and loaded.
 //!
 //! **Invariants:** an instance evaluates one event · a guest reaches nothing but facts and a log · fuel decides, never
-//! the clock · code that is not sealed is not loaded · whatever a policy does, [`Policy::evaluate`] returns.
+//! the clock · code that is not sealed is not loaded · whatever a policy does, [`Policy::evaluate`] and
+//! [`Policy::quote`] return.
 
-pub mod bindings;
 pub mod config;
 pub mod contract;
+pub mod exports;
 pub mod fault;
 pub mod host;
 pub mod limits;
@@ -23,12 +24,14 @@ pub mod sealed;
 pub mod words;
 
 mod answer;
+mod bindings;
 mod child;
 mod policy;
 mod store;
 
 pub use child::CompileError;
-pub use policy::{Engine, Evaluation, Policy, Prepared};
+pub use contract::World;
+pub use policy::{Engine, Evaluation, Policy, Prepared, PreparedRequest};
 pub use refusal::Refusal;
 pub use sealed::Report;
 pub use store::{PolicyError, PolicyStore};

@@ -92,9 +92,11 @@ pub const QUESTIONS_MAX: usize = 100;
 pub const ANSWER_BYTES_MAX: usize = MEMORY_BYTES_MAX;
 /// Awards of one proposal: one for each line of the largest basket.
 pub const AWARDS_MAX: usize = LINES_MAX;
-/// Points of one award.
+/// Points of one award or offer.
 pub const AWARD_POINTS_MAX: u64 = Points::MAX.get();
-/// Bytes of a reason or a unit: a code that names words elsewhere.
+/// Restrictions of one offer. A member has to read them.
+pub const RESTRICTIONS_MAX: usize = 16;
+/// Bytes of a reason, a benefit, a restriction or a unit: a code that names words elsewhere.
 pub const CODE_BYTES_MAX: usize = 64;
 /// Bytes of log text that an evaluation leaves. What follows is dropped.
 pub const LOG_BYTES_MAX: usize = 1_000;

@@ -2,7 +2,7 @@
 //!
 //! A [`Policy`] is compiled code whose imports are resolved and whose exports are checked. It is immutable and shared;
 //! what an evaluation uses lives in a `Store` of its own, taken from a pool and given back. What is the same for all
-//! deployments is converted once an event, in [`Prepared`].
+//! deployments is converted once an event, in [`Prepared`] and [`PreparedRequest`].
 
 use std::sync::Arc;
 use std::{fmt, thread};
@@ -11,12 +11,14 @@ use jifen_loyalty::day::BusinessDay;
 use jifen_loyalty::event;
 use jifen_loyalty::facts::{Answer, Facts};
 use jifen_loyalty::points::Points;
-use jifen_loyalty::proposal::{Fault, Proposal};
-use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre, Linker};
+use jifen_loyalty::proposal::{Fault, Proposal, Quote};
+use wasmtime::component::{Component, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower};
 use wasmtime::{PoolConcurrencyLimitError, Result, Store};
 
-use crate::answer::Question;
-use crate::bindings::{self, Day, EarningPolicyIndices, Occasion};
+use crate::answer::{Question, Terms};
+use crate::bindings::{Day, Occasion, Purpose};
+use crate::contract::World;
+use crate::exports::Exports;
 use crate::fault::fault;
 use crate::host::{Host, linker};
 use crate::sealed::Report;
@@ -32,16 +34,10 @@ pub struct Engine {
 /// A policy, configured and loaded.
 pub struct Policy {
     instance: InstancePre<Host>,
-    evaluate: ComponentExportIndex,
-    /// Where no snapshot could be taken: what configures each fresh instance.
-    configure: Option<Configure>,
+    exports: Exports,
+    /// Where no snapshot could be taken: what each fresh instance is configured with.
+    parameters: Option<String>,
     report: Report,
-}
-
-/// What configures a fresh instance.
-struct Configure {
-    indices: EarningPolicyIndices,
-    parameters: String,
 }
 
 /// An event as the contract has it, for every deployment that it concerns.
@@ -51,11 +47,19 @@ pub struct Prepared<'e> {
     question: Question,
 }
 
+/// A wish to use points as the contract has it.
+pub struct PreparedRequest<'e> {
+    purpose: Purpose<'e>,
+    today: Day,
+    wanted: Option<u64>,
+    terms: Terms,
+}
+
 /// What an evaluation left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evaluation {
+pub struct Evaluation<T = Proposal> {
     /// The policy's answer, or how it failed to give one.
-    pub outcome: Result<Proposal, Fault>,
+    pub outcome: Result<T, Fault>,
     /// The fuel it used, the same on every machine.
     pub fuel_used: u64,
     /// The questions it asked, in that order, each once, with what it was told.
@@ -121,13 +125,14 @@ impl Policy {
         parameters: &str,
     ) -> Result<Self> {
         let instance = engine.linker.instantiate_pre(component)?;
-        let indices = EarningPolicyIndices::new(&instance)?;
-        let earning = component.get_export_index(None, bindings::EARNING);
-        let evaluate = earning.and_then(|earning| component.get_export_index(Some(&earning), "evaluate"));
-        let evaluate = evaluate.expect("the world was checked, and it exports evaluate");
-        let configure =
-            (!report.snapshotted).then(|| Configure { indices, parameters: parameters.to_owned() });
-        Ok(Self { instance, evaluate, configure, report })
+        let exports = Exports::find(component, report.world)?;
+        let parameters = (!report.snapshotted).then(|| parameters.to_owned());
+        Ok(Self { instance, exports, parameters, report })
+    }
+
+    /// Returns what it is asked: to evaluate events, or to quote requests.
+    pub fn world(&self) -> World {
+        self.report.world
     }
 
     /// Returns what the compiler found out about the policy.
@@ -141,13 +146,37 @@ impl Policy {
     }
 
     /// Evaluates one event in a fresh instance. `points_so_far` is what earlier lanes granted in the deployment's unit.
+    ///
+    /// Asked of a policy of another world than [`World::Earning`], this is [`Fault::AnswerUnreadable`].
     pub fn evaluate(&self, event: &Prepared<'_>, points_so_far: Points, facts: Facts) -> Evaluation {
+        let question = (&event.occasion, event.today, points_so_far.get());
+        self.ask(question, facts, |answer| event.question.check(answer))
+    }
+
+    /// Quotes one request in a fresh instance.
+    ///
+    /// Asked of a policy of another world than [`World::Redemption`], this is [`Fault::AnswerUnreadable`].
+    pub fn quote(&self, request: &PreparedRequest<'_>, facts: Facts) -> Evaluation<Quote> {
+        let question = (&request.purpose, request.today, request.wanted);
+        self.ask(question, facts, |answer| request.terms.check(answer))
+    }
+
+    fn ask<Q, A, T>(
+        &self,
+        question: Q,
+        facts: Facts,
+        check: impl FnOnce(A) -> Result<T, Fault>,
+    ) -> Evaluation<T>
+    where
+        Q: ComponentNamedList + Lower,
+        A: Lift + 'static,
+    {
         let mut store = self.store();
-        let outcome = self.call(&mut store, event, points_so_far, facts);
+        let outcome = self.call(&mut store, question, facts);
         let fuel_used = limits::EVALUATION_FUEL_MAX.saturating_sub(store.get_fuel().unwrap_or(0));
         let (asked, log) = store.into_data().into_asked_and_log();
         let outcome = match outcome {
-            Ok(answer) => event.question.check(answer),
+            Ok(answer) => check(answer),
             Err(error) => Err(fault(&error, limits::EVALUATION_FUEL_MAX)),
         };
         Evaluation { outcome, fuel_used, asked, log }
@@ -161,23 +190,25 @@ impl Policy {
         store
     }
 
-    fn call(
-        &self,
-        store: &mut Store<Host>,
-        event: &Prepared<'_>,
-        points_so_far: Points,
-        facts: Facts,
-    ) -> Result<bindings::Proposal> {
+    fn call<Q, A>(&self, store: &mut Store<Host>, question: Q, facts: Facts) -> Result<A>
+    where
+        Q: ComponentNamedList + Lower,
+        A: Lift + 'static,
+    {
         store.set_fuel(limits::EVALUATION_FUEL_MAX)?;
         let instance = self.instantiate(store)?;
-        if let Some(configure) = &self.configure {
-            configure.run(store, &instance)?;
+        if let Some(parameters) = &self.parameters {
+            self.configure(store, &instance, parameters)?;
             store.set_fuel(limits::EVALUATION_FUEL_MAX)?;
         }
         store.data_mut().configured(facts);
-        let evaluate = instance.get_typed_func(&mut *store, self.evaluate)?;
-        let (answer,) = evaluate.call(store, (&event.occasion, event.today, points_so_far.get()))?;
-        Ok(answer)
+        self.exports.ask(store, &instance, question)
+    }
+
+    fn configure(&self, store: &mut Store<Host>, instance: &Instance, parameters: &str) -> Result<()> {
+        store.set_fuel(limits::CONFIGURE_FUEL_MAX)?;
+        let configured = self.exports.configure(store, instance, parameters)?;
+        configured.map_err(wasmtime::Error::msg)
     }
 
     /// Takes a slot. When all are taken, one is free again within microseconds: waiting is shorter than any queue.
@@ -188,15 +219,6 @@ impl Policy {
                 instance => return instance,
             }
         }
-    }
-}
-
-impl Configure {
-    fn run(&self, store: &mut Store<Host>, instance: &Instance) -> Result<()> {
-        store.set_fuel(limits::CONFIGURE_FUEL_MAX)?;
-        let policy = self.indices.load(&mut *store, instance)?;
-        let configured = policy.jifen_policy_configuration().call_configure(store, &self.parameters)?;
-        configured.map_err(wasmtime::Error::msg)
     }
 }
 
@@ -212,6 +234,25 @@ impl<'e> Prepared<'e> {
     }
 }
 
+impl<'e> PreparedRequest<'e> {
+    /// Converts a request. `merchant_category` is the business of its merchant; `None` wants as many points as the rule
+    /// allows.
+    pub fn new(
+        purpose: &'e event::Purpose,
+        wanted: Option<Points>,
+        merchant_category: &'e str,
+        today: &BusinessDay,
+    ) -> Self {
+        let payable_minor = match purpose {
+            event::Purpose::Item { .. } => 0,
+            event::Purpose::Bill(bill) => bill.payable_minor(),
+        };
+        let purpose = Purpose::new(purpose, merchant_category);
+        let wanted = wanted.map(Points::get);
+        Self { purpose, today: Day::from(today), wanted, terms: Terms { payable_minor } }
+    }
+}
+
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policy").field("report", &self.report).finish_non_exhaustive()
@@ -221,5 +262,11 @@ impl fmt::Debug for Policy {
 impl fmt::Debug for Prepared<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared").field("question", &self.question).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PreparedRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedRequest").field("terms", &self.terms).finish_non_exhaustive()
     }
 }

@@ -61,6 +61,14 @@ pub enum Refusal {
         /// What this component exports.
         found: String,
     },
+    /// Several worlds of the contract.
+    #[error(
+        "exports {found}; a component is one policy: export one of them, and build another for the other"
+    )]
+    SeveralWorlds {
+        /// What this component exports of them.
+        found: String,
+    },
     /// The right names, with other types.
     #[error("does not keep the contract: {why}; build it against the host's wit/")]
     WrongTypes {
@@ -109,7 +117,7 @@ pub enum Refusal {
         message: String,
     },
     /// Facts belong to a member, and there is none yet.
-    #[error("asks for facts in configure, which runs once for all members; ask in evaluate")]
+    #[error("asks for facts in configure, which runs once for all members; ask in evaluate or quote")]
     FactsInConfigure,
     /// It failed to take its parameters.
     #[error("failed in configure: it {fault}")]
@@ -143,6 +151,7 @@ impl Refusal {
             Self::ForeignImport { .. } => "foreign-import",
             Self::WrongVersion { .. } => "wrong-version",
             Self::NoWorld { .. } => "no-world",
+            Self::SeveralWorlds { .. } => "several-worlds",
             Self::WrongTypes { .. } => "wrong-types",
             Self::StartFunction => "start-function",
             Self::NestedComponent => "nested-component",

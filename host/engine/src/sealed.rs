@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::config::CODE_VERSION;
+use crate::contract::World;
 use crate::policy::{Engine, Policy};
 
 const MAGIC: &[u8] = b"jifen-policy-1\n";
@@ -25,8 +26,8 @@ const MAC_BYTES: usize = 32;
 /// What the compiler found out about a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// The world it exports, such as `earning-policy`.
-    pub world: String,
+    /// The world it exports.
+    pub world: World,
     /// The interfaces it imports, with their versions.
     pub imports: Vec<String>,
     /// The facts it can ask, such as `purchases.lifetime-count`, in alphabetical order.

@@ -17,8 +17,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jifen_ledger::{Ledger, Needs, OrderQuery, Query, Sqlite};
-use jifen_loyalty::{Entry, MemberId, facts::first_day_of_window};
+use jifen_ledger::{Ledger, MemberQuery, Needs, OrderQuery, Query, Sqlite};
+use jifen_loyalty::{Entry, facts::first_day_of_window};
 
 use self::synthetic::Purchases;
 
@@ -91,19 +91,22 @@ fn commit_one_at_a_time(ledger: &dyn Ledger, caller: usize) {
 
 fn read(ledger: &dyn Ledger, entries: &[Entry]) -> Result<(), Box<dyn std::error::Error>> {
     let keys: Vec<_> = entries.iter().map(|entry| (&*entry.event.source, &*entry.event.id)).collect();
-    let mut members: Vec<(&MemberId, i32)> = entries
+    let mut members: Vec<MemberQuery<'_>> = entries
         .iter()
-        .filter_map(|entry| Some((&entry.member.as_ref()?.id, first_day_of_window(entry.day))))
+        .filter_map(|entry| {
+            let (id, first_day) = (&entry.member.as_ref()?.id, first_day_of_window(entry.day));
+            Some(MemberQuery { id, first_day, lots: false })
+        })
         .collect();
-    members.sort();
-    members.dedup_by_key(|(member, _)| *member);
+    members.sort_by_key(|asked| (asked.id, asked.first_day));
+    members.dedup_by_key(|asked| asked.id);
     let needs = Needs { purchases_by_day: true, granted_by_day: true, lots: true };
     let orders: Vec<_> = entries
         .iter()
         .filter_map(|entry| Some(OrderQuery { number: entry.event.order()?, whole: false, key: None }))
         .collect();
     let snapshot =
-        ledger.read(&Query { keys: &keys, members: &members, needs, budgets: &[], orders: &orders })?;
+        ledger.read(&Query { keys: &keys, members: &members, needs, orders: &orders, ..Query::default() })?;
     assert!(snapshot.known.iter().all(Option::is_none));
     Ok(())
 }

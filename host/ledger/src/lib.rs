@@ -29,12 +29,15 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId};
+use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, RedemptionId};
 
 pub use error::{LedgerError, Total};
 pub use memory::Memory;
 pub use report::{Balance, Logged, Move, StatementLine};
-pub use snapshot::{Known, Needs, Order, OrderQuery, Purchased, Query, Snapshot};
+pub use snapshot::{
+    Known, MemberQuery, Needs, Order, OrderQuery, Purchased, Query, RedeemedPart, Redemption,
+    RedemptionQuery, Snapshot,
+};
 pub use sqlite::Sqlite;
 
 /// A SHA-256.
@@ -48,8 +51,8 @@ pub trait Ledger: Send + Sync {
     /// Applies entries in their order, in one durable transaction, up to the first that no longer holds.
     ///
     /// Of each entry is checked, before anything of it is written and with the entries before it applied: its
-    /// `(source, id)` is new; its members are at the versions it names; its order has as many entries as it names; its
-    /// budgets hold. The entries from the first conflict on are untouched.
+    /// `(source, id)` is new; its members are at the versions it names; its order has as many entries as it names, and its
+    /// uses of points as many steps; its budgets and stocks hold. The entries from the first conflict on are untouched.
     ///
     /// # Errors
     ///
@@ -96,6 +99,11 @@ pub trait Ledger: Send + Sync {
     /// Returns the events that happened to a member or gave the member points, by business time, the latest last.
     fn statement(&self, member: &MemberId) -> Result<Vec<StatementLine>, LedgerError>;
 
+    /// Returns members for whom time did something by an instant that no entry says yet: who has something left of a lot that
+    /// can no longer be spent then, or points that are held no longer. In the order of their names, up to `limit` behind
+    /// `after`.
+    fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError>;
+
     /// Returns how many entries there are: the place of the last.
     fn length(&self) -> Result<u64, LedgerError>;
 
@@ -133,6 +141,22 @@ pub enum Conflict {
         expected: u64,
         /// The entries now.
         found: u64,
+    },
+    /// A use of points has moved on since the snapshot.
+    StaleRedemption {
+        /// Which.
+        name: RedemptionId,
+        /// The steps that the decision was made on.
+        expected: u64,
+        /// The steps now.
+        found: u64,
+    },
+    /// There is no longer enough of an item.
+    Stock {
+        /// Whose stock.
+        deployment: DeploymentId,
+        /// Which item.
+        item: String,
     },
     /// A budget no longer allows what was granted, or would now allow more.
     Budget {

@@ -3,20 +3,21 @@
 //! This is what tests take as the truth, so it is plain before all else: nothing is stored but the entries, and every
 //! answer is worked out from all of them. It gets slower with every entry, and it is gone when it is closed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jifen_loyalty::clawback::Debt;
-use jifen_loyalty::entry::BudgetDraw;
-use jifen_loyalty::lot::Issuer;
-use jifen_loyalty::member::Profile;
-use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, UnitId};
+use jifen_loyalty::entry::{Begins, BudgetDraw, PartMove, StockKey, StockTaken};
+use jifen_loyalty::lot::{Issuer, LotId};
+use jifen_loyalty::member::{Hold, Profile};
+use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, RedemptionId, UnitId};
 
 use crate::entry::{check, spend_minor, touched};
 use crate::report::{Tally, moves};
 use crate::{
-    Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, Needs, Order, OrderQuery,
-    Purchased, Query, Release, Snapshot, StatementLine, Total,
+    Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery, Needs, Order,
+    OrderQuery, Purchased, Query, RedeemedPart, Redemption, RedemptionQuery, Release, Snapshot,
+    StatementLine, Total,
 };
 
 /// A ledger in memory.
@@ -47,13 +48,18 @@ impl Ledger for Memory {
         let order = |asked: &OrderQuery<'_>| {
             if asked.is_idle(&known) { Order::default() } else { log.order(asked.number, asked.whole) }
         };
+        let redemption = |asked: &RedemptionQuery<'_>| {
+            if asked.is_idle(&known) { Redemption::default() } else { log.redemption(asked.name) }
+        };
+        let member = |MemberQuery { id, first_day, lots }: &MemberQuery<'_>| {
+            log.member(id, *first_day, Needs { lots: query.needs.lots || *lots, ..query.needs })
+        };
+        let stock = query.stock.iter().map(|(deployment, item, day)| log.taken(deployment, item, *day));
         Ok(Snapshot {
             orders: query.orders.iter().map(order).collect(),
-            members: query
-                .members
-                .iter()
-                .map(|(id, first_day)| log.member(id, *first_day, query.needs))
-                .collect(),
+            redemptions: query.redemptions.iter().map(redemption).collect(),
+            members: query.members.iter().map(member).collect(),
+            stock: stock.collect(),
             budgets_used: query.budgets.iter().map(|id| (id.clone(), log.used(id))).collect(),
             known,
         })
@@ -116,6 +122,13 @@ impl Ledger for Memory {
         Ok(self.state().log.statement(member))
     }
 
+    fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
+        let log = &self.state().log;
+        let members: BTreeSet<_> = log.0.iter().flat_map(touched).collect();
+        let due = members.into_iter().filter(|member| after.is_none_or(|after| *member > after));
+        Ok(due.filter(|member| log.is_due(member, at)).take(limit).cloned().collect())
+    }
+
     fn length(&self) -> Result<u64, LedgerError> {
         Ok(number(self.state().log.0.len()))
     }
@@ -156,6 +169,20 @@ impl Log {
                 return Ok(Some(Conflict::StaleOrder { expected: claim.entries, found }));
             }
         }
+        for step in &entry.redemptions {
+            let found = self.steps(&step.name);
+            if step.steps != found {
+                let (name, expected) = (step.name.clone(), step.steps);
+                return Ok(Some(Conflict::StaleRedemption { name, expected, found }));
+            }
+        }
+        for draw in &entry.stock {
+            let StockKey { deployment, item, day, .. } = &draw.key;
+            if !draw.holds(self.taken(deployment, item, *day)) {
+                let (deployment, item) = (deployment.clone(), item.clone());
+                return Ok(Some(Conflict::Stock { deployment, item }));
+            }
+        }
         for (n, draw) in entry.budgets.iter().enumerate() {
             let used = self.used(&draw.deployment).plus(drawn(&entry.budgets[..n], &draw.deployment));
             if !draw.holds(used) {
@@ -192,7 +219,77 @@ impl Log {
     fn profile(&self, member: &MemberId) -> Profile {
         let own = self.0.iter().filter_map(|entry| entry.member.as_ref()).rfind(|moved| moved.id == *member);
         let profile = own.map(|moved| moved.profile.clone()).unwrap_or_default();
-        Profile { indebted: !self.debts(member, None).is_empty(), ..profile }
+        let (indebted, holding) =
+            (!self.debts(member, None).is_empty(), !self.holds(member, None).is_empty());
+        Profile { indebted, holding, ..profile }
+    }
+
+    fn steps(&self, name: &RedemptionId) -> u64 {
+        number(self.0.iter().flat_map(|entry| &entry.redemptions).filter(|step| step.name == *name).count())
+    }
+
+    /// Returns what of a member's points is held; with an instant, by events up to then.
+    fn holds(&self, member: &MemberId, at: Option<Instant>) -> Vec<Hold> {
+        let mut holder = Member::default();
+        let entries = self.0.iter().filter(|entry| at.is_none_or(|at| entry.event.time <= at));
+        entries
+            .flat_map(|entry| &entry.redemptions)
+            .filter(|step| step.member == *member)
+            .for_each(|step| holder.step(step));
+        holder.holds
+    }
+
+    fn redemption(&self, name: &RedemptionId) -> Redemption {
+        let mut found = Redemption { steps: self.steps(name), ..Redemption::default() };
+        let mut parts = Vec::<PartMove>::new();
+        for (place, entry) in self.numbered() {
+            for step in entry.redemptions.iter().filter(|step| step.name == *name) {
+                if let Some(Begins { until, stock }) = &step.begins {
+                    found.request = Some(logged((place, entry)));
+                    found.until = Some(*until);
+                    found.stock.clone_from(stock);
+                    let all = Needs { lots: true, ..Needs::default() };
+                    found.owner = Some((step.member.clone(), self.member(&step.member, i32::MAX, all)));
+                }
+                for moved in &step.parts {
+                    match parts.iter_mut().find(|part| part.lot == moved.lot) {
+                        Some(part) => {
+                            part.released = part.released.plus(moved.released);
+                            part.captured = part.captured.plus(moved.captured);
+                            part.cancelled = part.cancelled.plus(moved.cancelled);
+                        }
+                        None => parts.push(moved.clone()),
+                    }
+                }
+            }
+        }
+        let part = |PartMove { lot, held, released, captured, cancelled, .. }: PartMove| {
+            Some(RedeemedPart { lot: self.lot(&lot)?, held, released, captured, cancelled })
+        };
+        found.parts = parts.into_iter().filter_map(part).collect();
+        found
+    }
+
+    /// Returns how many of an item are taken, in all and on a day.
+    fn taken(&self, deployment: &DeploymentId, item: &str, day: i32) -> StockTaken {
+        let mut taken = StockTaken::default();
+        let mut count = |key: &StockKey, add: fn(u64, u64) -> u64| {
+            if key.deployment == *deployment && key.item == item {
+                taken.total = add(taken.total, key.quantity);
+                taken.on_day = if key.day == day { add(taken.on_day, key.quantity) } else { taken.on_day };
+            }
+        };
+        for entry in &self.0 {
+            entry.stock.iter().for_each(|draw| count(&draw.key, u64::saturating_add));
+            entry.restocked.iter().for_each(|key| count(key, u64::saturating_sub));
+        }
+        taken
+    }
+
+    /// Returns a lot as it is now.
+    fn lot(&self, id: &LotId) -> Option<Lot> {
+        let new = self.0.iter().flat_map(|entry| &entry.lots).find(|new| new.lot.id == *id)?;
+        Some(self.now(&new.lot, None))
     }
 
     fn used(&self, deployment: &DeploymentId) -> Points {
@@ -238,6 +335,10 @@ impl Log {
                 let all = Needs { lots: true, ..Needs::default() };
                 order.owners.insert(owner.clone(), self.member(owner, i32::MAX, all));
             }
+            let tenders = entry.event.purchase().into_iter().flat_map(|purchase| &purchase.tenders);
+            for name in tenders.filter_map(|tender| tender.redemption.as_ref()) {
+                order.redemptions.insert(name.clone(), self.redemption(name));
+            }
             let before = self.before(seq, &moved.id);
             order.purchases.push(Purchased { seq, member: moved.id.clone(), lots, before });
         }
@@ -258,8 +359,9 @@ impl Log {
     fn now(&self, lot: &Lot, at: Option<Instant>) -> Lot {
         let mut lot = lot.clone();
         let entries = self.0.iter().filter(|entry| at.is_none_or(|at| entry.event.time <= at));
-        for moved in entries.flat_map(|entry| &entry.taken).filter(|moved| moved.lot == lot.id) {
-            lot.remaining = lot.remaining.less(moved.taken);
+        for moved in entries.flat_map(|entry| &entry.moved).filter(|moved| moved.lot == lot.id) {
+            lot.remaining = lot.remaining.moved(moved.remaining);
+            lot.expired = lot.expired.moved(moved.expired);
             lot.reversed = lot.reversed.plus(moved.reversed);
         }
         lot
@@ -271,6 +373,7 @@ impl Log {
         let own = |entry: &&Entry| entry.member.as_ref().is_some_and(|moved| moved.id == *member);
         let purchases = self.0.iter().filter(own).filter(|entry| entry.day >= first_day);
         found.debts = self.debts(member, None);
+        found.holds = self.holds(member, None);
         for (entry, spend_minor) in purchases.filter_map(|entry| Some((entry, spend_minor(entry)?))) {
             if needs.purchases_by_day {
                 let total = found.purchases_by_day.entry(entry.day).or_default();
@@ -282,11 +385,17 @@ impl Log {
             if needs.granted_by_day && lot.day >= first_day {
                 found.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default().add(&lot);
             }
-            if (needs.lots || found.profile.indebted) && !lot.remaining.is_zero() {
+            let wanted = needs.lots || found.profile.indebted || found.profile.holding;
+            if wanted && (!lot.remaining.is_zero() || found.holds_of(&lot.id)) {
                 found.lots.push(lot);
             }
         }
         found
+    }
+
+    fn is_due(&self, member: &MemberId, at: Instant) -> bool {
+        let over = |lot: &Lot| lot.expires_at <= at && !lot.remaining.is_zero();
+        self.lots(member).iter().any(over) || self.holds(member, None).iter().any(|hold| hold.until <= at)
     }
 
     /// Returns the lots of a member as they are now, by business day, then by name.
@@ -303,7 +412,14 @@ impl Log {
         for entry in self.0.iter().filter(|entry| entry.event.time <= at) {
             for new in entry.lots.iter().filter(|new| member.is_none_or(|member| *member == new.member)) {
                 let lot = self.now(&new.lot, Some(at));
-                tallies.entry(&new.member).or_default().add(&new.member, &lot, at)?;
+                let tally = tallies.entry(&new.member).or_default();
+                tally.add(&new.member, &lot, at)?;
+                for hold in self.holds(&new.member, Some(at)) {
+                    let parts = hold.parts.iter().filter(|(held, _)| *held == lot.id);
+                    for (_, points) in parts {
+                        tally.hold(&new.member, &lot, (*points, hold.until), at)?;
+                    }
+                }
             }
             for moved in
                 entry.debts.iter().filter(|moved| member.is_none_or(|member| *member == moved.member))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::lot::Standing;
-use jifen_loyalty::posting::{Kind, parse_debt};
+use jifen_loyalty::posting::{Kind, parse_debt, parse_held};
 use jifen_loyalty::{Instant, Lot, MemberId, Points, Posting, UnitId};
 
 use crate::{Digest, LedgerError, Total};
@@ -37,6 +37,8 @@ pub struct Balance {
     pub available: Points,
     /// What is awarded but not yet available.
     pub pending: Points,
+    /// What is set aside for redemptions.
+    pub held: Points,
     /// What is owed, now: for points that were spent before what earned them was returned.
     pub debt: Points,
 }
@@ -72,6 +74,8 @@ pub struct Move {
     pub unit: UnitId,
     /// What the member's lots gained.
     pub points: i64,
+    /// What is set aside more.
+    pub held: i64,
     /// What the member owes less; negative for more.
     pub debt: i64,
 }
@@ -80,20 +84,23 @@ pub struct Move {
 pub(crate) fn moves(postings: &[Posting], member: &MemberId) -> Vec<Move> {
     let own = format!("member/{member}");
     let owes = |account: &str| parse_debt(account).is_some_and(|(_, debtor)| debtor == *member);
+    let holds = |account: &str| parse_held(account).is_some_and(|(_, holder)| holder == *member);
     let mut moves = Vec::<Move>::new();
     for posting in postings.iter().filter(|posting| posting.kind != Kind::Award) {
-        let (points, debt) = match &*posting.account {
-            account if account == own => (posting.points, 0),
-            account if owes(account) => (0, posting.points),
+        let (points, held, debt) = match &*posting.account {
+            account if account == own => (posting.points, 0, 0),
+            account if holds(account) => (0, posting.points, 0),
+            account if owes(account) => (0, 0, posting.points),
             _ => continue,
         };
         let same = |other: &&mut Move| other.kind == posting.kind && other.unit == posting.unit;
         match moves.iter_mut().find(same) {
             Some(other) => {
                 other.points = other.points.saturating_add(points);
+                other.held = other.held.saturating_add(held);
                 other.debt = other.debt.saturating_add(debt);
             }
-            None => moves.push(Move { kind: posting.kind, unit: posting.unit.clone(), points, debt }),
+            None => moves.push(Move { kind: posting.kind, unit: posting.unit.clone(), points, held, debt }),
         }
     }
     moves
@@ -107,6 +114,7 @@ pub(crate) struct Tally(BTreeMap<UnitId, Sums>);
 struct Sums {
     available: u64,
     pending: u64,
+    held: u64,
     debt: u64,
 }
 
@@ -119,9 +127,21 @@ impl Tally {
             Standing::Pending => &mut sums.pending,
             Standing::Expired => return Ok(()),
         };
-        let total = sum.checked_add(lot.remaining.get()).filter(|total| *total <= Points::MAX.get());
-        *sum = total.ok_or_else(|| LedgerError::Overflow { total: Total::Balance(member.clone()) })?;
-        Ok(())
+        grow(sum, lot.remaining, member)
+    }
+
+    /// Adds what of a lot is set aside until an instant. From then on it is what the lot is.
+    pub(crate) fn hold(
+        &mut self,
+        member: &MemberId,
+        lot: &Lot,
+        (points, until): (Points, Instant),
+        at: Instant,
+    ) -> Result<(), LedgerError> {
+        if until <= at {
+            return self.add(member, &Lot { remaining: points, ..lot.clone() }, at);
+        }
+        grow(&mut self.0.entry(lot.unit.clone()).or_default().held, points, member)
     }
 
     /// Adds what is owed.
@@ -135,7 +155,14 @@ impl Tally {
         for (unit, sums) in std::mem::take(&mut self.0) {
             let points = |sum| Points::new(sum).expect("sums are kept within bounds");
             let (available, pending) = (points(sums.available), points(sums.pending));
-            each(Balance { member: member.clone(), unit, available, pending, debt: points(sums.debt) });
+            let (held, debt) = (points(sums.held), points(sums.debt));
+            each(Balance { member: member.clone(), unit, available, pending, held, debt });
         }
     }
+}
+
+fn grow(sum: &mut u64, by: Points, member: &MemberId) -> Result<(), LedgerError> {
+    let total = sum.checked_add(by.get()).filter(|total| *total <= Points::MAX.get());
+    *sum = total.ok_or_else(|| LedgerError::Overflow { total: Total::Balance(member.clone()) })?;
+    Ok(())
 }

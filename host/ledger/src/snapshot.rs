@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jifen_loyalty::{DeploymentId, Lot, Member, MemberId, Points};
+use jifen_loyalty::entry::{StockKey, StockTaken};
+use jifen_loyalty::{DeploymentId, Instant, Lot, Member, MemberId, Points, RedemptionId};
 
 use crate::{Digest, Logged};
 
@@ -11,14 +12,38 @@ use crate::{Digest, Logged};
 pub struct Query<'a> {
     /// The `(source, id)` of events that may be in the ledger already.
     pub keys: &'a [(&'a str, &'a str)],
-    /// Members, each with the first business day that is needed of them.
-    pub members: &'a [(&'a MemberId, i32)],
+    /// Members.
+    pub members: &'a [MemberQuery<'a>],
     /// What is needed of each member.
     pub needs: Needs,
     /// Deployments whose budget may be drawn on.
     pub budgets: &'a [DeploymentId],
     /// Orders that events complete or return.
     pub orders: &'a [OrderQuery<'a>],
+    /// Uses of points that events begin, move on or pay with.
+    pub redemptions: &'a [RedemptionQuery<'a>],
+    /// Items of limited stock, each with its deployment and a business day.
+    pub stock: &'a [(&'a DeploymentId, &'a str, i32)],
+}
+
+/// What is asked of a member.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberQuery<'a> {
+    /// Who.
+    pub id: &'a MemberId,
+    /// The first business day that is needed.
+    pub first_day: i32,
+    /// Whether the lots are needed, even if [`Query::needs`] does not say so.
+    pub lots: bool,
+}
+
+/// What is asked of a use of points.
+#[derive(Clone, Copy, Debug)]
+pub struct RedemptionQuery<'a> {
+    /// Its name.
+    pub name: &'a RedemptionId,
+    /// The place among [`Query::keys`] of the event that names it: of an event that the ledger knows, nothing is read.
+    pub key: usize,
 }
 
 /// What is asked of an order.
@@ -35,8 +60,19 @@ pub struct OrderQuery<'a> {
 impl OrderQuery<'_> {
     /// Returns whether the event that asks is known, so that nobody needs the answer.
     pub(crate) fn is_idle(&self, known: &[Option<Known>]) -> bool {
-        self.key.and_then(|key| known.get(key)).is_some_and(Option::is_some)
+        self.key.is_some_and(|key| is_known(known, key))
     }
+}
+
+impl RedemptionQuery<'_> {
+    /// Returns whether the event that asks is known, so that nobody needs the answer.
+    pub(crate) fn is_idle(&self, known: &[Option<Known>]) -> bool {
+        is_known(known, self.key)
+    }
+}
+
+fn is_known(known: &[Option<Known>], key: usize) -> bool {
+    known.get(key).is_some_and(Option::is_some)
 }
 
 /// What is needed of members beyond their version and profile. What is not asked for is left empty.
@@ -61,6 +97,10 @@ pub struct Snapshot {
     pub budgets_used: BTreeMap<DeploymentId, Points>,
     /// What the ledger has of each order, in the order of the query.
     pub orders: Vec<Order>,
+    /// What the ledger has of each use of points, in the order of the query.
+    pub redemptions: Vec<Redemption>,
+    /// How many are taken of each item, in the order of the query.
+    pub stock: Vec<StockTaken>,
 }
 
 /// What the ledger has of an order.
@@ -72,6 +112,52 @@ pub struct Order {
     pub purchases: Vec<Purchased>,
     /// Whoever has a lot of it, and whoever bought it, with all their lots, as of now; if all was asked for.
     pub owners: BTreeMap<MemberId, Member>,
+    /// Uses of points that its purchases were paid with, if all was asked for.
+    pub redemptions: BTreeMap<RedemptionId, Redemption>,
+}
+
+/// What the ledger has of a use of points. The default is one that it does not know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redemption {
+    /// How many steps it has had.
+    pub steps: u64,
+    /// The entry that began it.
+    pub request: Option<Logged>,
+    /// The first instant at which what it holds is free again.
+    pub until: Option<Instant>,
+    /// What it took from a stock.
+    pub stock: Option<StockKey>,
+    /// The points, by lot, in the order in which they were taken.
+    pub parts: Vec<RedeemedPart>,
+    /// Whose points they are, with all their lots.
+    pub owner: Option<(MemberId, Member)>,
+}
+
+/// Points of one lot in a use of points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedeemedPart {
+    /// The lot, as it is now.
+    pub lot: Lot,
+    /// How many were set aside.
+    pub held: Points,
+    /// How many of those are free again.
+    pub released: Points,
+    /// How many of those are used.
+    pub captured: Points,
+    /// How many of those are no longer, whether they came back or not.
+    pub cancelled: Points,
+}
+
+impl RedeemedPart {
+    /// Returns how many are set aside still.
+    pub const fn open(&self) -> Points {
+        self.held.less(self.released).less(self.captured)
+    }
+
+    /// Returns how many are used still.
+    pub const fn used(&self) -> Points {
+        self.captured.less(self.cancelled)
+    }
 }
 
 /// A purchase in the ledger.

@@ -24,6 +24,7 @@ mod file;
 mod log;
 mod member;
 mod readers;
+mod redemption;
 mod rows;
 mod store;
 #[cfg(test)]
@@ -122,6 +123,10 @@ impl Ledger for Sqlite {
 
     fn statement(&self, member: &MemberId) -> Result<Vec<StatementLine>, LedgerError> {
         self.readers.read(|connection| Ok(member::statement(connection, member)?))
+    }
+
+    fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
+        self.readers.read(|connection| Ok(member::due(connection, at, after, limit)?))
     }
 
     fn length(&self) -> Result<u64, LedgerError> {

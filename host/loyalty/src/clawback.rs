@@ -75,11 +75,22 @@ pub struct Reach {
     pub issuer: Issuer,
     /// What is left of it.
     pub had: Points,
+    /// What of it has lapsed. Nobody has spent that, so it counts as there where its own award goes down.
+    pub lapsed: Points,
 }
 
 impl From<&Lot> for Reach {
     fn from(lot: &Lot) -> Self {
-        Self { lot: lot.id.clone(), unit: lot.unit.clone(), issuer: lot.issuer.clone(), had: lot.remaining }
+        let Lot { id, unit, issuer, remaining, .. } = lot;
+        let (lot, unit, issuer) = (id.clone(), unit.clone(), issuer.clone());
+        Self { lot, unit, issuer, had: *remaining, lapsed: Points::ZERO }
+    }
+}
+
+impl Reach {
+    /// Returns a lot of the very award that goes down.
+    fn own(lot: &Lot) -> Self {
+        Self { lapsed: lot.expired, ..Self::from(lot) }
     }
 }
 
@@ -90,6 +101,23 @@ pub struct Taken {
     pub from: Reach,
     /// How many came out.
     pub points: Points,
+}
+
+impl Taken {
+    /// Takes from a lot what it can give of what is wanted.
+    pub fn of(from: &Reach, wanted: Points) -> Self {
+        Self { from: from.clone(), points: from.had.plus(from.lapsed).min(wanted) }
+    }
+
+    /// Returns how many came out of what had lapsed.
+    pub fn lapsed(&self) -> Points {
+        self.points.less(self.from.had)
+    }
+
+    /// Returns how many came out of what was left.
+    pub fn left(&self) -> Points {
+        self.points.min(self.from.had)
+    }
 }
 
 /// Returns the lots that a claw-back may take from, in the order in which it does. `own` are the lots of the order and
@@ -105,7 +133,7 @@ pub fn within_reach<'l>(
         own.partition(|lot| lot.standing(at) == Standing::Pending);
     pending.sort_by_key(|lot| lot.spending_order());
     if mode == Clawback::OnlyPending {
-        return pending.into_iter().map(Reach::from).collect();
+        return pending.into_iter().map(Reach::own).collect();
     }
     others.sort_by_key(|lot| lot.spending_order());
     pending.append(&mut others);
@@ -113,7 +141,7 @@ pub fn within_reach<'l>(
     let usable = |lot: &&Lot| lot.unit == *unit && lot.standing(at) == Standing::Available;
     let mut rest: Vec<_> = all.filter(usable).filter(is_other).collect();
     rest.sort_by_key(|lot| lot.spending_order());
-    pending.into_iter().chain(rest).map(Reach::from).collect()
+    pending.into_iter().map(Reach::own).chain(rest.into_iter().map(Reach::from)).collect()
 }
 
 impl Reversal {
@@ -122,10 +150,10 @@ impl Reversal {
         let mut wanted = of.granted;
         let mut taken = Vec::new();
         for from in reach {
-            let points = from.had.min(wanted);
-            wanted = wanted.less(points);
-            if !points.is_zero() {
-                taken.push(Taken { from, points });
+            let part = Taken::of(&from, wanted);
+            wanted = wanted.less(part.points);
+            if !part.points.is_zero() {
+                taken.push(part);
             }
         }
         let (debt, forgiven) =
@@ -142,6 +170,9 @@ impl Reversal {
     pub fn post(&self, postings: &mut Postings) {
         let Level { to, unit, issuer, .. } = &self.of;
         for taken in &self.taken {
+            // What had lapsed is taken back instead.
+            postings.lot(Kind::Expiry, to, unit, &taken.from.lot, gain(taken.lapsed()));
+            postings.issuer(Kind::Expiry, &taken.from.issuer, unit, loss(taken.lapsed()));
             postings.lot(Kind::Clawback, to, unit, &taken.from.lot, loss(taken.points));
             postings.issuer(Kind::Clawback, &taken.from.issuer, unit, gain(taken.points));
         }
@@ -184,11 +215,11 @@ impl Repayment {
         for debt in debts {
             let mut owed = debt.points;
             for from in reach.iter_mut().filter(|from| from.unit == debt.unit) {
-                let points = from.had.min(owed);
-                if !points.is_zero() {
-                    repayments.push(Self { debt: debt.clone(), taken: Taken { from: from.clone(), points } });
-                    owed = owed.less(points);
-                    from.had = from.had.less(points);
+                let taken = Taken::of(from, owed);
+                if !taken.points.is_zero() {
+                    owed = owed.less(taken.points);
+                    from.had = from.had.less(taken.points);
+                    repayments.push(Self { debt: debt.clone(), taken });
                 }
             }
         }

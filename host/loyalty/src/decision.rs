@@ -103,6 +103,7 @@ impl Granted {
             points: self.granted,
             remaining: self.granted,
             reversed: Points::ZERO,
+            expired: Points::ZERO,
             available_at: self.available_at,
             expires_at: self.expires_at,
         }
@@ -329,12 +330,12 @@ impl Terms<'_> {
         let impossible = Fault::NeverSpendable { from: first, until: until.unwrap_or(first) };
         let Some(first_date) = date_of(first) else { return Err(impossible) };
         let available_at = if first == today { self.happening.time } else { zone.start_of(first_date) };
-        let last_date = match until {
+        let expires_at = match until {
             Some(until) if until < first => return Err(impossible),
-            Some(until) => Some(date_of(until).ok_or(impossible)?),
-            None => self.program.unit_of(deployment).expiry.last_day(first_date),
+            Some(until) => zone.start_of(next_day(date_of(until).ok_or(impossible)?)),
+            None => self.program.unit_of(deployment).expires_at(first_date, zone),
         };
-        Ok((available_at, last_date.map_or(Instant::NEVER, |last| zone.start_of(next_day(last)))))
+        Ok((available_at, expires_at))
     }
 }
 

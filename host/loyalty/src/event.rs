@@ -7,7 +7,10 @@ mod raw;
 #[cfg(test)]
 mod tests;
 
-use crate::id::{MemberId, MerchantId};
+use chrono::NaiveDate;
+
+use crate::id::{MemberId, MerchantId, RedemptionId};
+use crate::points::Points;
 use crate::time::Instant;
 
 /// Bytes that one event may have.
@@ -43,6 +46,10 @@ pub enum Body {
     Happening(Happening),
     /// Something bought is returned.
     Refund(Refund),
+    /// Points are used, step by step.
+    Redemption(Redemption),
+    /// A business day is over.
+    Close(Close),
 }
 
 /// Something that happened to a member, for which rules award points.
@@ -131,6 +138,8 @@ pub struct Refund {
     /// What of the freight is given back, in minor units; `None` for all that remains of it if all lines come back, and
     /// for nothing of it otherwise.
     pub freight_minor: Option<u64>,
+    /// Who caused it: terms of what was paid in points may differ by it.
+    pub cause: Cause,
 }
 
 /// What comes back of the lines of an article.
@@ -160,8 +169,94 @@ pub enum TenderKind {
 pub struct Tender {
     /// How.
     pub kind: TenderKind,
+    /// The use of points, where it was one and has a name.
+    pub redemption: Option<RedemptionId>,
     /// How much, in minor units.
     pub amount_minor: u64,
+}
+
+/// A step of a use of points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redemption {
+    /// Its name, the same in every step.
+    pub name: RedemptionId,
+    /// The step.
+    pub step: Step,
+}
+
+/// A step of a use of points. Where it names no points, it is for all there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The member wants to use points: they are quoted and held.
+    Requested(Request),
+    /// Held points are used; what is not used is let go.
+    Captured(Option<Points>),
+    /// Held points are let go.
+    Voided(Option<Points>),
+    /// Used points come back.
+    Cancelled(Option<Points>, Cause),
+}
+
+/// A business day that is over: its midnight work is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The day.
+    pub day: NaiveDate,
+    /// Whose work; `None` for everybody's.
+    pub member: Option<MemberId>,
+}
+
+/// What a member wants to use points for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who.
+    pub member: MemberId,
+    /// Where.
+    pub merchant: MerchantId,
+    /// What for.
+    pub purpose: Purpose,
+    /// How many points the member wants to use; `None` leaves it to the rule.
+    pub wanted: Option<Points>,
+}
+
+/// What points are used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// An item of the merchant's catalogue.
+    Item {
+        /// Which.
+        item: String,
+        /// How many.
+        quantity: u64,
+    },
+    /// Part of a bill, which has no order yet and is not paid.
+    Bill(Purchase),
+}
+
+/// Who caused that something comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The member changed their mind.
+    #[default]
+    Member,
+    /// The merchant could not deliver.
+    Merchant,
+    /// The carrier did not carry.
+    Carrier,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 3] = [Self::Member, Self::Merchant, Self::Carrier];
+
+    /// Returns the word for it in events and program files.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Merchant => "merchant",
+            Self::Carrier => "carrier",
+        }
+    }
 }
 
 /// Why an event cannot be taken: the field, what is wrong there, and what would be right.
@@ -185,7 +280,7 @@ impl Event {
     pub fn happening(&self) -> Option<&Happening> {
         match &self.body {
             Body::Happening(happening) => Some(happening),
-            Body::Refund(_) => None,
+            Body::Refund(_) | Body::Redemption(_) | Body::Close(_) => None,
         }
     }
 
@@ -201,8 +296,43 @@ impl Event {
     pub fn order(&self) -> Option<&str> {
         match &self.body {
             Body::Refund(refund) => Some(&refund.order),
-            Body::Happening(_) => self.purchase().map(|purchase| &*purchase.order),
+            Body::Happening(_) | Body::Redemption(_) | Body::Close(_) => {
+                self.purchase().map(|purchase| &*purchase.order)
+            }
         }
+    }
+
+    /// Returns the use of points of which it is a step.
+    pub fn redemption(&self) -> Option<&Redemption> {
+        match &self.body {
+            Body::Redemption(redemption) => Some(redemption),
+            Body::Happening(_) | Body::Refund(_) | Body::Close(_) => None,
+        }
+    }
+
+    /// Returns whose event it says it is: only what begins something says so.
+    pub fn member(&self) -> Option<&MemberId> {
+        match &self.body {
+            Body::Happening(happening) => Some(&happening.member),
+            Body::Redemption(Redemption { step: Step::Requested(request), .. }) => Some(&request.member),
+            Body::Close(close) => close.member.as_ref(),
+            Body::Redemption(_) | Body::Refund(_) => None,
+        }
+    }
+
+    /// Returns the part of this close that is one member's, as far as a day is concerned that ended at `midnight`: it
+    /// happens then, whenever the close was sent.
+    ///
+    /// # Errors
+    ///
+    /// If this is no close.
+    pub fn close_for(
+        &self,
+        member: &MemberId,
+        day: NaiveDate,
+        midnight: Instant,
+    ) -> Result<Self, InvalidEvent> {
+        raw::close_for(self, member, day, midnight)
     }
 
     /// Parses one JSON object.

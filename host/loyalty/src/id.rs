@@ -59,4 +59,11 @@ ids! {
     DeploymentId,
     /// A lane of deployments.
     LaneId,
+    /// A use of points, by the name that whoever asked for it gave it.
+    RedemptionId,
+}
+
+impl RedemptionId {
+    /// How the names of uses of points begin that happen by themselves at midnight.
+    pub const AT_CLOSE: &str = "close/";
 }

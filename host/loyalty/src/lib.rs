@@ -11,6 +11,7 @@
 //! | [`Proposal`] | what a policy asked for; a [`Fault`] where it failed to answer |
 //! | [`Decision`] | what was granted, and why not more |
 //! | [`Posting`] | one side of a balanced double entry |
+//! | [`Redeemed`] | what an event did to a use of points |
 //! | [`Lot`] | the points of one award, with their issuer, first and last instant |
 //! | [`Member`] | what the ledger keeps of a member, as of a version |
 //! | [`Receipt`] | the record of one event, from which everything can be derived again |
@@ -32,6 +33,7 @@ pub mod posting;
 pub mod program;
 pub mod proposal;
 pub mod receipt;
+pub mod redemption;
 pub mod refund;
 pub mod time;
 
@@ -40,12 +42,13 @@ pub use decision::Decision;
 pub use entry::Entry;
 pub use event::{Event, InvalidEvent};
 pub use facts::{Answer, Fact, Facts};
-pub use id::{DeploymentId, LaneId, MemberId, MerchantId, UnitId};
+pub use id::{DeploymentId, LaneId, MemberId, MerchantId, RedemptionId, UnitId};
 pub use lot::Lot;
 pub use member::Member;
 pub use points::Points;
 pub use posting::Posting;
 pub use program::Program;
-pub use proposal::{Award, Fault, Proposal, Recipient};
+pub use proposal::{Award, Fault, Offer, Proposal, Quote, Recipient};
 pub use receipt::Receipt;
+pub use redemption::Redeemed;
 pub use time::Instant;

@@ -84,6 +84,8 @@ pub struct Lot {
     pub remaining: Points,
     /// By how much a refund reduced the award, wherever the points then came from.
     pub reversed: Points,
+    /// How many have lapsed, as far as that is posted.
+    pub expired: Points,
     /// The first instant at which they can be spent.
     pub available_at: Instant,
     /// The first instant at which they no longer can; [`Instant::NEVER`] if they stay.

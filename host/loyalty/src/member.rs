@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::clawback::Debt;
-use crate::entry::{DebtMove, Entry};
+use crate::entry::{Begins, DebtMove, Entry, RedemptionMove, StockKey};
 use crate::event::Occasion;
 use crate::facts::DayTotal;
-use crate::id::{DeploymentId, MemberId};
-use crate::lot::Lot;
+use crate::id::{DeploymentId, MemberId, RedemptionId};
+use crate::lot::{Lot, LotId};
 use crate::points::Points;
+use crate::time::Instant;
 
 /// A member as of a version. The default is a member whom the ledger does not know yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,10 +22,27 @@ pub struct Member {
     pub purchases_by_day: BTreeMap<i32, DayTotal>,
     /// What each deployment granted by business day, as far back as was asked for.
     pub granted_by_day: BTreeMap<(DeploymentId, i32), DayGrant>,
-    /// Lots with something left, if they were asked for or the member owes anything.
+    /// Lots with something left or held, if they were asked for, or the member owes anything or has points held.
     pub lots: Vec<Lot>,
     /// What the member owes, ordered by unit and issuer.
     pub debts: Vec<Debt>,
+    /// What of the member's points is held, ordered by name.
+    pub holds: Vec<Hold>,
+}
+
+/// Points set aside for a redemption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The redemption.
+    pub name: RedemptionId,
+    /// How many steps it has had.
+    pub steps: u64,
+    /// The first instant at which the points are free again.
+    pub until: Instant,
+    /// What it took from a stock.
+    pub stock: Option<StockKey>,
+    /// How many points of which lot, in the order in which they were taken; none of them zero.
+    pub parts: Vec<(LotId, Points)>,
 }
 
 /// What a deployment granted a member on one business day.
@@ -64,6 +82,8 @@ pub struct Profile {
     pub last_purchase_day: i32,
     /// Whether the member owes points.
     pub indebted: bool,
+    /// Whether points of the member are held.
+    pub holding: bool,
 }
 
 impl Profile {
@@ -95,11 +115,14 @@ impl Member {
             total.count = total.count.saturating_add(1);
             total.spend_minor = total.spend_minor.saturating_add(purchase.spend_minor());
         }
-        for taken in entry.taken.iter().filter(|taken| taken.member == moved.id) {
-            let lot = self.lots.iter_mut().find(|lot| lot.id == taken.lot);
-            lot.into_iter().for_each(|lot| lot.remaining = lot.remaining.less(taken.taken));
-            let day = self.granted_by_day.entry((taken.deployment.clone(), taken.day)).or_default();
-            day.reversed = day.reversed.plus(taken.reversed);
+        for change in entry.moved.iter().filter(|change| change.member == moved.id) {
+            if let Some(lot) = self.lots.iter_mut().find(|lot| lot.id == change.lot) {
+                lot.remaining = lot.remaining.moved(change.remaining);
+                lot.reversed = lot.reversed.plus(change.reversed);
+                lot.expired = lot.expired.moved(change.expired);
+            }
+            let day = self.granted_by_day.entry((change.deployment.clone(), change.day)).or_default();
+            day.reversed = day.reversed.plus(change.reversed);
         }
         for new in entry.lots.iter().filter(|new| new.member == moved.id) {
             self.granted_by_day.entry((new.lot.deployment.clone(), new.lot.day)).or_default().add(&new.lot);
@@ -108,7 +131,41 @@ impl Member {
         for debt in entry.debts.iter().filter(|debt| debt.member == moved.id) {
             self.owe(debt);
         }
+        for step in entry.redemptions.iter().filter(|step| step.member == moved.id) {
+            self.step(step);
+        }
         self.profile.indebted = !self.debts.is_empty();
+        self.profile.holding = !self.holds.is_empty();
+    }
+
+    /// Returns whether points of a lot are held.
+    pub fn holds_of(&self, id: &LotId) -> bool {
+        self.holds.iter().flat_map(|hold| &hold.parts).any(|(lot, _)| lot == id)
+    }
+
+    /// Returns the lot of that name, if it is among those that are known.
+    pub fn lot(&self, id: &LotId) -> Option<&Lot> {
+        self.lots.iter().find(|lot| lot.id == *id)
+    }
+
+    /// Moves a use of the member's points on by one step.
+    pub fn step(&mut self, step: &RedemptionMove) {
+        let place = self.holds.partition_point(|hold| hold.name < step.name);
+        if let Some(Begins { until, stock }) = step.begins.clone() {
+            self.holds
+                .insert(place, Hold { name: step.name.clone(), steps: 0, until, stock, parts: Vec::new() });
+        }
+        let Some(hold) = self.holds.get_mut(place).filter(|hold| hold.name == step.name) else { return };
+        hold.steps = hold.steps.saturating_add(1);
+        for part in &step.parts {
+            if let Some((_, points)) = hold.parts.iter_mut().find(|(lot, _)| *lot == part.lot) {
+                *points = points.less(part.released).less(part.captured);
+            } else {
+                hold.parts.push((part.lot.clone(), part.held));
+            }
+        }
+        hold.parts.retain(|(_, points)| !points.is_zero());
+        self.holds.retain(|hold| !hold.parts.is_empty());
     }
 
     fn owe(&mut self, moved: &DebtMove) {

@@ -40,6 +40,11 @@ impl Points {
         Self(self.0.saturating_add(more.0))
     }
 
+    /// Returns what there is after a gain, or after a loss, which leaves at least nothing.
+    pub const fn moved(self, by: i64) -> Self {
+        if by < 0 { self.less(Self(by.unsigned_abs())) } else { self.plus(Self(by.unsigned_abs())) }
+    }
+
     /// Returns whether there are none.
     pub const fn is_zero(self) -> bool {
         self.0 == 0

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::id::{MemberId, UnitId};
+use crate::id::{MemberId, MerchantId, RedemptionId, UnitId};
 use crate::lot::{Issuer, LotId};
 use crate::points::Points;
 
@@ -12,13 +12,14 @@ use crate::points::Points;
 pub struct Posting {
     /// What the movement is.
     pub kind: Kind,
-    /// The account: `member/…`, `platform`, `merchant/…`, or `debt/` with issuer and member.
+    /// The account: `member/…`, `platform`, `merchant/…`, `debt/` with issuer and member, `held/` with redemption and
+    /// member, or `claim/` with issuer and the merchant who took the points.
     pub account: String,
     /// Of which unit.
     pub unit: UnitId,
     /// What it gains; negative for what it loses.
     pub points: i64,
-    /// The lot that gains or loses; `None` on every other side.
+    /// The lot that gains or loses, or whose points are held; `None` on every other side.
     pub lot: Option<LotId>,
 }
 
@@ -31,11 +32,30 @@ pub enum Kind {
     Clawback,
     /// Points pay what is owed for points that had been spent before they were taken back.
     Repayment,
+    /// Points are set aside for a redemption.
+    Hold,
+    /// Points that were set aside are free again.
+    Release,
+    /// Points are used. Whoever took them has a claim on their issuer.
+    Redemption,
+    /// Points that were used come back.
+    Return,
+    /// Points lapse: nobody owes them any more.
+    Expiry,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Award, Self::Clawback, Self::Repayment];
+    pub const ALL: [Self; 8] = [
+        Self::Award,
+        Self::Clawback,
+        Self::Repayment,
+        Self::Hold,
+        Self::Release,
+        Self::Redemption,
+        Self::Return,
+        Self::Expiry,
+    ];
 
     /// Returns the word that stands on receipts and in the ledger.
     pub const fn code(self) -> &'static str {
@@ -43,6 +63,11 @@ impl Kind {
             Self::Award => "award",
             Self::Clawback => "clawback",
             Self::Repayment => "repayment",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Redemption => "redemption",
+            Self::Return => "return",
+            Self::Expiry => "expiry",
         }
     }
 
@@ -77,7 +102,32 @@ impl Postings {
 
     /// Moves what a member owes an issuer: negative where the member owes more.
     pub fn debt(&mut self, kind: Kind, member: &MemberId, issuer: &Issuer, unit: &UnitId, points: i64) {
-        self.other(kind, debt_account(issuer, member), unit, points);
+        self.other(kind, of_issuer("debt", issuer, member.as_str()), unit, points);
+    }
+
+    /// Moves points of a lot that are held: positive into the hold, negative out of it.
+    pub fn held(
+        &mut self,
+        kind: Kind,
+        holder: (&RedemptionId, &MemberId),
+        unit: &UnitId,
+        lot: &LotId,
+        points: i64,
+    ) {
+        let (redemption, member) = holder;
+        let account = format!("held/{}/{member}", escaped(redemption.as_str()));
+        self.0.push(Posting { kind, account, unit: unit.clone(), points, lot: Some(lot.clone()) });
+    }
+
+    /// Moves what an issuer owes the merchant who took its points.
+    pub fn claim(&mut self, kind: Kind, issuer: &Issuer, acceptor: &MerchantId, unit: &UnitId, points: i64) {
+        self.other(kind, of_issuer("claim", issuer, acceptor.as_str()), unit, points);
+    }
+
+    /// Lets points of a lot lapse: nobody owes them any more.
+    pub fn lapse(&mut self, member: &MemberId, issuer: &Issuer, unit: &UnitId, lot: &LotId, points: Points) {
+        self.lot(Kind::Expiry, member, unit, lot, loss(points));
+        self.issuer(Kind::Expiry, issuer, unit, gain(points));
     }
 
     fn other(&mut self, kind: Kind, account: String, unit: &UnitId, points: i64) {
@@ -102,27 +152,48 @@ impl Postings {
     }
 }
 
-/// Returns the account of what a member owes an issuer: `debt/platform/ann`, `debt/merchant/store-330/ann`. A slash in a
-/// merchant's name is written `%2F` and a percent sign `%25`, so that what follows the issuer is the member.
-fn debt_account(issuer: &Issuer, member: &MemberId) -> String {
+/// Returns an account between an issuer and someone: `debt/platform/ann`, `claim/merchant/store-330/store-7`.
+fn of_issuer(kind: &str, issuer: &Issuer, other: &str) -> String {
     match issuer {
-        Issuer::Platform => format!("debt/platform/{member}"),
-        Issuer::Merchant(merchant) => {
-            let merchant = merchant.as_str().replace('%', "%25").replace('/', "%2F");
-            format!("debt/merchant/{merchant}/{member}")
-        }
+        Issuer::Platform => format!("{kind}/platform/{other}"),
+        Issuer::Merchant(merchant) => format!("{kind}/merchant/{}/{other}", escaped(merchant.as_str())),
     }
+}
+
+/// Returns a name without slashes, so that what follows it in an account is the next name: a slash is written `%2F` and
+/// a percent sign `%25`.
+fn escaped(name: &str) -> String {
+    name.replace('%', "%25").replace('/', "%2F")
+}
+
+fn unescaped(name: &str) -> String {
+    name.replace("%2F", "/").replace("%25", "%")
 }
 
 /// Reads the account of a debt: the issuer, and the member who owes.
 pub fn parse_debt(account: &str) -> Option<(Issuer, MemberId)> {
-    let debt = account.strip_prefix("debt/")?;
-    if let Some(member) = debt.strip_prefix("platform/") {
-        return Some((Issuer::Platform, member.into()));
+    between(account, "debt/").map(|(issuer, member)| (issuer, member.into()))
+}
+
+/// Reads the account of a claim: the issuer who owes, and the merchant who took the points.
+pub fn parse_claim(account: &str) -> Option<(Issuer, MerchantId)> {
+    between(account, "claim/").map(|(issuer, acceptor)| (issuer, acceptor.into()))
+}
+
+/// Reads the account of a hold: the redemption, and the member whose points are held.
+pub fn parse_held(account: &str) -> Option<(RedemptionId, MemberId)> {
+    let (redemption, member) = account.strip_prefix("held/")?.split_once('/')?;
+    Some((unescaped(redemption).into(), member.into()))
+}
+
+/// Reads an account between an issuer and someone.
+fn between<'a>(account: &'a str, kind: &str) -> Option<(Issuer, &'a str)> {
+    let rest = account.strip_prefix(kind)?;
+    if let Some(other) = rest.strip_prefix("platform/") {
+        return Some((Issuer::Platform, other));
     }
-    let (merchant, member) = debt.strip_prefix("merchant/")?.split_once('/')?;
-    let merchant = merchant.replace("%2F", "/").replace("%25", "%");
-    Some((Issuer::Merchant(merchant.into()), member.into()))
+    let (merchant, other) = rest.strip_prefix("merchant/")?.split_once('/')?;
+    Some((Issuer::Merchant(unescaped(merchant).into()), other))
 }
 
 /// Returns points as what an account gains.

@@ -5,6 +5,7 @@
 
 mod expiry;
 mod raw;
+mod redemption;
 #[cfg(test)]
 mod tests;
 
@@ -15,13 +16,14 @@ use chrono::NaiveDate;
 use rules_guest::calendar::{Calendar, Day};
 
 pub use self::expiry::{Expiry, Period};
+pub use self::redemption::{AtClose, Covers, RedemptionDeployment, Stock};
 use crate::clawback::Clawback;
 use crate::day::BusinessDay;
-use crate::event::{Happening, InvalidEvent, Occasion};
+use crate::event::{Happening, InvalidEvent, Occasion, Request};
 use crate::id::{DeploymentId, LaneId, MerchantId, UnitId};
 use crate::lot::Issuer;
 use crate::points::Points;
-use crate::time::{Instant, Zone, day_number};
+use crate::time::{Instant, Zone, day_number, next_day};
 
 /// What is deployed where.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct Program {
     pub lanes: Vec<Lane>,
     /// The deployments, in the order of the file.
     pub deployments: Vec<Deployment>,
+    /// The redemption deployments, in the order of the file: the first that offers something is taken.
+    pub redemptions: Vec<RedemptionDeployment>,
     /// What is odd without being wrong, for the operator.
     pub warnings: Vec<String>,
     merchants: HashMap<MerchantId, Merchant>,
@@ -53,6 +57,13 @@ pub struct Unit {
     pub expiry: Expiry,
     /// How far a refund goes to take points back.
     pub clawback: Clawback,
+}
+
+impl Unit {
+    /// Returns the first instant at which points can no longer be spent that are available from a day.
+    pub fn expires_at(&self, first_day: NaiveDate, zone: Zone) -> Instant {
+        self.expiry.last_day(first_day).map_or(Instant::NEVER, |last| zone.start_of(next_day(last)))
+    }
 }
 
 /// A merchant of the program.
@@ -293,20 +304,37 @@ impl Program {
     ///
     /// If the program does not know the merchant, or the calendar does not reach the day.
     pub fn situate<'p>(&'p self, happening: &'p Happening) -> Result<Situation<'p>, InvalidEvent> {
-        let (merchant, region, calendar) = match &happening.occasion {
-            Occasion::Purchase(purchase) => {
-                let merchant = self
-                    .merchants
-                    .get(&purchase.merchant)
-                    .ok_or_else(|| unknown_merchant(&purchase.merchant))?;
-                (Some(merchant), merchant.region.as_str(), merchant.calendar)
-            }
+        match &happening.occasion {
+            Occasion::Purchase(purchase) => self.situate_at(&purchase.merchant, happening.time),
             Occasion::Registration(registration) => {
                 let region = registration.region.as_deref().unwrap_or_default();
-                (None, region, self.calendar_of(region))
+                self.situate_in(None, region, self.calendar_of(region), happening.time)
             }
-        };
-        let (day, second_of_day) = self.day_of(happening.time)?;
+        }
+    }
+
+    /// Puts a wish to use points in its place.
+    ///
+    /// # Errors
+    ///
+    /// If the program does not know the merchant, or the calendar does not reach the day.
+    pub fn situate_request(&self, request: &Request, time: Instant) -> Result<Situation<'_>, InvalidEvent> {
+        self.situate_at(&request.merchant, time)
+    }
+
+    fn situate_at(&self, merchant: &MerchantId, time: Instant) -> Result<Situation<'_>, InvalidEvent> {
+        let merchant = self.merchants.get(merchant).ok_or_else(|| unknown_merchant(merchant))?;
+        self.situate_in(Some(merchant), &merchant.region, merchant.calendar, time)
+    }
+
+    fn situate_in<'p>(
+        &'p self,
+        merchant: Option<&'p Merchant>,
+        region: &'p str,
+        calendar: Option<usize>,
+        time: Instant,
+    ) -> Result<Situation<'p>, InvalidEvent> {
+        let (day, second_of_day) = self.day_of(time)?;
         let market_day = match calendar.and_then(|index| self.calendars.get(index)) {
             Some(calendar) => calendar.contains(&day).map_err(|error| out_of_range(&error))?,
             None => false,
@@ -332,7 +360,17 @@ impl Program {
 
     /// Returns the unit of a deployment.
     pub fn unit_of(&self, deployment: &Deployment) -> &Unit {
-        self.units.get(deployment.unit).expect("parse resolved it")
+        self.unit(deployment.unit)
+    }
+
+    /// Returns the unit in a place of [`Program::units`] that the parsed program names.
+    pub fn unit(&self, place: usize) -> &Unit {
+        self.units.get(place).expect("parse resolved it")
+    }
+
+    /// Returns the redemption deployment of that name.
+    pub fn redemption(&self, id: &DeploymentId) -> Option<&RedemptionDeployment> {
+        self.redemptions.iter().find(|deployment| deployment.id == *id)
     }
 }
 
@@ -365,9 +403,16 @@ impl Deployment {
 
     /// Returns who owes for what it grants in a situation in which it applies.
     pub fn issuer(&self, situation: &Situation<'_>) -> Issuer {
-        match (self.issuer, situation.merchant) {
-            (IssuerRule::MerchantOfEvent, Some(merchant)) => Issuer::Merchant(merchant.id.clone()),
-            (IssuerRule::MerchantOfEvent, None) | (IssuerRule::Platform, _) => Issuer::Platform,
+        self.issuer.at(situation.merchant.map(|merchant| &merchant.id))
+    }
+}
+
+impl IssuerRule {
+    /// Returns who owes for what is granted at a merchant.
+    pub fn at(self, merchant: Option<&MerchantId>) -> Issuer {
+        match (self, merchant) {
+            (Self::MerchantOfEvent, Some(merchant)) => Issuer::Merchant(merchant.clone()),
+            (Self::MerchantOfEvent, None) | (Self::Platform, _) => Issuer::Platform,
         }
     }
 }

@@ -40,6 +40,30 @@ pub enum Proposal {
     Declined(String),
 }
 
+/// What a member is offered for points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// What the member gives in points: at least one.
+    pub points: Points,
+    /// What the member pays beside them, in minor units.
+    pub cash_minor: u64,
+    /// What the points are worth against the bill, in minor units; 0 for an item.
+    pub worth_minor: u64,
+    /// What the member gets: a code in kebab case.
+    pub benefit: String,
+    /// What limits its use, as codes in kebab case. Empty: the same rights as for money.
+    pub restrictions: Vec<String>,
+}
+
+/// What a policy answers to whoever wants to use points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quote {
+    /// The terms.
+    Offered(Offer),
+    /// A no that the member may be told: a code in kebab case.
+    Declined(String),
+}
+
 /// How a policy failed to answer. It costs that policy its proposal, and nobody else anything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -123,6 +147,22 @@ pub enum Fault {
         /// The last day.
         until: i32,
     },
+    /// Points that are worth more than the bill.
+    #[error("proposed points worth {worth_minor} minor units against a bill of {payable_minor}")]
+    WorthOutOfRange {
+        /// What the policy said they are worth.
+        worth_minor: u64,
+        /// What the bill comes to.
+        payable_minor: u64,
+    },
+    /// More restrictions than one offer may have.
+    #[error("proposed {restrictions} restrictions; at most {limit} are allowed")]
+    TooManyRestrictions {
+        /// How many there were.
+        restrictions: u64,
+        /// How many there may be.
+        limit: u64,
+    },
     /// A question that has no answer.
     #[error("asked what has no answer: it {why}")]
     NoAnswer {
@@ -148,6 +188,8 @@ impl Fault {
             Self::UnitNotGranted { .. } => "unit-not-granted",
             Self::NoSuchLine { .. } => "no-such-line",
             Self::NeverSpendable { .. } => "never-spendable",
+            Self::WorthOutOfRange { .. } => "worth-out-of-range",
+            Self::TooManyRestrictions { .. } => "too-many-restrictions",
             Self::NoAnswer { .. } => "no-answer",
         }
     }

@@ -17,9 +17,10 @@ use crate::decision::{Decision, Granted, Usage};
 use crate::entry::NewLot;
 use crate::facts::Answer;
 use crate::id::{DeploymentId, MemberId};
-use crate::lot::LotId;
+use crate::lot::{Lot, LotId};
 use crate::points::Points;
 use crate::posting::{Kind, Posting, Postings, gain, loss};
+use crate::redemption::{Expired, Redeemed};
 use crate::time::Instant;
 
 /// The record of one event.
@@ -41,6 +42,10 @@ pub struct Receipt {
     pub decision: Decision,
     /// What the refund of a purchase came to, or refunds that had waited for this purchase.
     pub refund: Option<Refunded>,
+    /// Uses of the member's points that it begins or moves on.
+    pub redemptions: Vec<Redeemed>,
+    /// What of the member's points lapsed.
+    pub expired: Vec<Expired>,
     /// What lots paid of the member's debts.
     pub repayments: Vec<Repayment>,
 }
@@ -91,6 +96,8 @@ pub struct Evaluation {
 pub struct Inputs {
     /// The program's digest, in hexadecimal.
     pub program: String,
+    /// Whose event it is.
+    pub member: Option<MemberId>,
     /// Who had brought the member, if anyone had.
     pub referrer: Option<MemberId>,
     /// What each deployment in scope was asked and answered with.
@@ -99,6 +106,10 @@ pub struct Inputs {
     pub version: u64,
     /// What refunds came to, if it has to do with any.
     pub refund: Option<Refunded>,
+    /// Uses of the member's points that it begins or moves on.
+    pub redemptions: Vec<Redeemed>,
+    /// What of the member's points lapsed.
+    pub expired: Vec<Expired>,
     /// What lots paid of the member's debts.
     pub repayments: Vec<Repayment>,
 }
@@ -131,6 +142,7 @@ impl Receipt {
     pub fn lots(&self, at: Instant) -> Vec<NewLot> {
         let granted = (0..).zip(&self.decision.awards).filter(|(_, award)| !award.granted.is_zero());
         let mut lots: Vec<_> = granted.filter_map(|(place, award)| self.lot(place, award, at)).collect();
+        lots.extend(self.returned_lots(at));
         for reversal in self.reversals() {
             let mut left = reversal.taken_back();
             for taken in &reversal.taken {
@@ -151,10 +163,48 @@ impl Receipt {
         lots
     }
 
-    /// Adds what refunds came to that had waited for this purchase, and what they made the order earn more of.
-    pub fn refunded(&mut self, after: Option<(Refunded, Vec<Granted>)>) {
-        let Some((refunded, more)) = after else { return };
+    /// Returns the lots that used points open which can be spent for longer than those that they came from.
+    fn returned_lots(&self, at: Instant) -> Vec<NewLot> {
+        let Some(member) = &self.member else { return Vec::new() };
+        let returned = self
+            .redemptions
+            .iter()
+            .flat_map(|step| step.new_lots().map(move |(back, end)| (step, back, end)));
+        let lots = returned.zip(self.returned_names()).map(|((step, back, expires_at), id)| Lot {
+            id,
+            unit: step.unit.clone(),
+            issuer: back.issuer.clone(),
+            deployment: step.acceptance.as_ref().map_or_else(|| "".into(), |it| it.deployment.clone()),
+            day: self.day,
+            earned_at: at,
+            points: back.points,
+            remaining: back.points,
+            reversed: Points::ZERO,
+            expired: Points::ZERO,
+            available_at: at,
+            expires_at,
+        });
+        lots.map(|lot| NewLot { member: member.clone(), lot }).collect()
+    }
+
+    /// Returns the names of lots that are not awards: they come behind those.
+    fn returned_names(&self) -> impl Iterator<Item = LotId> {
+        let awards = u32::try_from(self.decision.awards.len()).unwrap_or(u32::MAX);
+        let member = self.member.clone();
+        (awards..)
+            .map_while(move |award| Some(LotId { member: member.clone()?, version: self.version, award }))
+    }
+
+    fn is_award(&self, lot: &LotId) -> bool {
+        usize::try_from(lot.award).is_ok_and(|place| place < self.decision.awards.len())
+    }
+
+    /// Adds what refunds came to that had waited for this purchase, what they made the order earn more of, and which points
+    /// that paid for it they gave back.
+    pub fn refunded(&mut self, after: Option<(Refunded, Vec<Granted>, Vec<Redeemed>)>) {
+        let Some((refunded, more, back)) = after else { return };
         self.decision.awards.extend(more);
+        self.redemptions.extend(back);
         self.refund = Some(refunded);
     }
 
@@ -169,16 +219,31 @@ impl Receipt {
         Some(NewLot { member: granted.to.clone()?, lot: granted.lot(id, self.day, at) })
     }
 
-    /// Returns the postings: each new lot gains and its issuer owes as much; then what was taken back, and what was paid.
-    pub fn postings(&self, lots: &[NewLot]) -> Vec<Posting> {
+    /// Returns the postings: each new lot gains and its issuer owes as much; then what was held, used or given back, what was
+    /// taken back, and what was paid.
+    pub fn postings(&self, lots: &[NewLot], at: Instant) -> Vec<Posting> {
         let mut postings = Postings::default();
-        for NewLot { member, lot } in lots {
+        for NewLot { member, lot } in lots.iter().filter(|new| self.is_award(&new.lot.id)) {
             postings.lot(Kind::Award, member, &lot.unit, &lot.id, gain(lot.points));
             postings.issuer(Kind::Award, &lot.issuer, &lot.unit, loss(lot.points));
         }
+        let mut names = self.returned_names();
+        for (member, step) in
+            self.member.iter().flat_map(|member| self.redemptions.iter().map(move |step| (member, step)))
+        {
+            step.post(member, at, &mut names, &mut postings);
+        }
+        for (member, Expired { unit, part }) in
+            self.member.iter().flat_map(|member| self.expired.iter().map(move |it| (member, it)))
+        {
+            postings.lapse(member, &part.issuer, unit, &part.lot, part.points);
+        }
         self.reversals().iter().for_each(|reversal| reversal.post(&mut postings));
-        let member = self.member.iter();
-        member.for_each(|member| self.repayments.iter().for_each(|paid| paid.post(member, &mut postings)));
+        for (member, paid) in
+            self.member.iter().flat_map(|member| self.repayments.iter().map(move |paid| (member, paid)))
+        {
+            paid.post(member, &mut postings);
+        }
         postings.into_vec()
     }
 }

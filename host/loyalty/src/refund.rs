@@ -10,7 +10,9 @@ mod tests;
 use rules_guest::allocate::allocated;
 
 use crate::event::{InvalidEvent, Line, Purchase, Refund, RefundLine, Tender};
+use crate::id::RedemptionId;
 use crate::points::Points;
+use crate::program::Covers;
 
 /// What remains of a purchase after refunds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +21,56 @@ pub struct Remainder<'p> {
     /// Of each line: how many are left, and what of its amount.
     lines: Vec<(u64, u64)>,
     freight_minor: u64,
+    /// What each part of the payment paid for.
+    covers: Vec<Covers>,
 }
 
 impl<'p> Remainder<'p> {
     /// Returns a purchase of which nothing was returned.
     pub fn of(purchase: &'p Purchase) -> Self {
         let lines = purchase.lines.iter().map(|line| (line.quantity, line.amount_minor)).collect();
-        Self { purchase, lines, freight_minor: purchase.freight_minor }
+        let covers = vec![Covers::Bill; purchase.tenders.len()];
+        Self { purchase, lines, freight_minor: purchase.freight_minor, covers }
+    }
+
+    /// Says what uses of points paid for. What is not said paid for the whole bill.
+    pub fn covered(&mut self, by: impl Fn(&RedemptionId) -> Option<Covers>) {
+        for (tender, covers) in self.purchase.tenders.iter().zip(&mut self.covers) {
+            if let Some(said) = tender.redemption.as_ref().and_then(&by) {
+                *covers = said;
+            }
+        }
+    }
+
+    /// Returns how many of the points that paid for a part of the bill stay used: in proportion to what remains of that
+    /// part, rounded down.
+    pub fn points_left(&self, points: Points, covers: &Covers) -> Points {
+        let nothing = self.freight_minor == 0 && self.lines.iter().all(|left| *left == (0, 0));
+        let (left, before) = self.part(covers);
+        let left = if nothing { 0 } else { share(points.get(), left, before) };
+        Points::new(left).unwrap_or(points)
+    }
+
+    /// Returns what remains of a part of the bill, and what it was, in minor units after every discount.
+    fn part(&self, covers: &Covers) -> (u64, u64) {
+        let (mut left, mut before) =
+            if covers.freight() { (self.freight_minor, self.purchase.freight_minor) } else { (0, 0) };
+        for ((line, discount), (quantity, amount_minor)) in self.discounted().zip(&self.lines) {
+            if covers.line(line) {
+                before = before.saturating_add(line.amount_minor.saturating_sub(discount));
+                let discount = share(discount, *amount_minor, line.amount_minor);
+                let remains = (*quantity, *amount_minor) != (0, 0);
+                left = left.saturating_add(if remains { amount_minor.saturating_sub(discount) } else { 0 });
+            }
+        }
+        (left, before)
+    }
+
+    /// Returns the lines, each with its share of the discount on the basket.
+    fn discounted(&self) -> impl Iterator<Item = (&Line, u64)> {
+        let amounts: Vec<u64> = self.purchase.lines.iter().map(|line| line.amount_minor).collect();
+        let discounts = allocated(self.purchase.discount_minor, &amounts).unwrap_or_default();
+        self.purchase.lines.iter().zip(discounts)
     }
 
     /// Takes a refund off.
@@ -84,16 +129,13 @@ impl<'p> Remainder<'p> {
     /// Returns the purchase of what remains, `None` if no line does. A line of which nothing is left is left out; the
     /// discount on the basket and the payment go down with what they were for, in whole minor units.
     pub fn purchase(&self) -> Option<Purchase> {
-        let before = &self.purchase.lines;
-        let amounts: Vec<u64> = before.iter().map(|line| line.amount_minor).collect();
-        let discounts = allocated(self.purchase.discount_minor, &amounts).unwrap_or_default();
         let mut remaining = Purchase {
             lines: Vec::new(),
             freight_minor: self.freight_minor,
             discount_minor: 0,
             ..self.purchase.clone()
         };
-        for ((line, discount), (quantity, amount_minor)) in before.iter().zip(discounts).zip(&self.lines) {
+        for ((line, discount), (quantity, amount_minor)) in self.discounted().zip(&self.lines) {
             if (*quantity, *amount_minor) != (0, 0) {
                 let discount = share(discount, *amount_minor, line.amount_minor);
                 remaining.discount_minor = remaining.discount_minor.saturating_add(discount);
@@ -116,14 +158,28 @@ impl<'p> Remainder<'p> {
         Points::new(share(points.get(), remaining, before)).unwrap_or(points)
     }
 
-    /// Returns the payment for what remains: each part in proportion, by largest remainder.
+    /// Returns the payment for what remains. What paid for a part of the bill goes down with that part; everything else pays
+    /// for the rest, each in proportion, by largest remainder.
     fn tenders(&self, payable_minor: u64) -> Vec<Tender> {
-        let paid: Vec<u64> = self.purchase.tenders.iter().map(|tender| tender.amount_minor).collect();
-        let whole = paid.iter().copied().fold(0, u64::saturating_add);
-        let whole = share(whole, payable_minor, self.purchase.payable_minor());
-        let shares = allocated(whole, &paid).unwrap_or_default();
-        let parts = self.purchase.tenders.iter().zip(shares);
-        parts.map(|(tender, amount_minor)| Tender { kind: tender.kind, amount_minor }).collect()
+        let (mut rest_left, mut rest_before) = (payable_minor, self.purchase.payable_minor());
+        let mut parts = Vec::new();
+        let mut paid = Vec::new();
+        for (tender, covers) in self.purchase.tenders.iter().zip(&self.covers) {
+            let part = (*covers != Covers::Bill).then(|| {
+                let (left, before) = self.part(covers);
+                share(tender.amount_minor, left, before)
+            });
+            rest_left = rest_left.saturating_sub(part.unwrap_or(0));
+            rest_before = rest_before.saturating_sub(if part.is_some() { tender.amount_minor } else { 0 });
+            parts.push(part);
+            paid.push(if part.is_some() { 0 } else { tender.amount_minor });
+        }
+        let whole = share(paid.iter().copied().fold(0, u64::saturating_add), rest_left, rest_before);
+        let shares = allocated(whole, &paid).unwrap_or_else(|_| vec![0; paid.len()]);
+        let tenders = self.purchase.tenders.iter().zip(parts.into_iter().zip(shares));
+        let left = tenders
+            .map(|(tender, (part, share))| Tender { amount_minor: part.unwrap_or(share), ..tender.clone() });
+        left.collect()
     }
 }
 

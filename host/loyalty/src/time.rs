@@ -80,6 +80,11 @@ impl Zone {
         Local { date: local.date_naive(), second_of_day: local.num_seconds_from_midnight() }
     }
 
+    /// Returns the last civil day that begins before an instant: the last on which points can be spent that end then.
+    pub fn last_day_before(self, instant: Instant) -> NaiveDate {
+        self.local(Instant(instant.0.saturating_sub(1))).date
+    }
+
     /// Returns the first instant of a civil day: midnight, or the first that exists where a clock change skips it.
     pub fn start_of(self, date: NaiveDate) -> Instant {
         let midnight = date.and_time(NaiveTime::MIN);

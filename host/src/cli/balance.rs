@@ -49,15 +49,18 @@ impl Balance {
 
     fn write(&self, out: &mut impl Write, balance: &jifen_ledger::Balance) -> io::Result<()> {
         let (member, unit) = (balance.member.as_str(), balance.unit.as_str());
-        let (available, pending, debt) = (balance.available.get(), balance.pending.get(), balance.debt.get());
+        let (available, pending) = (balance.available.get(), balance.pending.get());
+        let (held, debt) = (balance.held.get(), balance.debt.get());
         if self.json {
-            // Nothing can be held before redemptions are processed.
-            serde_json::to_writer(&mut *out, &Line { member, unit, available, pending, held: 0, debt })?;
+            serde_json::to_writer(&mut *out, &Line { member, unit, available, pending, held, debt })?;
             return out.write_all(b"\n");
         }
         write!(out, "{member:<16} {available:>12} {unit}")?;
         if pending > 0 {
             write!(out, " and {pending} pending")?;
+        }
+        if held > 0 {
+            write!(out, ", {held} held")?;
         }
         if debt > 0 {
             write!(out, ", {debt} owed")?;

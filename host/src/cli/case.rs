@@ -37,8 +37,9 @@ impl Case {
         let evaluation = self.choose(&receipt.evaluations)?;
         let event = Event::parse(&logged.event)?;
         let (program, pins) = active::program_of(&*ledger, &logged)?;
-        let happening =
-            event.happening().context("a refund is no case: take the purchase that it returns")?;
+        let happening = event
+            .happening()
+            .context("take a purchase or a registration; of a refund, the purchase that it returns")?;
         let situation = program.situate(happening)?;
         let deployed = program.deployments.iter().zip(&pins.policies);
         let (deployment, pin) = deployed

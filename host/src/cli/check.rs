@@ -66,7 +66,7 @@ impl Check {
             return Ok(ExitCode::SUCCESS);
         }
         let mut words =
-            format!("{} is a component of the world {}\n", self.component.display(), report.world);
+            format!("{} is a component of the world {}\n", self.component.display(), report.world.name());
         if let Some(description) = Description::of(component) {
             let Description { name, version, summary, .. } = description;
             words.push_str(&format!("  it is      {name} {version}: {} / {}\n", summary.en, summary.zh));

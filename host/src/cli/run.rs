@@ -15,7 +15,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
-use jifen_loyalty::{Event, InvalidEvent};
+use jifen_loyalty::posting::Kind;
+use jifen_loyalty::{Event, InvalidEvent, Points};
 use serde::{Deserialize, Serialize};
 
 use super::output::{Receipts, RefusedLine, complain};
@@ -75,6 +76,10 @@ struct Summary {
     events_per_second: u64,
     awarded: BTreeMap<String, u64>,
     by_deployment: BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    redeemed: BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    expired: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     faults_by_deployment: BTreeMap<String, u64>,
 }
@@ -273,6 +278,13 @@ fn refused(receipts: &mut Receipts, line: &Line, refusal: &InvalidEvent) -> io::
     })
 }
 
+fn add(sums: &mut BTreeMap<String, u64>, key: &str, points: Points) {
+    match sums.get_mut(key) {
+        Some(sum) => *sum = sum.saturating_add(points.get()),
+        None => drop(sums.insert(key.to_owned(), points.get())),
+    }
+}
+
 impl Summary {
     fn count(&mut self, outcome: &Outcome) {
         let one = |count: &mut u64| *count = count.saturating_add(1);
@@ -280,15 +292,15 @@ impl Summary {
         match outcome {
             Outcome::Duplicate(_) => one(&mut self.duplicate),
             Outcome::Refused(_) => one(&mut self.refused),
-            Outcome::Applied { lots, faults, .. } => {
+            Outcome::Applied { lots, moved, faults, .. } => {
                 one(&mut self.applied);
                 for lot in lots {
-                    let add = |sums: &mut BTreeMap<String, u64>, key: &str| match sums.get_mut(key) {
-                        Some(sum) => *sum = sum.saturating_add(lot.lot.points.get()),
-                        None => drop(sums.insert(key.to_owned(), lot.lot.points.get())),
-                    };
-                    add(&mut self.awarded, lot.lot.unit.as_str());
-                    add(&mut self.by_deployment, lot.lot.deployment.as_str());
+                    add(&mut self.awarded, lot.lot.unit.as_str(), lot.lot.points);
+                    add(&mut self.by_deployment, lot.lot.deployment.as_str(), lot.lot.points);
+                }
+                for (kind, unit, points) in moved {
+                    let sums = if *kind == Kind::Expiry { &mut self.expired } else { &mut self.redeemed };
+                    add(sums, unit.as_str(), *points);
                 }
                 for (deployment, _) in faults {
                     one(&mut self.faults);
@@ -308,6 +320,12 @@ impl Summary {
         }
         for (deployment, points) in &self.by_deployment {
             words.push_str(&format!("\n    {deployment}: {points}"));
+        }
+        for (unit, points) in &self.redeemed {
+            words.push_str(&format!("\n  {unit}: {points} used"));
+        }
+        for (unit, points) in &self.expired {
+            words.push_str(&format!("\n  {unit}: {points} lapsed"));
         }
         if *faults > 0 {
             words.push_str(&format!("\n  {faults} faults:"));

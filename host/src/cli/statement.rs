@@ -42,6 +42,9 @@ struct MoveLine<'a> {
     kind: &'static str,
     unit: &'a str,
     points: i64,
+    /// What is held more; negative for less.
+    #[serde(skip_serializing_if = "is_zero")]
+    held: i64,
     /// What the member owes more; negative for less.
     debt: i64,
 }
@@ -113,6 +116,9 @@ fn words(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<(
     }
     for moved in line.moves.iter().map(MoveLine::from) {
         write!(out, "  {} {:+} {}", moved.kind, moved.points, moved.unit)?;
+        if moved.held != 0 {
+            write!(out, ", held {:+}", moved.held)?;
+        }
         if moved.debt != 0 {
             write!(out, ", owed {:+}", moved.debt)?;
         }
@@ -123,8 +129,14 @@ fn words(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<(
 impl<'a> From<&'a Move> for MoveLine<'a> {
     fn from(moved: &'a Move) -> Self {
         let debt = moved.debt.saturating_neg();
-        Self { kind: moved.kind.code(), unit: moved.unit.as_str(), points: moved.points, debt }
+        let Move { kind, unit, points, held, .. } = moved;
+        Self { kind: kind.code(), unit: unit.as_str(), points: *points, held: *held, debt }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(points: &i64) -> bool {
+    *points == 0
 }
 
 fn ends(lot: &Lot) -> Option<Instant> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jifen_ledger::{Ledger, Logged};
-use jifen_loyalty::event::{Body, Occasion};
+use jifen_loyalty::event::{Body, Occasion, Purpose, Redemption, Step};
 use jifen_loyalty::{BusinessDay, Event};
 use rules_guest::calendar::Day;
 use serde::Deserialize;
@@ -41,6 +41,10 @@ struct Told {
     faults: Vec<Fault>,
     evaluations: Vec<Evaluation>,
     refund: Option<Refund>,
+    #[serde(default)]
+    redemptions: Vec<Redeemed>,
+    #[serde(default)]
+    expired: Vec<Expired>,
     #[serde(default)]
     repayments: Vec<Repayment>,
 }
@@ -83,6 +87,52 @@ struct Reversal {
 
 #[derive(Deserialize)]
 struct Taken {
+    lot: String,
+    points: u64,
+}
+
+#[derive(Deserialize)]
+struct Redeemed {
+    redemption: String,
+    unit: String,
+    #[serde(default)]
+    deployment: String,
+    offer: Option<Offer>,
+    until: Option<String>,
+    #[serde(default)]
+    held: Vec<Taken>,
+    #[serde(default)]
+    captured: Vec<Taken>,
+    #[serde(default)]
+    released: Vec<Taken>,
+    #[serde(default)]
+    cancelled: Vec<Taken>,
+    #[serde(default)]
+    returned: Vec<Returned>,
+}
+
+#[derive(Deserialize)]
+struct Offer {
+    points: u64,
+    cash: u64,
+    worth: u64,
+    benefit: String,
+    #[serde(default)]
+    restrictions: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Returned {
+    lot: String,
+    points: u64,
+    #[serde(default)]
+    lapsed: bool,
+    new: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Expired {
+    unit: String,
     lot: String,
     points: u64,
 }
@@ -179,6 +229,12 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
     if let Some(refund) = &told.refund {
         refund.explain(&mut text)?;
     }
+    for redeemed in &told.redemptions {
+        words.redeemed(redeemed, &mut text)?;
+    }
+    for Expired { unit, lot, points } in &told.expired {
+        writeln!(text, "  lapsed     {points} {unit} of lot {lot}")?;
+    }
     for Repayment { unit, to, from } in &told.repayments {
         writeln!(text, "  repaid     {} {unit} that were owed to {to}, from lot {}", from.points, from.lot)?;
     }
@@ -189,6 +245,8 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
 
 fn occasion(event: &Event) -> String {
     match &event.body {
+        Body::Redemption(redemption) => step(redemption),
+        Body::Close(close) => format!("the day {} was closed", close.day),
         Body::Refund(refund) => {
             let what = refund.lines.as_ref().map_or("all that remained".to_owned(), |lines| {
                 let amount = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.amount_minor));
@@ -204,6 +262,33 @@ fn occasion(event: &Event) -> String {
             }
         },
     }
+}
+
+fn step(redemption: &Redemption) -> String {
+    let Redemption { name, step } = redemption;
+    let some = |points: &Option<jifen_loyalty::Points>| match points {
+        Some(points) => format!("{points} points of {name}"),
+        None => format!("the points of {name}"),
+    };
+    match step {
+        Step::Requested(request) => {
+            let what = match &request.purpose {
+                Purpose::Item { item, quantity } => format!("{quantity} of {item}"),
+                Purpose::Bill(bill) => format!("a bill of {} {}", money(bill.payable_minor()), bill.currency),
+            };
+            format!("asked as {name} for {what} at {}", request.merchant)
+        }
+        Step::Captured(points) => format!("used {}", some(points)),
+        Step::Voided(points) => format!("let go {}", some(points)),
+        Step::Cancelled(points, cause) => {
+            format!("cancelled {}, because of the {}", some(points), cause.code())
+        }
+    }
+}
+
+/// Returns where points came from or went to: `300 of lot ann/1/0, 200 of lot ann/2/0`.
+fn lots(taken: &[Taken]) -> String {
+    taken.iter().map(|taken| format!("{} of lot {}", taken.points, taken.lot)).collect::<Vec<_>>().join(", ")
 }
 
 fn day(today: BusinessDay) -> String {
@@ -253,6 +338,42 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
+    fn redeemed(&self, redeemed: &Redeemed, text: &mut String) -> std::fmt::Result {
+        let Redeemed { redemption, unit, deployment, offer, until, .. } = redeemed;
+        if let Some(Offer { points, cash, worth, benefit, restrictions }) = offer {
+            write!(text, "  {deployment:<10} {points} {unit} for {}", self.reason(deployment, benefit))?;
+            for (minor, what) in [(*worth, "worth"), (*cash, "and to pay")] {
+                if minor > 0 {
+                    write!(text, ", {what} {}", money(minor))?;
+                }
+            }
+            for restriction in restrictions {
+                write!(text, "; {}", self.reason(deployment, restriction))?;
+            }
+            writeln!(text)?;
+        }
+        let until = until.as_ref().map(|until| format!(", until {until}")).unwrap_or_default();
+        for (what, taken, until) in [
+            ("held", &redeemed.held, &*until),
+            ("used", &redeemed.captured, ""),
+            ("free again", &redeemed.released, ""),
+            ("cancelled", &redeemed.cancelled, ""),
+        ] {
+            if !taken.is_empty() {
+                writeln!(text, "  {redemption:<10} {what}: {}{until}", lots(taken))?;
+            }
+        }
+        for Returned { lot, points, lapsed, new } in &redeemed.returned {
+            write!(text, "  {redemption:<10} back: {points} of lot {lot}")?;
+            match (lapsed, new) {
+                (true, _) => writeln!(text, ", which has lapsed")?,
+                (false, Some(until)) => writeln!(text, ", in a lot of their own until {until}")?,
+                (false, None) => writeln!(text)?,
+            }
+        }
+        Ok(())
+    }
+
     fn award(&self, award: &Award) -> String {
         let Award { deployment, to, unit, issuer, asked, granted, reason, code, available, expires } = award;
         let mut words = format!("{deployment:<10} {granted} {unit} to {to}, owed by {issuer}");

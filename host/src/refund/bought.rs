@@ -4,7 +4,7 @@ use std::fmt;
 
 use jifen_ledger::Logged;
 use jifen_loyalty::clawback::Level;
-use jifen_loyalty::event::{Body, Happening, Occasion, Refund};
+use jifen_loyalty::event::{Body, Happening, Occasion, Purchase, Refund};
 use jifen_loyalty::receipt::{Inputs, Key};
 use jifen_loyalty::refund::Remainder;
 use jifen_loyalty::{Event, InvalidEvent, Receipt};
@@ -60,16 +60,25 @@ impl Bought {
         Ok(bought)
     }
 
+    /// Returns the purchase.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger's entry is not what was committed.
+    pub(super) fn purchase(&self) -> Result<&Purchase, InvalidEvent> {
+        match &self.happening.occasion {
+            Occasion::Purchase(purchase) => Ok(purchase),
+            Occasion::Registration(_) => Err(damaged("has no purchase where one was")),
+        }
+    }
+
     /// Returns what remains after the refunds so far.
     ///
     /// # Errors
     ///
     /// If the ledger's entries are not what was committed.
     pub(super) fn remainder(&self) -> Result<Remainder<'_>, InvalidEvent> {
-        let Occasion::Purchase(purchase) = &self.happening.occasion else {
-            return Err(damaged("has no purchase where one was"));
-        };
-        let mut remainder = Remainder::of(purchase);
+        let mut remainder = Remainder::of(self.purchase()?);
         self.refunds.iter().try_for_each(|refund| remainder.take(refund))?;
         Ok(remainder)
     }

@@ -3,65 +3,78 @@
 use jifen_ledger::Logged;
 use jifen_loyalty::clawback::{Level, Reach};
 use jifen_loyalty::decision::Granted;
-use jifen_loyalty::event::Body;
+use jifen_loyalty::event::Refund;
 use jifen_loyalty::receipt::{Inputs, Key, Refunded};
-use jifen_loyalty::{Event, InvalidEvent, Receipt};
+use jifen_loyalty::{Event, InvalidEvent, Receipt, Redeemed};
 
 use super::bought::{Bought, parsed};
-use super::{Then, after_waiting, key, refund_receipt, settle, waiting, waiting_refunds};
+use super::{After, Then, after_waiting, give_back, key, refund_receipt, settle, waiting, waiting_refunds};
 use crate::active::Active;
-use crate::error::HostError;
+use crate::error::Undecided;
 use crate::programs::Programs;
+use crate::redemption::Payment;
 
 /// Derives the receipt of a refund again, from its own receipt and the entries of its order before it.
 pub(crate) fn derive(
     programs: &Programs<'_>,
     event: &Event,
+    refund: &Refund,
     inputs: &Inputs,
     earlier: &[Logged],
-) -> Result<Result<Receipt, InvalidEvent>, HostError> {
+) -> Result<Receipt, Undecided> {
     let pinned = programs.get(&inputs.program)?;
     let recorded = inputs.refund.clone().unwrap_or_default();
-    let (Body::Refund(refund), Some(of)) = (&event.body, &recorded.of) else {
-        let day = pinned.program.day_of(event.time);
-        return Ok(day.map(|(day, _)| waiting(pinned.digest.clone(), day.number())));
-    };
-    let bought = match place(earlier, of).and_then(|seq| Bought::read(earlier, seq)) {
-        Ok(bought) => bought,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+    let (day, _) = pinned.program.day_of(event.time)?;
+    let Some(of) = &recorded.of else { return Ok(waiting(pinned.digest.clone(), day.number())) };
+    let bought = Bought::read(earlier, place(earlier, of)?)?;
     let source =
         Then { evaluations: &inputs.evaluations, referrer: bought.inputs.referrer.as_ref(), history: None };
-    let settled = bought.remainder().and_then(|mut remainder| {
-        remainder.take(refund)?;
-        let levels = (&*bought.first, &*bought.levels);
-        let reach = |of: &Level, _, _: &[Granted]| recorded_reach(&recorded, of);
-        settle(&pinned, &bought.happening, &remainder, &source, levels, reach)
-    });
-    let day = pinned.program.day_of(event.time);
-    Ok(settled.and_then(|settled| {
-        let version = inputs.version.saturating_sub(1);
-        Ok(refund_receipt(&pinned, &bought, version, day?.0.number(), settled))
-    }))
+    let (paid, lapsed) = recorded_payments(programs, &inputs.redemptions)?;
+    let mut remainder = bought.remainder()?;
+    Payment::tell(&paid, &mut remainder);
+    remainder.take(refund)?;
+    let back = give_back(paid, &remainder, refund.cause, &bought.happening.member, event)?;
+    let levels = (&*bought.first, &*bought.levels);
+    let reach = |of: &Level, _, _: &[Granted]| recorded_reach(&recorded, of);
+    let settled = settle(&pinned, &bought.happening, &remainder, &source, levels, reach)?;
+    let version = inputs.version.saturating_sub(1);
+    Ok(refund_receipt(&pinned, &bought, (version, day.number()), settled, lapsed, back))
 }
 
-/// Derives again what refunds came to that had waited for a purchase, and adds it to the receipt.
+/// Derives again what refunds came to that had waited for a purchase, and adds it to the receipt, which has what time freed.
 pub(crate) fn derive_waited(
     active: &Active,
+    programs: &Programs<'_>,
     event: &Event,
     receipt: &mut Receipt,
     recorded: &Refunded,
     order: &[Logged],
-) -> Result<(), InvalidEvent> {
+) -> Result<(), Undecided> {
     let (Some(happening), Some(purchase)) = (event.happening(), event.purchase()) else { return Ok(()) };
     let (mut refunds, _) = waiting_refunds(order)?;
     refunds.retain(|(key, _)| recorded.waited.contains(key));
     let source =
         Then { evaluations: &recorded.evaluations, referrer: receipt.referrer.as_ref(), history: None };
     let reach = |of: &Level, _, _: &[Granted]| recorded_reach(recorded, of);
-    let after = after_waiting(active, happening, purchase, &receipt.decision, refunds, &source, reach);
-    receipt.refunded(after);
+    let (paid, lapsed) = recorded_payments(programs, &receipt.redemptions)?;
+    let after =
+        after_waiting(active, happening, purchase, &receipt.decision, (refunds, paid), &source, reach)?;
+    receipt.redemptions = lapsed;
+    receipt.refunded(after.map(After::into_parts));
     Ok(())
+}
+
+/// Returns what a receipt recorded of points that paid for a purchase, and what time had freed.
+fn recorded_payments(
+    programs: &Programs<'_>,
+    steps: &[Redeemed],
+) -> Result<(Vec<Payment>, Vec<Redeemed>), Undecided> {
+    let (paid, lapsed): (Vec<_>, Vec<_>) = steps.iter().partition(|step| step.paid.is_some());
+    let mut payments = Vec::new();
+    for step in paid {
+        payments.extend(Payment::recorded(programs, step)?);
+    }
+    Ok((payments, lapsed.into_iter().cloned().collect()))
 }
 
 /// Returns the place in the log of the purchase that a receipt names.

@@ -8,6 +8,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, de};
+
 use super::lunar::{self, Lunar};
 use super::{civil, terms};
 
@@ -117,12 +119,6 @@ impl Day {
         (self.previous_days, self.previous_leap)
     }
 
-    /// Returns the length of the civil month before this one.
-    pub(super) fn previous_month_days(&self) -> u8 {
-        let (year, month) = civil::previous_month(self.year, self.month);
-        civil::days_in_month(year, month)
-    }
-
     fn within_range(number: i32) -> Self {
         let (year, month, day_of_month) = civil::date(number);
         let (lunar, previous) = lunar::date(number, year);
@@ -155,6 +151,12 @@ impl FromStr for Day {
     fn from_str(text: &str) -> Result<Self, InvalidDate> {
         let (year, month, day) = split(text).ok_or(InvalidDate::Malformed)?;
         Self::from_civil(year, month, day)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -71,10 +71,13 @@ impl Kind {
 /// What becomes of a day that a month lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum MissingDay {
+pub enum MissingDay {
+    /// There is none in that month.
     #[default]
     Skip,
+    /// The month's last day stands in.
     LastDay,
+    /// The first of the next month stands in.
     FirstOfNext,
 }
 
@@ -129,8 +132,13 @@ impl MonthDays {
     }
 
     fn in_civil_month(self, day: &Day) -> bool {
-        self.falls_on(day.day_of_month(), day.days_in_month())
-            || self.spills_onto(day.day_of_month(), day.previous_month_days())
+        self.on_date(day.year(), day.month(), day.day_of_month())
+    }
+
+    pub(super) fn on_date(self, year: i32, month: u8, day: u8) -> bool {
+        let (year_before, month_before) = civil::previous_month(year, month);
+        self.falls_on(day, civil::days_in_month(year, month))
+            || self.spills_onto(day, civil::days_in_month(year_before, month_before))
     }
 
     fn falls_on(self, day: u8, days_in_month: u8) -> bool {

@@ -28,6 +28,8 @@ pub enum Data {
     Registration(Registration),
     /// `jifen.purchase.completed`.
     Purchase(Purchase),
+    /// `jifen.redemption.requested`.
+    Request(Request),
 }
 
 /// A member who joined.
@@ -76,6 +78,36 @@ pub struct Purchase {
     /// How it was paid. Empty: all of it in money.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tenders: Vec<Tender>,
+}
+
+/// A wish to use points: for an item, or for part of a bill. Amounts are in minor units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The merchant's name for the use of points.
+    pub redemption: String,
+    /// Who wants to use them.
+    pub member: String,
+    /// Where.
+    pub merchant: String,
+    /// The item; none if it is for a bill.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub item: Option<String>,
+    /// How many; one if it is left out.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub quantity: Option<u64>,
+    /// What the bill is for.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lines: Vec<Line>,
+    /// What delivery costs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub freight: u64,
+    /// ISO 4217, with a bill.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub currency: Option<String>,
+    /// How many points the member wants to use, if it is not left to the rule.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub points: Option<u64>,
 }
 
 /// One line of a basket.
@@ -130,6 +162,7 @@ impl Data {
         match self {
             Self::Registration(_) => "jifen.member.registered",
             Self::Purchase(_) => "jifen.purchase.completed",
+            Self::Request(_) => "jifen.redemption.requested",
         }
     }
 
@@ -137,7 +170,18 @@ impl Data {
         match kind {
             "jifen.member.registered" => parse(json).map(Self::Registration),
             "jifen.purchase.completed" => parse(json).map(Self::Purchase),
-            other => Err(format!("type: no earning policy is asked about {other}")),
+            "jifen.redemption.requested" => parse(json).and_then(Request::checked).map(Self::Request),
+            other => Err(format!("type: no policy is asked about {other}")),
+        }
+    }
+}
+
+impl Request {
+    fn checked(self) -> Result<Self, String> {
+        match (&self.item, self.lines.as_slice()) {
+            (Some(_), []) | (None, [_, ..]) => Ok(self),
+            (Some(_), [_, ..]) => Err("data.item: excludes lines; ask for an item or for a bill".to_owned()),
+            (None, []) => Err("data.item: is missing; name an item, or the lines of a bill".to_owned()),
         }
     }
 }

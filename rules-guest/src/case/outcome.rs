@@ -14,6 +14,8 @@ use crate::fact::Fact;
 pub enum Outcome {
     /// Awards, in order. An empty list: the rule does not apply.
     Awards(Vec<Award>),
+    /// The terms on which points can be used.
+    Offered(Offer),
     /// A no, by its code.
     Declined(String),
     /// A bug, by the host's code: `trap`, `out-of-fuel` and so on.
@@ -47,6 +49,25 @@ pub struct Award {
     pub line: Option<u32>,
 }
 
+/// What a member is offered for points.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// What the member gives in points.
+    pub points: u64,
+    /// What the member pays beside them, in minor units.
+    #[serde(default)]
+    pub cash: u64,
+    /// What the points are worth against the bill, in minor units.
+    #[serde(default)]
+    pub worth: u64,
+    /// What the member gets: a code.
+    pub benefit: String,
+    /// What limits its use: codes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub restrictions: Vec<String>,
+}
+
 /// To whom an award goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -69,13 +90,17 @@ impl Outcome {
             (Self::InvalidParameters(part), Self::InvalidParameters(message)) => message.contains(part),
             (expected, got) => expected == got,
         };
-        if same { Ok(()) } else { Err(Difference::Outcome { expected: self.clone(), got }) }
+        if same {
+            return Ok(());
+        }
+        Err(Difference::Outcome { expected: Box::new(self.clone()), got: Box::new(got) })
     }
 
     fn rows(&self) -> Vec<String> {
         match self {
             Self::Awards(awards) if awards.is_empty() => vec!["no awards".to_owned()],
             Self::Awards(awards) => awards.iter().map(Award::to_string).collect(),
+            Self::Offered(offer) => vec![offer.to_string()],
             Self::Declined(code) => vec![format!("declined: {code}")],
             Self::Fault(code) => vec![format!("fault: {code}")],
             Self::InvalidParameters(message) => vec![format!("invalid parameters: {message}")],
@@ -103,6 +128,14 @@ impl fmt::Display for Award {
     }
 }
 
+impl fmt::Display for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { points, cash, worth, benefit, restrictions } = self;
+        write!(f, "{points} points and {cash} in cash for {benefit}, worth {worth}")?;
+        restrictions.iter().try_for_each(|restriction| write!(f, ", {restriction}"))
+    }
+}
+
 fn optional(f: &mut fmt::Formatter<'_>, words: &str, value: Option<impl fmt::Display>) -> fmt::Result {
     value.map_or(Ok(()), |value| write!(f, ", {words} {value}"))
 }
@@ -113,14 +146,16 @@ pub enum Difference {
     /// The policy answered something else.
     Outcome {
         /// What the case says.
-        expected: Outcome,
+        expected: Box<Outcome>,
         /// What the policy did.
-        got: Outcome,
+        got: Box<Outcome>,
     },
     /// The policy asked what the case does not state.
     UnstatedFact(Fact),
     /// The fault shows only in the host, and the policy ran natively.
     OnlyInHost(String),
+    /// Policies of this kind are not asked about such events.
+    NotAsked(&'static str),
 }
 
 impl fmt::Display for Difference {
@@ -136,6 +171,7 @@ impl fmt::Display for Difference {
             Self::OnlyInHost(fault) => {
                 write!(f, "the fault {fault} shows only in the host; run `jifen test`")
             }
+            Self::NotAsked(kind) => write!(f, "event.type: no policy of this kind is asked about {kind}"),
         }
     }
 }

@@ -82,6 +82,34 @@ fn a_case_is_written_as_it_was_read() {
     assert_eq!(case.event.time.day().to_string(), "2025-07-24");
 }
 
+/// A case of a redemption policy, with this `data` of a request.
+fn request(data: &str) -> Result<Case, InvalidCase> {
+    Case::parse(&format!(
+        r#"{{"about": "", "parameters": {{}}, "event": {{"specversion": "1.0", "id": "1", "source": "/a",
+        "type": "jifen.redemption.requested", "time": "2025-01-01T00:00:00Z", "data": {{"redemption": "r1",
+        "member": "ann", "merchant": "m1", {data}}}}}, "expect": {{"offered": {{"points": 800, "benefit": "mug"}}}}}}"#
+    ))
+}
+
+#[test]
+fn a_request_is_for_an_item_or_for_a_bill() {
+    let lines = r#""lines": [{"sku": "1", "category": "staples", "quantity": 1, "amount": 6850}]"#;
+    let rows = [
+        (r#""item": "mug", "quantity": 2, "points": 1600"#.to_owned(), ""),
+        (format!(r#"{lines}, "freight": 600, "currency": "CNY""#), ""),
+        (format!(r#""item": "mug", {lines}"#), "data.item: excludes lines"),
+        (r#""points": 1600"#.to_owned(), "data.item: is missing"),
+        (r#""item": "mug", "size": "L""#.to_owned(), "data.size: unknown field"),
+    ];
+    for (data, error) in rows {
+        let read = request(&data).map_or_else(|invalid| invalid.to_string(), |_| String::new());
+        assert!(read.contains(error) && read.is_empty() == error.is_empty(), "{data}: {read}");
+    }
+    let case = request(r#""item": "mug""#).expect("the case is valid");
+    let written = Case::parse(&case.to_json()).expect("what is written can be read");
+    assert_eq!((written.event, written.expect), (case.event, case.expect));
+}
+
 #[test]
 fn what_is_left_out_is_not_written() {
     let case = Case::parse(
@@ -136,13 +164,13 @@ fn errors_name_the_key() {
         event: data.freigth: unknown field `freigth`, expected one of `order`, `member`, `merchant`, `currency`, `lines`, `freight`, `discount`, `tenders` at line 40 column 3
         event: data.lines[0].amount: invalid type: floating point `68.5`, expected u64 at line 40 column 3
         event: data.lines[0].amount: invalid value: integer `-1`, expected u64 at line 40 column 3
-        event: type: no earning policy is asked about jifen.day.closed at line 40 column 3
+        event: type: no policy is asked about jifen.day.closed at line 40 column 3
         event.time: `2025-07-24 23:59:59.999+08:00` is no time between 1900 and 2100; write YYYY-MM-DDThh:mm:ss and the offset, as 2025-07-25T00:00:00+08:00 at line 9 column 43
         event.time: `2025-02-30T23:59:59.999+08:00` is no time between 1900 and 2100; write YYYY-MM-DDThh:mm:ss and the offset, as 2025-07-25T00:00:00+08:00 at line 9 column 43
         facts.purchases.lifetime-cuont: unknown fact `purchases.lifetime-cuont`; write interface.function as in `wit/facts.wit`, with a day where it asks for one, such as purchases.count-since(2025-07-01) at line 45 column 30
         facts.purchases.spend-minor-since: unknown fact `purchases.spend-minor-since`; write interface.function as in `wit/facts.wit`, with a day where it asks for one, such as purchases.count-since(2025-07-01) at line 46 column 33
         expect.awards[0].valid_until: a date is written YYYY-MM-DD, as 2026-02-17 at line 59 column 35
-        expect: unknown variant `award`, expected one of `awards`, `declined`, `fault`, `invalid_parameters` at line 52 column 11
+        expect: unknown variant `award`, expected one of `awards`, `offered`, `declined`, `fault`, `invalid_parameters` at line 52 column 11
         missing field `about` at line 64 column 1"#]].assert_eq(&messages.join("\n"));
 }
 
@@ -204,6 +232,22 @@ fn differences_read_line_by_line() {
         + 67 points to the member, market-day, of unit green, for line 2
         + 1 points to the member, eco"#]]
     .assert_eq(&difference.to_string());
+
+    let offer = |worth, restriction: &str| {
+        Outcome::Offered(Offer {
+            points: 800,
+            cash: 990,
+            worth,
+            benefit: "mug".to_owned(),
+            restrictions: vec![restriction.to_owned()],
+        })
+    };
+    let offered = offer(0, "pickup-only").compare(offer(1, "one-store")).expect_err("they differ");
+    expect![[r#"
+        expected (-) and got (+) differ:
+        - 800 points and 990 in cash for mug, worth 0, pickup-only
+        + 800 points and 990 in cash for mug, worth 1, one-store"#]]
+    .assert_eq(&offered.to_string());
 
     let none =
         Outcome::Awards(Vec::new()).compare(Outcome::Fault("trap".to_owned())).expect_err("they differ");

@@ -30,6 +30,19 @@ impl EarningPolicy for Probe {
     }
 }
 
+impl RedemptionPolicy for Probe {
+    fn quote(&self, request: &Request, facts: &impl Facts) -> Answer {
+        match (self, request.item()) {
+            (Self::Panics, _) => panic!("as it was told"),
+            (_, Some((item, quantity))) => {
+                let offer = Offer::for_points(facts.balance_available(), item).with_cash(quantity);
+                offer.restricted("pickup-only").into()
+            }
+            (_, None) => Answer::decline("items-only"),
+        }
+    }
+}
+
 fn everything(today: DayNumber, facts: &impl Facts) -> String {
     let purchases = (
         facts.purchases_lifetime_count(),
@@ -66,6 +79,34 @@ fn a_panic_is_a_trap() {
         - no awards
         + fault: trap"#]]
     .assert_eq(&difference);
+}
+
+/// Returns a request of this event type, and what a redemption policy and an earning policy say to it.
+fn answers(probe: &str, kind: &str, data: &str, expect: &str) -> [Result<(), String>; 2] {
+    let json = format!(
+        r#"{{"about": "", "parameters": "{probe}", "event": {{"specversion": "1.0", "id": "1", "source": "/m",
+        "type": "{kind}", "time": "2025-07-25T00:00:01+08:00", "data": {{"member": "ann"{data}}}}},
+        "facts": {{"balance.available": 800}}, "expect": {expect}}}"#
+    );
+    let case = Case::parse(&json).expect("the case is valid");
+    [check_redemption::<Probe>(&case), check::<Probe>(&case)]
+        .map(|checked| checked.map_err(|difference| difference.to_string()))
+}
+
+#[test]
+fn each_kind_of_policy_is_asked_about_its_own_events() {
+    let item = r#", "redemption": "r1", "merchant": "m1", "item": "mug", "quantity": 2"#;
+    let offered =
+        r#"{"offered": {"points": 800, "cash": 2, "benefit": "mug", "restrictions": ["pickup-only"]}}"#;
+    let not_asked = |kind| Err(format!("event.type: no policy of this kind is asked about {kind}"));
+    let (requested, registered) = ("jifen.redemption.requested", "jifen.member.registered");
+    for (probe, kind, data, expect, answered) in [
+        ("awards-everything", requested, item, offered, [Ok(()), not_asked(requested)]),
+        ("panics", requested, item, r#"{"fault": "trap"}"#, [Ok(()), not_asked(requested)]),
+        ("panics", registered, "", r#"{"fault": "trap"}"#, [not_asked(registered), Ok(())]),
+    ] {
+        assert_eq!(answers(probe, kind, data, expect), answered, "{probe} {kind}");
+    }
 }
 
 #[test]

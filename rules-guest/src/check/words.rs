@@ -49,6 +49,9 @@ pub(super) fn check(description: &Path, cases: &[Case]) -> Result<(), String> {
 fn codes(outcome: &Outcome) -> Vec<&str> {
     match outcome {
         Outcome::Awards(awards) => awards.iter().map(|award| award.reason.as_str()).collect(),
+        Outcome::Offered(offer) => {
+            [&offer.benefit].into_iter().chain(&offer.restrictions).map(String::as_str).collect()
+        }
         Outcome::Declined(code) => vec![code],
         Outcome::Fault(_) | Outcome::InvalidParameters(_) => Vec::new(),
     }

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use jifen_engine::{PolicyError, PolicyStore};
+use jifen_engine::{PolicyError, PolicyStore, World};
 use wit_parser::Resolve;
 
-use crate::components::{Guest, component, component_of, configurable, constant, core};
+use crate::components::{Guest, component_of, configurable, constant, core};
 use crate::support::{Room, compiler, evaluate, points};
 
 /// An upload that must be refused with this code and these words.
@@ -99,7 +99,17 @@ fn foreign() -> Vec<Upload> {
             "half a policy",
             core(&exports(r#"(export "jifen:policy/configuration@0.1.0" (instance $nothing))"#)),
             "no-world",
-            "export jifen:policy/configuration@0.1.0 and jifen:policy/earning@0.1.0 (exported are: jifen:policy/conf",
+            "export jifen:policy/configuration@0.1.0 and jifen:policy/earning@0.1.0 or jifen:policy/redemption@0.1.0 (ex",
+        ),
+        upload(
+            "two policies",
+            core(&exports(
+                r#"(export "jifen:policy/configuration@0.1.0" (instance $nothing))
+                   (export "jifen:policy/earning@0.1.0" (instance $nothing))
+                   (export "jifen:policy/redemption@0.1.0" (instance $nothing))"#,
+            )),
+            "several-worlds",
+            "jifen:policy/redemption@0.1.0; a component is one policy",
         ),
         upload("other types", other_types(), "wrong-types", "does not keep the contract"),
     ]
@@ -455,17 +465,9 @@ fn inspecting_tells_what_a_component_is_and_runs_none_of_it() {
         .configure("(loop $l (br $l)) unreachable")
         .item(r#"(@custom "jifen-policy" "{\"name\": \"test\"}")"#);
     let report = room.store.inspect(&guest.build()).unwrap();
-    assert_eq!(report.world, "earning-policy");
+    assert_eq!(report.world, World::Earning);
     assert_eq!(report.facts, ["balance.available", "purchases.last-day", "purchases.spend-minor-since"]);
     assert!(report.logs);
     assert_eq!(report.description.as_deref(), Some(r#"{"name": "test"}"#));
     assert_eq!(report.memory_bytes, 65_536);
-    let redemption = room.store.inspect(&component(&core(REDEMPTION), "redemption-policy")).unwrap_err();
-    assert_eq!(redemption.code(), "no-world");
 }
-
-/// The core of a policy of another world.
-const REDEMPTION: &str = r#"(module (memory (export "memory") 1)
-    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 64))
-    (func (export "jifen:policy/configuration@0.1.0#configure") (param i32 i32) (result i32) (i32.const 0))
-    (func (export "jifen:policy/redemption@0.1.0#quote") (param i32) (result i32) (i32.const 0)))"#;

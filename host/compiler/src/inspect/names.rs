@@ -1,31 +1,30 @@
 //! What a component imports and exports, held against the contract by name. Types are compared later, by wasmtime.
 
 use jifen_engine::words::clean;
-use jifen_engine::{Refusal, contract, limits};
+use jifen_engine::{Refusal, World, contract, limits};
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::types::Types;
 use wasmparser::{Parser, Payload};
 
 use super::invalid;
 
-/// What the names say.
+/// What the names of the imports say.
 #[derive(Default)]
-pub(super) struct Names {
-    pub(super) world: String,
-    pub(super) imports: Vec<String>,
+pub(super) struct Imports {
+    pub(super) names: Vec<String>,
     pub(super) facts: Vec<String>,
     pub(super) logs: bool,
 }
 
-pub(super) fn check(component: &[u8], types: &Types) -> Result<Names, Refusal> {
-    let (imports, exports) = outermost(component)?;
-    let mut names = Names { world: contract::WORLD.to_owned(), ..Names::default() };
-    for import in imports {
-        names.add_import(import, &functions(types, import))?;
+/// Returns the world that a component is of, and its imports.
+pub(super) fn check(component: &[u8], types: &Types) -> Result<(World, Imports), Refusal> {
+    let (names, exports) = outermost(component)?;
+    let mut imports = Imports::default();
+    for name in names {
+        imports.add(name, &functions(types, name))?;
     }
-    names.facts.sort();
-    check_exports(&exports)?;
-    Ok(names)
+    imports.facts.sort();
+    Ok((world(&exports)?, imports))
 }
 
 /// Returns the names of the outermost component's imports and exports.
@@ -62,8 +61,8 @@ fn functions<'a>(types: &'a Types, import: &str) -> Vec<&'a str> {
     functions.map(|(name, _)| name.as_str()).collect()
 }
 
-impl Names {
-    fn add_import(&mut self, import: &str, functions: &[&str]) -> Result<(), Refusal> {
+impl Imports {
+    fn add(&mut self, import: &str, functions: &[&str]) -> Result<(), Refusal> {
         let (interface, offered) = offered(import)?;
         if let Some(unknown) = functions.iter().find(|function| !offered.contains(function)) {
             let import = quoted(&format!("{interface}.{unknown}"));
@@ -78,7 +77,7 @@ impl Names {
         } else {
             self.facts.extend(functions.iter().map(|function| format!("{interface}.{function}")));
         }
-        self.imports.push(import.to_owned());
+        self.names.push(import.to_owned());
         Ok(())
     }
 }
@@ -92,22 +91,34 @@ fn offered(import: &str) -> Result<(&str, &'static [&'static str]), Refusal> {
     Ok((interface, functions))
 }
 
-fn check_exports(exports: &[&str]) -> Result<(), Refusal> {
-    for expected in contract::EXPORTS {
-        let found = exports.iter().find_map(|export| {
-            let (interface, version) = of_contract(export)?;
-            (interface == expected).then_some((*export, version))
-        });
-        let (export, version) = found.ok_or_else(|| no_world(exports))?;
-        check_version(export, expected, version)?;
+/// Returns the world of which a component exports all interfaces.
+fn world(exports: &[&str]) -> Result<World, Refusal> {
+    let answering = World::ALL.into_iter().filter(|world| exported(world.answers().0, exports).is_some());
+    let world = match answering.collect::<Vec<_>>().as_slice() {
+        [] => return Err(no_world(exports)),
+        [world] => *world,
+        [..] => return Err(Refusal::SeveralWorlds { found: quoted(&exports.join(", ")) }),
+    };
+    for interface in world.exports() {
+        let (export, version) = exported(interface, exports).ok_or_else(|| no_world(exports))?;
+        check_version(export, interface, version)?;
     }
-    Ok(())
+    Ok(world)
+}
+
+/// Returns an export of the contract by its interface, with its version.
+fn exported<'a>(interface: &str, exports: &[&'a str]) -> Option<(&'a str, &'a str)> {
+    exports.iter().find_map(|export| {
+        let (found, version) = of_contract(export)?;
+        (found == interface).then_some((*export, version))
+    })
 }
 
 fn no_world(exports: &[&str]) -> Refusal {
-    let expected = contract::EXPORTS.map(contract::full_name).join(" and ");
+    let configuration = contract::full_name(contract::CONFIGURATION.0);
+    let answers = World::ALL.map(|world| contract::full_name(world.answers().0)).join(" or ");
     let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-    Refusal::NoWorld { expected, found: quoted(&found) }
+    Refusal::NoWorld { expected: format!("{configuration} and {answers}"), found: quoted(&found) }
 }
 
 /// Splits `jifen:policy/earning@0.1.0` into `earning` and `0.1.0`; `None` for other packages.

@@ -20,6 +20,20 @@ fn code_of(award: Award) -> &'static str {
     question.check(Proposal::Awards(vec![award])).map_or_else(|fault| fault.code(), |_| "ok")
 }
 
+fn offer() -> Offer {
+    Offer {
+        points: 800,
+        cash_minor: 990,
+        worth_minor: 0,
+        benefit: "lipstick".to_owned(),
+        restrictions: vec!["one-store".to_owned()],
+    }
+}
+
+fn code_of_quote(answer: Answer) -> &'static str {
+    Terms { payable_minor: 999 }.check(answer).map_or_else(|fault| fault.code(), |_| "ok")
+}
+
 #[test]
 fn an_award_is_checked_field_by_field() {
     for (expected, award) in [
@@ -69,4 +83,31 @@ fn a_reason_is_a_short_code_in_kebab_case() {
     ] {
         assert_eq!(code_of(Award { reason: reason.to_owned(), ..award() }), expected, "{reason:?}");
     }
+}
+
+#[test]
+fn an_offer_is_checked_field_by_field() {
+    let restricted = |code: &str, times| Offer { restrictions: vec![code.to_owned(); times], ..offer() };
+    for (expected, offer) in [
+        ("ok", offer()),
+        ("ok", Offer { points: 0, ..offer() }),
+        ("ok", Offer { points: limits::AWARD_POINTS_MAX, ..offer() }),
+        ("points-out-of-range", Offer { points: limits::AWARD_POINTS_MAX + 1, ..offer() }),
+        ("points-out-of-range", Offer { points: u64::MAX, ..offer() }),
+        ("ok", Offer { cash_minor: AMOUNT_MINOR_MAX, ..offer() }),
+        ("answer-unreadable", Offer { cash_minor: AMOUNT_MINOR_MAX + 1, ..offer() }),
+        ("ok", Offer { worth_minor: 999, ..offer() }),
+        ("worth-out-of-range", Offer { worth_minor: 1_000, ..offer() }),
+        ("worth-out-of-range", Offer { worth_minor: u64::MAX, ..offer() }),
+        ("bad-reason", Offer { benefit: "口红".to_owned(), ..offer() }),
+        ("ok", restricted("one-store", 0)),
+        ("ok", restricted("one-store", 16)),
+        ("too-many-restrictions", restricted("one-store", 17)),
+        ("bad-reason", restricted("One store", 1)),
+    ] {
+        let shown = format!("{offer:?}");
+        assert_eq!(code_of_quote(Answer::Offered(offer)), expected, "{shown}");
+    }
+    assert_eq!(code_of_quote(Answer::Declined("not-today".to_owned())), "ok");
+    assert_eq!(code_of_quote(Answer::Declined(String::new())), "bad-reason");
 }

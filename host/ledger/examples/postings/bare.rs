@@ -61,7 +61,8 @@ fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Re
         let (unit, lot) = (posting.unit.as_str(), posting.lot.as_ref().map(ToString::to_string));
         insert.execute(params![seq, n, posting.account, unit, posting.points, lot])?;
     }
-    let lot = "INSERT INTO lots VALUES (?1, ?2, ?1, ?3, ?4, ?5, ?6, ?7, 'platform', ?8, ?9, ?9, 0, ?6, ?10)";
+    let lot =
+        "INSERT INTO lots VALUES (?1, ?2, ?1, ?3, ?4, ?5, ?6, ?7, 'platform', ?8, ?9, ?9, 0, 0, ?6, ?10)";
     let mut insert = transaction.prepare_cached(lot)?;
     for new in &entry.lots {
         let (unit, deployment) = (new.lot.unit.as_str(), new.lot.deployment.as_str());
@@ -72,7 +73,7 @@ fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Re
         insert.execute(row)?;
     }
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, 0, NULL, ?2, ?2, ?3, 0)")?
+        .prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, 0, NULL, ?2, ?2, ?3, 0, 0)")?
         .execute(params![member, i64::try_from(moved.version).unwrap_or(0).saturating_add(1), entry.day])?;
     Ok(())
 }

@@ -6,14 +6,14 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
 
-use jifen_loyalty::entry::{BudgetDraw, OrderClaim};
+use jifen_loyalty::entry::{BudgetDraw, OrderClaim, StockKey, StockTaken};
 use jifen_loyalty::member::Profile;
-use jifen_loyalty::{DeploymentId, Entry, MemberId, Points};
+use jifen_loyalty::{DeploymentId, Entry, MemberId, Points, RedemptionId};
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
 use super::failure::Stop;
 use super::log::{self, Head};
-use super::{column, member};
+use super::{column, member, redemption};
 use crate::entry::touched;
 use crate::{Conflict, LedgerError, Total};
 
@@ -27,6 +27,10 @@ pub(super) struct Admission<'a> {
     pub(super) members: BTreeMap<&'a MemberId, Account>,
     /// What is granted from budgets on which they draw.
     pub(super) budgets: BTreeMap<&'a DeploymentId, Points>,
+    /// How many are taken of items, on a day and, under day 0, in all.
+    pub(super) stock: BTreeMap<(&'a DeploymentId, &'a str, i32), u64>,
+    /// The steps of uses of points that they move on.
+    pub(super) redemptions: BTreeMap<&'a RedemptionId, u64>,
     keys: HashMap<(&'a str, &'a str), u64>,
     /// How many entries name an order, of the orders that they name.
     orders: HashMap<&'a str, u64>,
@@ -50,6 +54,8 @@ impl<'a> Admission<'a> {
             head,
             members: BTreeMap::new(),
             budgets: BTreeMap::new(),
+            stock: BTreeMap::new(),
+            redemptions: BTreeMap::new(),
             keys: HashMap::with_capacity(batch.len()),
             orders: HashMap::with_capacity(batch.len()),
         };
@@ -90,10 +96,27 @@ impl<'a> Admission<'a> {
         {
             return Ok(Some(Conflict::StaleOrder { expected: *expected, found }));
         }
+        for step in &entry.redemptions {
+            let found = self.steps(connection, &step.name)?;
+            if found != step.steps {
+                let (name, expected) = (step.name.clone(), step.steps);
+                return Ok(Some(Conflict::StaleRedemption { name, expected, found }));
+            }
+        }
+        for draw in &entry.stock {
+            if !draw.holds(self.taken(connection, &draw.key)?) {
+                let StockKey { deployment, item, .. } = draw.key.clone();
+                return Ok(Some(Conflict::Stock { deployment, item }));
+            }
+        }
         if let Some(deployment) = self.draw(connection, &entry.budgets)? {
             return Ok(Some(Conflict::Budget { deployment }));
         }
         self.give_back(connection, entry)?;
+        self.restock(connection, entry)?;
+        for step in &entry.redemptions {
+            self.redemptions.insert(&step.name, step.steps.saturating_add(1));
+        }
         self.move_members(connection, entry)?;
         self.keys.insert(key(entry), self.next_seq());
         if let (Some(number), Some(entries)) = (order, entries) {
@@ -106,6 +129,39 @@ impl<'a> Admission<'a> {
         self.orders
             .get(number)
             .map_or_else(|| log::entries_of_order(connection, number), |entries| Ok(*entries))
+    }
+
+    fn steps(&self, connection: &Connection, name: &RedemptionId) -> Result<u64> {
+        self.redemptions.get(name).map_or_else(|| redemption::steps(connection, name), |steps| Ok(*steps))
+    }
+
+    /// Returns how many of an item are taken, in all and on the day.
+    fn taken(&self, connection: &Connection, key: &'a StockKey) -> Result<StockTaken> {
+        let taken = |day| {
+            let known = self.stock.get(&(&key.deployment, key.item.as_str(), day));
+            known.map_or_else(
+                || redemption::taken(connection, &key.deployment, &key.item, day),
+                |taken| Ok(*taken),
+            )
+        };
+        Ok(StockTaken { total: taken(0)?, on_day: taken(key.day)? })
+    }
+
+    /// Takes from stocks and gives back to them.
+    fn restock(&mut self, connection: &Connection, entry: &'a Entry) -> Result<()> {
+        let drawn = entry.stock.iter().map(|draw| (&draw.key, true));
+        for (key, draws) in drawn.chain(entry.restocked.iter().map(|key| (key, false))) {
+            let StockTaken { total, on_day } = self.taken(connection, key)?;
+            for (day, taken) in [(0, total), (key.day, on_day)] {
+                let taken = if draws {
+                    taken.saturating_add(key.quantity)
+                } else {
+                    taken.saturating_sub(key.quantity)
+                };
+                self.stock.insert((&key.deployment, &key.item, day), taken);
+            }
+        }
+        Ok(())
     }
 
     /// Gives back to budgets.

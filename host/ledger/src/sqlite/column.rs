@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::lot::{Issuer, LotId};
-use jifen_loyalty::posting::{Kind, Posting, parse_debt};
-use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, UnitId};
+use jifen_loyalty::posting::{Kind, Posting, parse_debt, parse_held};
+use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, UnitId};
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 
@@ -29,7 +29,7 @@ pub(super) fn instant(row: &Row<'_>, column: usize) -> Result<Instant> {
 macro_rules! lot_columns {
     ($table:ident) => {
         lot_columns!(@ $table: origin, version, award, unit, issuer, deployment, day, earned_ms, points, remaining, reversed,
-            available_ms, expires_ms)
+            expired, available_ms, expires_ms)
     };
     (@ $table:ident: $first:ident $(, $column:ident)*) => {
         concat!(stringify!($table), ".", stringify!($first) $(, ", ", stringify!($table), ".", stringify!($column))*)
@@ -60,6 +60,7 @@ impl Lots {
             points,
             remaining,
             reversed,
+            expired,
             available,
             expires,
         ] = std::array::from_fn(|n| first.saturating_add(n));
@@ -77,10 +78,17 @@ impl Lots {
             points: self::points(row, points)?,
             remaining: self::points(row, remaining)?,
             reversed: self::points(row, reversed)?,
+            expired: self::points(row, expired)?,
             available_at: instant(row, available)?,
             expires_at: row.get::<_, Option<i64>>(expires)?.map_or(Instant::NEVER, Instant::from_millis),
         })
     }
+}
+
+/// Reads a lot's name: origin, version, award.
+pub(super) fn lot_id(row: &Row<'_>, first: usize) -> Result<LotId> {
+    let [origin, version, award] = std::array::from_fn(|n| first.saturating_add(n));
+    Ok(LotId { member: name(row, origin)?, version: row.get(version)?, award: row.get(award)? })
 }
 
 fn once<T: Borrow<str> + Clone + Ord + for<'a> From<&'a str>>(known: &mut BTreeSet<T>, name: &str) -> T {
@@ -108,6 +116,13 @@ pub(super) fn debt_account(row: &Row<'_>) -> Result<(MemberId, Debt)> {
     let read = parse_debt(account);
     let (issuer, debtor) = read.ok_or_else(|| wrong(0, Type::Text, format!("{account:?} is no debt")))?;
     Ok((debtor, Debt { unit: name(row, 1)?, issuer, points: points(row, 2)? }))
+}
+
+/// Reads the redemption of an account that holds points.
+pub(super) fn held_account(row: &Row<'_>) -> Result<RedemptionId> {
+    let account = text(row, 0)?;
+    let read = parse_held(account).map(|(redemption, _)| redemption);
+    read.ok_or_else(|| wrong(0, Type::Text, format!("{account:?} is no hold")))
 }
 
 /// Reads a posting: kind, account, unit, points, lot.

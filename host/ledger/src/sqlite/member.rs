@@ -5,21 +5,24 @@ use std::collections::BTreeMap;
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::facts::DayTotal;
 use jifen_loyalty::member::{DayGrant, Profile};
-use jifen_loyalty::{DeploymentId, Instant, Lot, Member, MemberId, Points};
+use jifen_loyalty::{DeploymentId, Event, Instant, Lot, Member, MemberId, Points, RedemptionId};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::admission::{Account, used};
 use super::column::{Lots, lot_columns};
 use super::failure::Stop;
-use super::{column, log};
+use super::{column, log, redemption};
 use crate::report::{Tally, moves};
-use crate::{Balance, Needs, Order, OrderQuery, Purchased, Query, Snapshot, StatementLine};
+use crate::{
+    Balance, MemberQuery, Needs, Order, OrderQuery, Purchased, Query, Redemption, RedemptionQuery, Snapshot,
+    StatementLine,
+};
 
 /// Answers a query, inside one read transaction.
 pub(super) fn snapshot(connection: &Connection, query: &Query<'_>) -> Result<Snapshot> {
     let mut reader = Reader { connection, needs: query.needs, lots: Lots::default() };
     let known = query.keys.iter().map(|(source, id)| log::known(connection, source, id));
-    let members = query.members.iter().map(|(id, first_day)| reader.member(id, *first_day));
+    let members = query.members.iter().map(|asked| reader.asked(asked, query.needs));
     let budgets = query.budgets.iter().map(|id| Ok((id.clone(), used(connection, id)?)));
     let (known, members) = (known.collect::<Result<Vec<_>>>()?, members.collect::<Result<_>>()?);
     let budgets_used = budgets.collect::<Result<_>>()?;
@@ -28,7 +31,12 @@ pub(super) fn snapshot(connection: &Connection, query: &Query<'_>) -> Result<Sna
         if asked.is_idle(&known) { Ok(Order::default()) } else { reader.order(asked.number, asked.whole) }
     };
     let orders = query.orders.iter().map(order).collect::<Result<_>>()?;
-    Ok(Snapshot { known, members, budgets_used, orders })
+    let redemption = |asked: &RedemptionQuery<'_>| {
+        if asked.is_idle(&known) { Ok(Redemption::default()) } else { reader.redemption(asked.name) }
+    };
+    let redemptions = query.redemptions.iter().map(redemption).collect::<Result<_>>()?;
+    let stock = query.stock.iter().map(|asked| redemption::stock_taken(connection, *asked));
+    Ok(Snapshot { stock: stock.collect::<Result<_>>()?, known, members, budgets_used, orders, redemptions })
 }
 
 /// Reads members for one snapshot.
@@ -39,6 +47,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn asked(&mut self, asked: &MemberQuery<'_>, needs: Needs) -> Result<Member> {
+        self.needs = Needs { lots: needs.lots || asked.lots, ..needs };
+        self.member(asked.id, asked.first_day)
+    }
+
+    fn redemption(&mut self, name: &RedemptionId) -> Result<Redemption> {
+        let Some(head) = redemption::head(self.connection, name)? else { return Ok(Redemption::default()) };
+        let redemption::Head { member, seq, redemption } = head;
+        Ok(Redemption {
+            request: log::page(self.connection, seq.saturating_sub(1), 1)?.pop(),
+            parts: redemption::parts(self.connection, &member, name, &mut self.lots)?,
+            owner: Some((member.clone(), self.member(&member, i32::MAX)?)),
+            ..redemption
+        })
+    }
+
     fn member(&mut self, id: &MemberId, first_day: i32) -> Result<Member> {
         // Whoever has a purchase or a lot has a row.
         let Some(account) = account(self.connection, id)? else { return Ok(Member::default()) };
@@ -49,7 +73,10 @@ impl Reader<'_> {
         if member.profile.indebted {
             member.debts = debts(self.connection, id)?;
         }
-        if self.needs.granted_by_day || self.needs.lots || member.profile.indebted {
+        if member.profile.holding {
+            member.holds = redemption::holds(self.connection, id)?;
+        }
+        if self.needs.granted_by_day || self.needs.lots || member.profile.indebted || member.profile.holding {
             self.read_lots(id, first_day, &mut member)?;
         }
         Ok(member)
@@ -65,10 +92,22 @@ impl Reader<'_> {
             for owner in lots.iter().map(|(owner, _)| owner).chain([&member]) {
                 order.owners.insert(owner.clone(), self.member(owner, i32::MAX)?);
             }
+            for name in self.redemptions_of(&order, seq) {
+                let redemption = self.redemption(&name)?;
+                order.redemptions.insert(name, redemption);
+            }
             let before = before(self.connection, seq, &member)?;
             order.purchases.push(Purchased { seq, member, lots, before });
         }
         Ok(order)
+    }
+
+    /// Returns the uses of points that a purchase was paid with.
+    fn redemptions_of(&self, order: &Order, seq: u64) -> Vec<RedemptionId> {
+        let purchase = order.entries.iter().find(|logged| logged.seq == seq);
+        let event = purchase.and_then(|logged| Event::parse(&logged.event).ok());
+        let tenders = event.iter().filter_map(Event::purchase).flat_map(|purchase| &purchase.tenders);
+        tenders.filter_map(|tender| tender.redemption.clone()).collect()
     }
 
     fn lots_of_order(&mut self, number: &str) -> Result<Vec<(MemberId, Lot)>> {
@@ -102,7 +141,7 @@ impl Reader<'_> {
               AND day >= ?2
             ORDER BY day, origin, version, award"
         );
-        let whole = self.needs.lots || member.profile.indebted;
+        let whole = self.needs.lots || member.profile.indebted || member.profile.holding;
         let first_day_read = if whole { i32::MIN } else { first_day };
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query((id.as_str(), first_day_read))?;
@@ -111,7 +150,7 @@ impl Reader<'_> {
             if self.needs.granted_by_day && lot.day >= first_day {
                 member.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default().add(&lot);
             }
-            if whole && !lot.remaining.is_zero() {
+            if whole && (!lot.remaining.is_zero() || member.holds_of(&lot.id)) {
                 member.lots.push(lot);
             }
         }
@@ -122,7 +161,8 @@ impl Reader<'_> {
 /// Returns a member's row.
 pub(super) fn account(connection: &Connection, member: &MemberId) -> Result<Option<Account>> {
     let sql = "
-        SELECT version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted
+        SELECT version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
+          holding
         FROM members
         WHERE member = ?1";
     let account = |row: &Row<'_>| {
@@ -133,6 +173,7 @@ pub(super) fn account(connection: &Connection, member: &MemberId) -> Result<Opti
             purchase_spend_minor: row.get(4)?,
             last_purchase_day: row.get(5)?,
             indebted: row.get(6)?,
+            holding: row.get(7)?,
         };
         Ok(Account { version: row.get(0)?, profile, moved: false })
     };
@@ -221,7 +262,8 @@ pub(super) fn balances(
     let latest = log::head(connection)?.latest;
     let Some(at) = at.or(latest) else { return Ok(()) };
     let past = Some(at) < latest;
-    let taken = if past { taken_later(connection, at)? } else { Taken::default() };
+    let moved = if past { moved_later(connection, at)? } else { Moved::default() };
+    let held = if past { held_then(connection, at)? } else { held_now(connection)? };
     let mut tallies = Tallies { tally: Tally::default(), current: None, each };
     let mut lots = Lots::default();
     let of_all = concat!(
@@ -248,34 +290,80 @@ pub(super) fn balances(
     };
     while let Some(row) = rows.next()? {
         let (member, mut lot): (MemberId, Lot) = (column::name(row, 0)?, lots.read(row, 1)?);
-        if let Some(points) = taken.get(&lot.id.to_string()) {
-            lot.remaining = lot.remaining.plus(*points);
-        }
         tallies.turn_to(&member, &mut owed);
+        if !moved.is_empty() || !held.is_empty() {
+            let name = lot.id.to_string();
+            if let Some(points) = moved.get(&name) {
+                lot.remaining = lot.remaining.moved(points.saturating_neg());
+            }
+            for hold in held.get(&name).into_iter().flatten() {
+                tallies.tally.hold(&member, &lot, *hold, at)?;
+            }
+        }
         tallies.tally.add(&member, &lot, at)?;
     }
     tallies.finish(owed);
     Ok(())
 }
 
-/// Points by the name of the lot that they were taken from.
-type Taken = BTreeMap<String, Points>;
+/// What was moved into lots, by name; negative for what was taken.
+type Moved = BTreeMap<String, i64>;
+
+/// What is held of lots, by name: how many points, until when.
+type Held = BTreeMap<String, Vec<(Points, Instant)>>;
 
 /// What members owe.
 type Owed = BTreeMap<MemberId, Vec<Debt>>;
 
-/// Returns what was taken from lots by events after an instant.
-fn taken_later(connection: &Connection, at: Instant) -> Result<Taken> {
+/// Returns what was moved into lots by events after an instant.
+fn moved_later(connection: &Connection, at: Instant) -> Result<Moved> {
     let sql = "
-        SELECT lot, -sum(points)
+        SELECT lot, sum(points)
         FROM postings
         JOIN transactions USING (seq)
-        WHERE lot IS NOT NULL
-          AND points < 0
+        WHERE account LIKE 'member/%'
           AND time_ms > ?1
         GROUP BY lot";
-    let taken = |row: &Row<'_>| Ok((row.get(0)?, column::points(row, 1)?));
-    connection.prepare_cached(sql)?.query_map([at.millis()], taken)?.collect()
+    let moved = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    connection.prepare_cached(sql)?.query_map([at.millis()], moved)?.collect()
+}
+
+fn held_now(connection: &Connection) -> Result<Held> {
+    let sql = "
+        SELECT origin || '/' || version || '/' || award, held - released - captured, until_ms
+        FROM redemption_lots
+        JOIN redemptions USING (redemption)
+        WHERE released + captured < held";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut held = Held::new();
+    while let Some(row) = rows.next()? {
+        let hold = (column::points(row, 1)?, column::instant(row, 2)?);
+        held.entry(row.get(0)?).or_default().push(hold);
+    }
+    Ok(held)
+}
+
+/// Returns what was held at an instant, from the postings up to then.
+fn held_then(connection: &Connection, at: Instant) -> Result<Held> {
+    let sql = "
+        SELECT account, lot, sum(points)
+        FROM postings
+        JOIN transactions USING (seq)
+        WHERE account LIKE 'held/%'
+          AND time_ms <= ?1
+        GROUP BY account, lot
+        HAVING sum(points) > 0";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([at.millis()])?;
+    let mut held = Held::new();
+    while let Some(row) = rows.next()? {
+        let name = column::held_account(row)?;
+        let until = redemption::head(connection, &name)?.and_then(|head| head.redemption.until);
+        let hold = (column::points(row, 2)?, until.unwrap_or(Instant::NEVER));
+        held.entry(row.get(1)?).or_default().push(hold);
+    }
+    Ok(held)
 }
 
 /// Returns what members owe; where it is not the latest instant, from the postings up to then.
@@ -416,4 +504,35 @@ fn lots_by_seq(connection: &Connection, member: &MemberId) -> Result<BTreeMap<u6
         by_seq.entry(row.get(0)?).or_default().push(lots.read(row, 1)?);
     }
     Ok(by_seq)
+}
+
+/// Returns members for whom time did something by an instant that no entry says yet. Reads all lots: an index of when they
+/// end would cost every purchase a page, to save a night's work seconds.
+pub(super) fn due(
+    connection: &Connection,
+    at: Instant,
+    after: Option<&MemberId>,
+    limit: usize,
+) -> Result<Vec<MemberId>> {
+    let sql = "
+        SELECT member
+        FROM lots
+        WHERE member > ?2
+          AND remaining > 0
+          AND expires_ms <= ?1
+        UNION
+        SELECT redemption_lots.member
+        FROM redemption_lots
+        JOIN redemptions USING (redemption)
+        WHERE redemption_lots.member > ?2
+          AND released + captured < held
+          AND until_ms <= ?1
+        ORDER BY 1
+        LIMIT ?3";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let after = after.map_or("", |after| after.as_str());
+    connection
+        .prepare_cached(sql)?
+        .query_map((at.millis(), after, limit), |row| column::name(row, 0))?
+        .collect()
 }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Result, params};
 
 use super::admission::Admission;
 use super::column::end;
+use super::redemption;
 use crate::entry::spend_minor;
 
 /// Writes all of an admitted batch, table by table.
@@ -16,6 +17,7 @@ pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Resul
     move_lots(connection, admission)?;
     write_members(connection, admission)?;
     write_debts(connection, admission)?;
+    redemption::write(connection, admission)?;
     write_budgets(connection, admission)
 }
 
@@ -70,8 +72,8 @@ fn write_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> 
     let sql = "
         INSERT INTO lots
           (member, day, origin, version, award, seq, earned_ms, unit, issuer, deployment, points, remaining, reversed,
-           available_ms, expires_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+           expired, available_ms, expires_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     let mut insert = connection.prepare_cached(sql)?;
     let mut lots: Vec<_> = admission.numbered().flat_map(lots_of).collect();
     lots.sort_by_key(|(_, new)| (&new.member, new.lot.day, &new.lot.id));
@@ -90,6 +92,7 @@ fn write_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> 
             lot.points.get(),
             lot.remaining.get(),
             lot.reversed.get(),
+            lot.expired.get(),
             lot.available_at.millis(),
             end(lot.expires_at),
         ])?;
@@ -101,12 +104,12 @@ fn lots_of((seq, entry): (u64, &Entry)) -> impl Iterator<Item = (u64, &NewLot)> 
     entry.lots.iter().map(move |new| (seq, new))
 }
 
-/// Takes points out of lots. A lot that has not as much, or is not there, fails the batch: it was decided on a version
-/// that was asserted.
+/// Moves points out of lots and back into them. A lot that has not as much, or is not there, fails the batch: it was
+/// decided on a version that was asserted.
 fn move_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
     let sql = "
         UPDATE lots
-        SET remaining = remaining - ?6, reversed = reversed + ?7
+        SET remaining = remaining + ?6, reversed = reversed + ?7, expired = expired + ?8
         WHERE member = ?1
           AND day = ?2
           AND origin = ?3
@@ -114,11 +117,11 @@ fn move_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
           AND award = ?5
         RETURNING remaining";
     let mut update = connection.prepare_cached(sql)?;
-    for moved in admission.entries.iter().flat_map(|entry| &entry.taken) {
-        let LotMove { member, day, lot, taken, reversed, .. } = moved;
-        let (taken, reversed) = (taken.get(), reversed.get());
-        let key = params![member.as_str(), day, lot.member.as_str(), lot.version, lot.award, taken, reversed];
-        update.query_one(key, |_| Ok(()))?;
+    for moved in admission.entries.iter().flat_map(|entry| &entry.moved) {
+        let LotMove { member, day, lot, remaining, reversed, expired, .. } = moved;
+        let (owner, origin) = (member.as_str(), lot.member.as_str());
+        let change = params![owner, day, origin, lot.version, lot.award, remaining, reversed.get(), expired];
+        update.query_one(change, |_| Ok(()))?;
     }
     Ok(())
 }
@@ -161,8 +164,9 @@ fn write_debts(connection: &Connection, admission: &Admission<'_>) -> Result<()>
 fn write_members(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
     let sql = "
         INSERT INTO members
-          (member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)
+          (member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
+           holding)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0)
         ON CONFLICT (member) DO UPDATE SET
           version = excluded.version,
           registered_day = excluded.registered_day,

@@ -41,7 +41,7 @@ CREATE TABLE postings (
   account TEXT    NOT NULL,
   unit    TEXT    NOT NULL,
   points  INTEGER NOT NULL,
-  lot     TEXT,                    -- The lot's name; NULL on every side but the lot's.
+  lot     TEXT,                    -- The lot's name, on its own side and where its points are held; else NULL.
   CONSTRAINT postings_in_order PRIMARY KEY (seq, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -60,11 +60,13 @@ CREATE TABLE lots (
   points       INTEGER NOT NULL,
   remaining    INTEGER NOT NULL,
   reversed     INTEGER NOT NULL,   -- By how much refunds reduced the award, wherever the points then came from.
+  expired      INTEGER NOT NULL,   -- What has lapsed, as far as that is posted.
   available_ms INTEGER NOT NULL,
   expires_ms   INTEGER,            -- NULL: never.
   CONSTRAINT lots_of_member             PRIMARY KEY (member, day, origin, version, award),
   CONSTRAINT lots_remaining_nonnegative CHECK (remaining >= 0),
-  CONSTRAINT lots_remaining_of_points   CHECK (remaining <= points),
+  CONSTRAINT lots_expired_nonnegative   CHECK (expired >= 0),
+  CONSTRAINT lots_remaining_of_points   CHECK (remaining + expired <= points),
   CONSTRAINT lots_reversed_of_points    CHECK (reversed BETWEEN 0 AND points)
 ) STRICT, WITHOUT ROWID;
 
@@ -78,6 +80,56 @@ CREATE TABLE debts (
   CONSTRAINT debts_points_nonnegative CHECK (points >= 0)
 ) STRICT, WITHOUT ROWID;
 
+-- Uses of points. Whatever the code does, none begins twice.
+CREATE TABLE redemptions (
+  redemption TEXT    NOT NULL,
+  member     TEXT    NOT NULL,
+  seq        INTEGER NOT NULL,     -- The place in the log of the entry that began it.
+  steps      INTEGER NOT NULL,     -- Entries that touched it: a commit must name how many there were.
+  until_ms   INTEGER NOT NULL,     -- From then on, what it holds is free again.
+  deployment TEXT,                 -- With item, day and quantity what it took from a stock; NULL: nothing.
+  item       TEXT,
+  day        INTEGER,
+  quantity   INTEGER,
+  CONSTRAINT redemptions_once           PRIMARY KEY (redemption),
+  CONSTRAINT redemptions_steps_positive CHECK (steps > 0)
+) STRICT, WITHOUT ROWID;
+
+-- Points in uses of points, by lot. Whatever the code does, points that are set aside are used or free again once, and
+-- points that are used come back once.
+CREATE TABLE redemption_lots (
+  member     TEXT    NOT NULL,
+  redemption TEXT    NOT NULL,
+  n          INTEGER NOT NULL,     -- The order in which the lots were taken from.
+  day        INTEGER NOT NULL,     -- With member, origin, version and award the lot.
+  origin     TEXT    NOT NULL,
+  version    INTEGER NOT NULL,
+  award      INTEGER NOT NULL,
+  held       INTEGER NOT NULL,
+  released   INTEGER NOT NULL,
+  captured   INTEGER NOT NULL,
+  cancelled  INTEGER NOT NULL,
+  CONSTRAINT redemption_lots_in_order    PRIMARY KEY (member, redemption, n),
+  CONSTRAINT redemption_lots_nonnegative CHECK (min(held, released, captured, cancelled) >= 0),
+  CONSTRAINT redemption_lots_out_once    CHECK (released + captured <= held),
+  CONSTRAINT redemption_lots_back_once   CHECK (cancelled <= captured)
+) STRICT, WITHOUT ROWID;
+
+-- What of a member's points is set aside now.
+CREATE INDEX redemption_lots_open
+  ON redemption_lots (member)
+  WHERE released + captured < held;
+
+-- How many are taken of items of limited stock.
+CREATE TABLE stock (
+  deployment TEXT    NOT NULL,
+  item       TEXT    NOT NULL,
+  day        INTEGER NOT NULL,     -- 0: on all days together.
+  taken      INTEGER NOT NULL,
+  CONSTRAINT stock_once              PRIMARY KEY (deployment, item, day),
+  CONSTRAINT stock_taken_nonnegative CHECK (taken >= 0)
+) STRICT, WITHOUT ROWID;
+
 -- A member's lasting figures, as of the version that a commit must name.
 CREATE TABLE members (
   member               TEXT    NOT NULL,
@@ -88,6 +140,7 @@ CREATE TABLE members (
   purchase_spend_minor INTEGER NOT NULL,
   last_purchase_day    INTEGER NOT NULL,
   indebted             INTEGER NOT NULL, -- 1: there are debts.
+  holding              INTEGER NOT NULL, -- 1: points are set aside.
   CONSTRAINT members_once              PRIMARY KEY (member),
   CONSTRAINT members_version_positive  CHECK (version > 0),
   CONSTRAINT members_count_nonnegative CHECK (purchase_count >= 0),

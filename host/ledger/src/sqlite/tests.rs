@@ -12,7 +12,7 @@ use super::Sqlite;
 use super::failure::{explain, explain_commit};
 use super::file::File;
 use crate::tests::fixture::{Draft, EVERYTHING, SOURCE, View, digest};
-use crate::{Conflict, Ledger, LedgerError, OrderQuery, Query, Release};
+use crate::{Conflict, Ledger, LedgerError, MemberQuery, OrderQuery, Query, RedemptionQuery, Release};
 
 /// More steps than any transaction of these tests takes.
 const STEPS_MAX: u64 = 100_000;
@@ -132,9 +132,11 @@ fn steps_of_snapshot(path: &Path) -> u64 {
     let counter = Arc::clone(&steps);
     let count = move || counter.fetch_add(1, Ordering::SeqCst) == u64::MAX;
     connection.progress_handler(1, Some(count)).unwrap();
+    let (ann, bob) = ("ann".into(), "bob".into());
+    let (gifts, use_of_points) = ("spend".into(), "r0".into());
     let query = Query {
         keys: &[(SOURCE, "o1"), (SOURCE, "new")],
-        members: &[(&"ann".into(), 10), (&"bob".into(), 10)],
+        members: &[&ann, &bob].map(|id| MemberQuery { id, first_day: 10, lots: false }),
         needs: EVERYTHING,
         budgets: &["spend".into()],
         orders: &[
@@ -142,6 +144,8 @@ fn steps_of_snapshot(path: &Path) -> u64 {
             OrderQuery { number: "new", whole: true, key: None },
             OrderQuery { number: "o2", whole: false, key: None },
         ],
+        redemptions: &[RedemptionQuery { name: &use_of_points, key: 1 }],
+        stock: &[(&gifts, "gift", 10)],
     };
     super::member::snapshot(&connection, &query).unwrap();
     steps.load(Ordering::SeqCst)

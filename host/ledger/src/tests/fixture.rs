@@ -8,15 +8,19 @@ use jifen_loyalty::event::{Body, Event, Happening, Line, Occasion, Purchase, Reg
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::posting::{Kind, Postings, gain, loss};
-use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, Posting};
+use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, Posting, RedemptionId};
 use tempfile::TempDir;
 
 use crate::{
-    Balance, Digest, Ledger, Logged, Memory, Needs, OrderQuery, Query, Snapshot, Sqlite, StatementLine,
+    Balance, Digest, Ledger, Logged, MemberQuery, Memory, Needs, OrderQuery, Query, Redemption,
+    RedemptionQuery, Snapshot, Sqlite, StatementLine,
 };
 
 /// Milliseconds of a day; the day `n` of tests begins at `n` times this.
 pub(crate) const DAY_MS: i64 = 86_400_000;
+/// Names of uses of points, and the item of limited stock, in tests.
+pub(crate) const USES: [&str; 3] = ["r0", "r/1", "r%2"];
+pub(crate) const ITEM: &str = "gift";
 pub(crate) const SOURCE: &str = "/merchants/test";
 pub(crate) const EVERYTHING: Needs = Needs { purchases_by_day: true, granted_by_day: true, lots: true };
 
@@ -104,7 +108,10 @@ impl Draft {
             order: None,
             postings: postings(&lots),
             lots,
-            taken: Vec::new(),
+            moved: Vec::new(),
+            redemptions: Vec::new(),
+            stock: Vec::new(),
+            restocked: Vec::new(),
             debts: Vec::new(),
             budgets: self.draws,
             returned: Vec::new(),
@@ -147,6 +154,7 @@ pub(crate) fn lot(deployment: &str, day: i32, points: u64) -> Lot {
         points,
         remaining: points,
         reversed: Points::ZERO,
+        expired: Points::ZERO,
         available_at: Instant::from_millis(i64::from(day) * DAY_MS),
         expires_at: Instant::from_millis(i64::from(day + 30) * DAY_MS),
     }
@@ -182,7 +190,8 @@ pub(crate) fn digest(text: &str) -> Digest {
 
 /// Reads one member.
 pub(crate) fn member(ledger: &dyn Ledger, member: &str, first_day: i32, needs: Needs) -> Member {
-    let query = Query { members: &[(&member.into(), first_day)], needs, ..Query::default() };
+    let asked = MemberQuery { id: &member.into(), first_day, lots: false };
+    let query = Query { members: &[asked], needs, ..Query::default() };
     ledger.read(&query).unwrap().members.remove(0)
 }
 
@@ -205,6 +214,25 @@ fn order_of(ledger: &dyn Ledger, logged: &Logged) -> String {
     ledger.order(&id).map(|_| id).unwrap()
 }
 
+fn budgets_of(deployments: &[&str]) -> Vec<DeploymentId> {
+    deployments.iter().map(|deployment| (*deployment).into()).collect()
+}
+
+/// Returns members for whom something is due, read one by one.
+fn due(ledger: &dyn Ledger, at: Instant) -> Vec<MemberId> {
+    let mut due = Vec::<MemberId>::new();
+    while let Some(next) = ledger.due(at, due.last(), 1).unwrap().pop() {
+        due.push(next);
+    }
+    due
+}
+
+/// Reads one use of points.
+pub(crate) fn redemption(ledger: &dyn Ledger, name: &str) -> Redemption {
+    let asked = RedemptionQuery { name: &name.into(), key: 0 };
+    ledger.read(&Query { redemptions: &[asked], ..Query::default() }).unwrap().redemptions.remove(0)
+}
+
 /// All that can be seen of a ledger: two that look alike here are alike.
 #[derive(Debug, PartialEq)]
 pub(crate) struct View {
@@ -212,6 +240,7 @@ pub(crate) struct View {
     snapshot: Snapshot,
     balances: Vec<Vec<Balance>>,
     statements: Vec<Vec<StatementLine>>,
+    due: Vec<Vec<MemberId>>,
     latest: Option<Instant>,
 }
 
@@ -219,18 +248,32 @@ impl View {
     pub(crate) fn of(ledger: &dyn Ledger, members: &[&str], deployments: &[&str], days: &[i32]) -> Self {
         let log = ledger.log(0, usize::MAX).unwrap();
         let ids: Vec<MemberId> = members.iter().map(|member| (*member).into()).collect();
-        let asked: Vec<_> = ids.iter().map(|id| (id, days.first().copied().unwrap_or(0))).collect();
-        let budgets: Vec<_> = deployments.iter().map(|deployment| (*deployment).into()).collect();
+        let first_day = days.first().copied().unwrap_or(0);
+        let asked: Vec<_> = ids.iter().map(|id| MemberQuery { id, first_day, lots: false }).collect();
+        let uses: Vec<_> = USES.iter().map(|name| RedemptionId::from(*name)).collect();
+        let uses: Vec<_> = uses.iter().map(|name| RedemptionQuery { name, key: 0 }).collect();
+        let stocks: Vec<_> = budgets_of(deployments);
+        let stock: Vec<_> =
+            stocks.iter().flat_map(|id| days.iter().map(move |day| (id, ITEM, *day))).collect();
+        let budgets = budgets_of(deployments);
         let orders: Vec<_> = log.iter().map(|logged| order_of(ledger, logged)).collect();
         let orders: Vec<_> =
             orders.iter().map(|number| OrderQuery { number, whole: true, key: None }).collect();
-        let query =
-            Query { keys: &[], members: &asked, needs: EVERYTHING, budgets: &budgets, orders: &orders };
+        let query = Query {
+            keys: &[],
+            members: &asked,
+            needs: EVERYTHING,
+            budgets: &budgets,
+            orders: &orders,
+            redemptions: &uses,
+            stock: &stock,
+        };
         let at = |day: &i32| Some(Instant::from_millis(i64::from(*day) * DAY_MS));
         let instants = days.iter().map(at).chain([None]);
         Self {
             snapshot: ledger.read(&query).unwrap(),
             balances: instants.map(|at| balances(ledger, at, None)).collect(),
+            due: days.iter().map(|day| due(ledger, at(day).unwrap_or(Instant::NEVER))).collect(),
             statements: ids.iter().map(|id| ledger.statement(id).unwrap()).collect(),
             latest: ledger.latest_time().unwrap(),
             log,
@@ -249,9 +292,10 @@ impl View {
         for member in &self.snapshot.members {
             assert_eq!(member.profile.indebted, !member.debts.is_empty(), "{member:?}");
             assert!(member.debts.iter().all(|debt| !debt.points.is_zero()), "{member:?}");
+            assert_eq!(member.profile.holding, !member.holds.is_empty(), "{member:?}");
         }
         for lot in self.snapshot.members.iter().flat_map(|member| &member.lots) {
-            assert!(lot.remaining <= lot.points, "{lot:?}");
+            assert!(lot.remaining.plus(lot.expired) <= lot.points, "{lot:?}");
         }
     }
 }

@@ -4,13 +4,16 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
 use jifen_loyalty::clawback::{Clawback, Level, Reach, Repayment, Reversal, Taken};
-use jifen_loyalty::entry::{BudgetDraw, DebtMove, LotMove, Moved, OrderClaim};
-use jifen_loyalty::event::{Body, Event, Refund};
-use jifen_loyalty::posting::Postings;
-use jifen_loyalty::{Entry, Member, Points};
+use jifen_loyalty::entry::{
+    Begins, BudgetDraw, DebtMove, LotMove, Moved, OrderClaim, RedemptionMove, StockDraw, StockKey,
+};
+use jifen_loyalty::event::{Body, Cause, Event, Redemption, Refund, Step};
+use jifen_loyalty::posting::{Postings, gain, loss};
+use jifen_loyalty::redemption::{Acceptance, Part, Redeemed, Return, Returned, capture, take, void};
+use jifen_loyalty::{Entry, Instant, Member, Points};
 
-use super::fixture::{Draft, EVERYTHING, View, member, stores, used};
-use crate::{Committed, Ledger, Memory, OrderQuery, Query};
+use super::fixture::{DAY_MS, Draft, EVERYTHING, ITEM, USES, View, member, redemption, stores, used};
+use crate::{Committed, Ledger, Memory, OrderQuery, Query, RedeemedPart};
 
 const MEMBERS: [&str; 3] = ["ann", "bob", "cyd"];
 const DEPLOYMENTS: [&str; 2] = ["eco", "spend"];
@@ -35,26 +38,32 @@ struct Plan {
     misread: bool,
     /// The purchase that it returns, if it is a refund.
     refunds: Option<u8>,
+    /// The use of points that it begins or moves on, if it is one.
+    uses: Option<usize>,
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
     let what = (0..24_u8, 0..3_usize, 0..3_usize, 0..2_usize, 0..4_usize, prop::bool::weighted(0.2));
     let points = prop_oneof![Just(0), 1..9_u64, Just(BUDGET), Just(BUDGET + 1)];
     let wrong = prop_oneof![9 => Just(0), 1 => 1..3_u8];
-    let refunds = prop::option::weighted(0.4, 0..16_u8);
-    (what, points, wrong, prop::bool::weighted(0.3), prop::bool::weighted(0.1), refunds).prop_map(
-        |((id, member, to, deployment, day, registers), points, off_by, limited, misread, refunds)| Plan {
-            id,
-            member,
-            to,
-            deployment,
-            day,
-            registers,
-            points,
-            off_by,
-            limited,
-            misread,
-            refunds,
+    let refunds = prop::option::weighted(0.3, 0..16_u8);
+    let uses = prop::option::weighted(0.6, 0..USES.len());
+    (what, points, wrong, prop::bool::weighted(0.3), prop::bool::weighted(0.1), refunds, uses).prop_map(
+        |((id, member, to, deployment, day, registers), points, off_by, limited, misread, refunds, uses)| {
+            Plan {
+                id,
+                member,
+                to,
+                deployment,
+                day,
+                registers,
+                points,
+                off_by,
+                limited,
+                misread,
+                refunds,
+                uses,
+            }
         },
     )
 }
@@ -63,9 +72,10 @@ fn plan() -> impl Strategy<Value = Plan> {
 fn entries(ledger: &dyn Ledger, plans: &[Plan]) -> Vec<Entry> {
     let mut made: Vec<Entry> = Vec::new();
     for plan in plans {
-        let entry = match plan.refunds {
-            Some(of) => refund(ledger, &made, plan, of),
-            None => Some(entry(ledger, &made, plan)),
+        let entry = match (plan.refunds, plan.uses) {
+            (Some(of), _) => refund(ledger, &made, plan, of),
+            (None, Some(name)) => use_points(ledger, &made, plan, USES[name]),
+            (None, None) => Some(entry(ledger, &made, plan)),
         };
         made.extend(entry);
     }
@@ -113,7 +123,16 @@ fn repay(entry: &mut Entry, member: &Member) {
     let (unit, issuer) = (debt.unit.clone(), debt.issuer.clone());
     entry.debts.push(DebtMove { member: id.clone(), unit, issuer, points: -points.entry() });
     let (day, deployment, lot) = (lot.day, lot.deployment.clone(), lot.id.clone());
-    entry.taken.push(LotMove { member: id, day, deployment, lot, taken: points, reversed: Points::ZERO });
+    let remaining = loss(points);
+    entry.moved.push(LotMove {
+        member: id,
+        day,
+        deployment,
+        lot,
+        remaining,
+        reversed: Points::ZERO,
+        expired: 0,
+    });
 }
 
 /// Makes an entry that returns a purchase of the ledger: of each of its lots it takes `points` back, or lets them be owed. `None` where there is no such purchase, or the batch moves those whom it concerns.
@@ -133,7 +152,7 @@ fn refund(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, of: u8) -> Option<
     let draft =
         Draft::purchase(&format!("o{}", plan.id), bought.member.as_str(), buyer.version, DAYS[plan.day], 0);
     let mut entry = Draft { profile: buyer.profile.clone(), ..draft }.entry();
-    let refund = Refund { order: number.clone(), lines: None, freight_minor: None };
+    let refund = Refund { order: number.clone(), lines: None, freight_minor: None, cause: Cause::Member };
     entry.event = Event { body: Body::Refund(refund), ..(*entry.event).clone() }.into();
     entry.member = Some(Moved { profile: buyer.profile.clone(), ..entry.member? });
     let off = u64::from(plan.off_by > 0);
@@ -152,9 +171,19 @@ fn refund(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, of: u8) -> Option<
         let reach = Some(Reach::from(lot)).filter(|_| !plan.limited);
         let reversal = Reversal::new(level, Clawback::Debt, reach);
         reversal.post(&mut postings);
-        let taken = asked.less(reversal.debt);
+        let (lapsed, left) = reversal.taken.first().map(|it| (it.lapsed(), it.left())).unwrap_or_default();
         let (member, day, deployment) = (owner.clone(), lot.day, lot.deployment.clone());
-        entry.taken.push(LotMove { member, day, deployment, lot: lot.id.clone(), taken, reversed: asked });
+        let (remaining, expired) = (loss(left), loss(lapsed));
+        let lot_id = lot.id.clone();
+        entry.moved.push(LotMove {
+            member,
+            day,
+            deployment,
+            lot: lot_id,
+            remaining,
+            reversed: asked,
+            expired,
+        });
         if !reversal.debt.is_zero() {
             let (unit, issuer) = (lot.unit.clone(), lot.issuer.clone());
             entry.debts.push(DebtMove { member: owner.clone(), unit, issuer, points: reversal.debt.entry() });
@@ -166,6 +195,98 @@ fn refund(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, of: u8) -> Option<
     }
     entry.postings = postings.into_vec();
     Some(entry)
+}
+
+/// Makes an entry that begins a use of points, or moves it on. `None` where the batch moves those whom it concerns, or
+/// there is nothing to move.
+fn use_points(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, name: &str) -> Option<Entry> {
+    let known = redemption(ledger, name);
+    let owner = known.owner.as_ref().map_or(MEMBERS[plan.member], |(owner, _)| owner.as_str()).to_owned();
+    if before.iter().any(|entry| crate::entry::touched(entry).contains(&&owner.as_str().into())) {
+        return None;
+    }
+    let member = member(ledger, &owner, 0, EVERYTHING);
+    let draft = Draft::purchase(&format!("o{}", plan.id), &owner, member.version, DAYS[plan.day], 0);
+    let mut entry = Draft { profile: member.profile.clone(), ..draft }.entry();
+    let step = step(&known, &member, plan, name);
+    let parts = step.parts();
+    if parts.is_empty() {
+        return None;
+    }
+    let key = StockKey {
+        deployment: DEPLOYMENTS[plan.deployment].into(),
+        item: ITEM.to_owned(),
+        day: DAYS[plan.day],
+        quantity: 1 + plan.points % 3,
+    };
+    let begins = (known.steps == 0).then(|| Begins {
+        until: Instant::from_millis(entry.event.time.millis() + DAY_MS * i64::from(plan.off_by)),
+        stock: Some(key.clone()),
+    });
+    match &begins {
+        Some(_) => {
+            entry.stock.push(StockDraw { key, total: Some(5), per_day: Some(3).filter(|_| plan.limited) });
+        }
+        None => entry.restocked.extend(known.stock.filter(|_| !step.released.is_empty())),
+    }
+    let mut postings = Postings::default();
+    step.post(&owner.as_str().into(), entry.event.time, &mut std::iter::empty(), &mut postings);
+    let at = entry.event.time;
+    let lots: Vec<_> = member.lots.iter().chain(known.parts.iter().map(|part| &part.lot)).collect();
+    step.change_lots(at, &mut |id, remaining, expired| {
+        let lot = lots.iter().find(|lot| lot.id == *id).unwrap();
+        entry.moved.push(LotMove {
+            member: owner.as_str().into(),
+            day: lot.day,
+            deployment: lot.deployment.clone(),
+            lot: id.clone(),
+            remaining,
+            reversed: Points::ZERO,
+            expired: gain(expired),
+        });
+    });
+    let asked = Redemption { name: name.into(), step: Step::Captured(None) };
+    entry.event = Event { body: Body::Redemption(asked), ..(*entry.event).clone() }.into();
+    entry.member = Some(Moved { profile: member.profile, ..entry.member? });
+    let steps = step.steps + u64::from(plan.off_by > 1 && begins.is_none());
+    entry.redemptions =
+        vec![RedemptionMove { name: name.into(), member: owner.as_str().into(), steps, begins, parts }];
+    entry.postings = postings.into_vec();
+    Some(entry)
+}
+
+/// Holds points of a member, or uses, frees or gives back those that are held or used.
+fn step(known: &crate::Redemption, member: &Member, plan: &Plan, name: &str) -> Redeemed {
+    let points = Points::new(plan.points).unwrap();
+    let by = Acceptance { deployment: "gifts".into(), merchant: "shop".into(), program: String::new() };
+    let none = Redeemed::new(name.into(), known.steps, "points".into(), Some(by));
+    let parts = |of: fn(&RedeemedPart) -> Points| -> Vec<Part> {
+        known.parts.iter().map(|part| Part::of(&part.lot, of(part))).collect()
+    };
+    if known.steps == 0 {
+        let there = member.lots.iter().map(|lot| Part::of(lot, lot.remaining));
+        return Redeemed { held: take(there, points), ..none };
+    }
+    let (open, used) = (parts(RedeemedPart::open), parts(RedeemedPart::used));
+    let is_open = open.iter().any(|part| !part.had.is_zero());
+    match plan.to {
+        0 if is_open => Redeemed { released: void(open, points), ..none },
+        _ if is_open => {
+            let (captured, released) = capture(open, points);
+            Redeemed { captured, released, ..none }
+        }
+        _ => {
+            let cancelled = take(used, points);
+            let back = |(n, part): (usize, &Part)| Returned {
+                lot: part.lot.clone(),
+                issuer: part.issuer.clone(),
+                points: part.points,
+                to: if n == 0 && plan.limited { Return::Lapsed } else { Return::Lot },
+            };
+            let returned = cancelled.iter().enumerate().map(back).collect();
+            Redeemed { cancelled, returned, ..none }
+        }
+    }
 }
 
 fn draw(deployment: &str, used_before: Points, plan: &Plan) -> BudgetDraw {

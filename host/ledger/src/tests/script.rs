@@ -97,6 +97,8 @@ fn told(conflict: Conflict) -> String {
         Conflict::Duplicate { seq } => format!("duplicate of {seq}"),
         Conflict::StaleMember { expected, found } => format!("stale {expected} now {found}"),
         Conflict::StaleOrder { expected, found } => format!("order of {expected} now {found}"),
+        Conflict::StaleRedemption { name, expected, found } => format!("{name} of {expected} now {found}"),
+        Conflict::Stock { deployment, item } => format!("no {item} of {deployment}"),
         Conflict::Budget { deployment } => format!("budget {deployment}"),
     }
 }

@@ -5,7 +5,7 @@ use jifen_loyalty::{Instant, MemberId, Points};
 
 use super::fixture::{DAY_MS, Draft, EVERYTHING, SOURCE, View, balances, digest, lot, member, plain, stores};
 use super::script::check;
-use crate::{Committed, Known, LedgerError, Needs, Query, Release, Total};
+use crate::{Committed, Known, LedgerError, MemberQuery, Needs, Query, Release, Total};
 
 const MAX: u64 = Points::MAX.get();
 
@@ -320,7 +320,7 @@ fn a_snapshot_answers_in_the_order_of_the_query() {
         let (ann, bob) = ("ann".into(), "bob".into());
         let query = Query {
             keys: &[(SOURCE, "new"), (SOURCE, "o1"), ("elsewhere", "o1")],
-            members: &[(&bob, 0), (&ann, 0), (&bob, 0)],
+            members: &[&bob, &ann, &bob].map(|id| MemberQuery { id, first_day: 0, lots: false }),
             ..Query::default()
         };
         let snapshot = store.ledger.read(&query).unwrap();

@@ -17,6 +17,7 @@ fn lot(version: u64, remaining: u64, from: i64, until: i64) -> Lot {
         points: points(100),
         remaining: points(remaining),
         reversed: Points::ZERO,
+        expired: Points::ZERO,
         available_at: Instant::from_millis(from),
         expires_at: Instant::from_millis(until),
     }

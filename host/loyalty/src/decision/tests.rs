@@ -255,10 +255,12 @@ fn every_lot_is_owed_by_its_issuer() {
         evaluations: Vec::new(),
         decision,
         refund: None,
+        redemptions: Vec::new(),
+        expired: Vec::new(),
         repayments: Vec::new(),
     };
     let lots = receipt.lots(Instant::from_millis(0));
-    let postings = receipt.postings(&lots);
+    let postings = receipt.postings(&lots, Instant::from_millis(0));
     assert!(crate::posting::balanced(&postings));
     let rendered: Vec<_> = postings
         .iter()

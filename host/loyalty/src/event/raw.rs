@@ -2,25 +2,21 @@
 
 use std::borrow::Cow;
 
+use chrono::NaiveDate;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    AMOUNT_MINOR_MAX, Body, Event, Happening, InvalidEvent, LINES_MAX, Line, NAME_BYTES_MAX, Occasion,
-    Purchase, Refund, RefundLine, Registration, Tender, TenderKind,
+    AMOUNT_MINOR_MAX, Body, Cause, Close, Event, Happening, InvalidEvent, LINES_MAX, Line, NAME_BYTES_MAX,
+    Occasion, Purchase, Purpose, Redemption, Refund, RefundLine, Registration, Request, Step, Tender,
+    TenderKind,
 };
-use crate::id::{MemberId, MerchantId};
+use crate::id::{MemberId, MerchantId, RedemptionId};
+use crate::points::Points;
 use crate::time::Instant;
 
-/// Types of DESIGN that a later release of the ledger processes.
-const LATER: [&str; 5] = [
-    "jifen.redemption.requested",
-    "jifen.redemption.captured",
-    "jifen.redemption.voided",
-    "jifen.redemption.cancelled",
-    "jifen.day.closed",
-];
+const DAY_CLOSED: &str = "jifen.day.closed";
 
 /// The envelope. `Data` is raw at first, because its form depends on the type.
 #[derive(Deserialize)]
@@ -140,13 +136,65 @@ struct RawRefundLine<'a> {
     amount: u64,
 }
 
-/// Who caused it. What was bought is re-evaluated all the same; the cause is kept for what a redemption gives back.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum RawCause {
     Member,
     Merchant,
     Carrier,
+}
+
+impl From<RawCause> for Cause {
+    fn from(cause: RawCause) -> Self {
+        match cause {
+            RawCause::Member => Self::Member,
+            RawCause::Merchant => Self::Merchant,
+            RawCause::Carrier => Self::Carrier,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRequest<'a> {
+    #[serde(borrow)]
+    redemption: Cow<'a, str>,
+    #[serde(borrow)]
+    member: Cow<'a, str>,
+    #[serde(borrow)]
+    merchant: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    item: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quantity: Option<u64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    lines: Option<Vec<RawLine<'a>>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    freight: u64,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    currency: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    points: Option<u64>,
+}
+
+/// A step after the request, of all points or of some.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStep<'a> {
+    #[serde(borrow)]
+    redemption: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    points: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCancellation<'a> {
+    #[serde(borrow)]
+    redemption: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    points: Option<u64>,
+    cause: RawCause,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -157,6 +205,15 @@ enum RawTenderKind {
     Wallet,
     Points,
     GiftCard,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClose<'a> {
+    #[serde(borrow)]
+    day: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    member: Option<Cow<'a, str>>,
 }
 
 impl From<RawTenderKind> for TenderKind {
@@ -186,9 +243,11 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
         "jifen.member.registered" => finish(&envelope, time, registration),
         "jifen.purchase.completed" => finish(&envelope, time, purchase),
         "jifen.purchase.refunded" => finish(&envelope, time, refund),
-        later if LATER.contains(&later) => {
-            Err(InvalidEvent::new("type", format!("{later} is not processed by this release of Jifen")))
-        }
+        "jifen.redemption.requested" => finish(&envelope, time, request),
+        "jifen.redemption.captured" => finish(&envelope, time, capture),
+        "jifen.redemption.voided" => finish(&envelope, time, void),
+        "jifen.redemption.cancelled" => finish(&envelope, time, cancellation),
+        DAY_CLOSED => finish(&envelope, time, close),
         unknown => Err(InvalidEvent::new("type", format!("{unknown:?} is not a type that Jifen knows"))),
     }
 }
@@ -235,28 +294,17 @@ fn registration(time: Instant, data: &RawRegistration<'_>) -> Result<Body, Inval
 
 fn purchase(time: Instant, data: &RawPurchase<'_>) -> Result<Body, InvalidEvent> {
     let member = MemberId::from(name("data.member", &data.member)?);
-    if data.currency.len() != 3 || !data.currency.bytes().all(|letter| letter.is_ascii_uppercase()) {
-        return Err(InvalidEvent::new(
-            "data.currency",
-            "must be three capital letters of ISO 4217, such as CNY",
-        ));
-    }
-    if data.lines.is_empty() || data.lines.len() > LINES_MAX {
-        return Err(InvalidEvent::new("data.lines", format!("must have 1 to {LINES_MAX} lines")));
-    }
-    let lines = data.lines.iter().enumerate().map(|(index, line)| self::line(index, line));
     let tenders = data.tenders.iter().enumerate().map(|(index, tender)| self::tender(index, tender));
     let purchase = Purchase {
         order: name("data.order", &data.order)?.to_owned(),
         merchant: MerchantId::from(name("data.merchant", &data.merchant)?),
-        currency: data.currency.clone().into_owned(),
-        lines: lines.collect::<Result<_, _>>()?,
+        currency: currency(&data.currency)?,
+        lines: lines(&data.lines)?,
         freight_minor: amount(|| "data.freight".to_owned(), data.freight)?,
         discount_minor: amount(|| "data.discount".to_owned(), data.discount)?,
         tenders: tenders.collect::<Result<_, _>>()?,
     };
     let total = purchase.lines.iter().map(|line| line.amount_minor).fold(0, u64::saturating_add);
-    amount(|| "data.lines".to_owned(), total)?;
     if purchase.discount_minor > total {
         let reason = format!("is {}, more than the lines' total of {total}", purchase.discount_minor);
         return Err(InvalidEvent::new("data.discount", reason));
@@ -278,12 +326,135 @@ fn refund(_: Instant, data: &RawRefund<'_>) -> Result<Body, InvalidEvent> {
             .freight
             .map(|freight| amount(|| "data.freight".to_owned(), freight))
             .transpose()?,
+        cause: data.cause.map_or_else(Cause::default, Cause::from),
     };
     if refund.lines.as_ref().is_some_and(Vec::is_empty) && refund.freight_minor.unwrap_or(0) == 0 {
         let reason = "gives nothing back; leave lines out to return all that remains";
         return Err(InvalidEvent::new("data.lines", reason));
     }
     Ok(Body::Refund(refund))
+}
+
+fn request(_: Instant, data: &RawRequest<'_>) -> Result<Body, InvalidEvent> {
+    if data.redemption.starts_with(RedemptionId::AT_CLOSE) {
+        let reason =
+            format!("begins with {:?}, which is for what is given at midnight", RedemptionId::AT_CLOSE);
+        return Err(InvalidEvent::new("data.redemption", reason));
+    }
+    let merchant = MerchantId::from(name("data.merchant", &data.merchant)?);
+    let purpose = match (&data.item, &data.lines) {
+        (Some(item), None) => {
+            if data.freight > 0 || data.currency.is_some() {
+                let field = if data.freight > 0 { "data.freight" } else { "data.currency" };
+                return Err(InvalidEvent::new(field, "belongs to a bill; leave it out for an item"));
+            }
+            Purpose::Item { item: name("data.item", item)?.to_owned(), quantity: quantity(data.quantity)? }
+        }
+        (None, Some(lines)) => {
+            if data.quantity.is_some() {
+                return Err(InvalidEvent::new("data.quantity", "belongs to an item; lines have their own"));
+            }
+            let missing = || InvalidEvent::new("data.currency", "is missing; a bill is in some currency");
+            Purpose::Bill(Purchase {
+                order: String::new(),
+                merchant: merchant.clone(),
+                currency: currency(data.currency.as_deref().ok_or_else(missing)?)?,
+                lines: self::lines(lines)?,
+                freight_minor: amount(|| "data.freight".to_owned(), data.freight)?,
+                discount_minor: 0,
+                tenders: Vec::new(),
+            })
+        }
+        (Some(_), Some(_)) => {
+            return Err(InvalidEvent::new("data.item", "excludes lines; ask for an item or for a bill"));
+        }
+        (None, None) => {
+            let reason = "is missing; say which item the points are for, or the lines of which bill";
+            return Err(InvalidEvent::new("data.item", reason));
+        }
+    };
+    let member = MemberId::from(name("data.member", &data.member)?);
+    let request = Request { member, merchant, purpose, wanted: points(data.points)? };
+    step(&data.redemption, Step::Requested(request))
+}
+
+fn capture(_: Instant, data: &RawStep<'_>) -> Result<Body, InvalidEvent> {
+    step(&data.redemption, Step::Captured(points(data.points)?))
+}
+
+fn void(_: Instant, data: &RawStep<'_>) -> Result<Body, InvalidEvent> {
+    step(&data.redemption, Step::Voided(points(data.points)?))
+}
+
+fn cancellation(_: Instant, data: &RawCancellation<'_>) -> Result<Body, InvalidEvent> {
+    step(&data.redemption, Step::Cancelled(points(data.points)?, data.cause.into()))
+}
+
+fn step(redemption: &str, step: Step) -> Result<Body, InvalidEvent> {
+    let name = RedemptionId::from(name("data.redemption", redemption)?);
+    Ok(Body::Redemption(Redemption { name, step }))
+}
+
+fn close(_: Instant, data: &RawClose<'_>) -> Result<Body, InvalidEvent> {
+    let wrong =
+        |_| InvalidEvent::new("data.day", format!("{:?} is not a day; write it as 2026-03-31", data.day));
+    let member = data.member.as_deref().map(|member| name("data.member", member)).transpose()?;
+    Ok(Body::Close(Close { day: data.day.parse().map_err(wrong)?, member: member.map(MemberId::from) }))
+}
+
+pub(super) fn close_for(
+    whole: &Event,
+    member: &MemberId,
+    day: NaiveDate,
+    midnight: Instant,
+) -> Result<Event, InvalidEvent> {
+    let day = day.to_string();
+    let id = format!("{}/{day}/{member}", whole.id);
+    let id = if id.len() > NAME_BYTES_MAX { hex::encode(Sha256::digest(id)) } else { id };
+    let data = RawClose { day: day.into(), member: Some(member.as_str().into()) };
+    let canonical = Canonical {
+        specversion: "1.0",
+        id: &id,
+        source: &whole.source,
+        r#type: DAY_CLOSED,
+        time: midnight.to_string(),
+        data: &data,
+    };
+    parse(&serde_json::to_vec(&canonical).expect("text always serializes"))
+}
+
+fn points(points: Option<u64>) -> Result<Option<Points>, InvalidEvent> {
+    let Some(number) = points else { return Ok(None) };
+    let points = Points::new(number).filter(|points| !points.is_zero());
+    let reason = || format!("is {number}; write 1 to {}, or leave it out", Points::MAX);
+    points.map(Some).ok_or_else(|| InvalidEvent::new("data.points", reason()))
+}
+
+fn quantity(quantity: Option<u64>) -> Result<u64, InvalidEvent> {
+    match quantity {
+        Some(0) => Err(InvalidEvent::new("data.quantity", "is 0; write how many, or leave it out for one")),
+        Some(quantity) => amount(|| "data.quantity".to_owned(), quantity),
+        None => Ok(1),
+    }
+}
+
+fn currency(currency: &str) -> Result<String, InvalidEvent> {
+    if currency.len() != 3 || !currency.bytes().all(|letter| letter.is_ascii_uppercase()) {
+        let reason = "must be three capital letters of ISO 4217, such as CNY";
+        return Err(InvalidEvent::new("data.currency", reason));
+    }
+    Ok(currency.to_owned())
+}
+
+fn lines(lines: &[RawLine<'_>]) -> Result<Vec<Line>, InvalidEvent> {
+    if lines.is_empty() || lines.len() > LINES_MAX {
+        return Err(InvalidEvent::new("data.lines", format!("must have 1 to {LINES_MAX} lines")));
+    }
+    let lines = lines.iter().enumerate().map(|(index, line)| self::line(index, line));
+    let lines = lines.collect::<Result<Vec<_>, _>>()?;
+    let total = lines.iter().map(|line| line.amount_minor).fold(0, u64::saturating_add);
+    amount(|| "data.lines".to_owned(), total)?;
+    Ok(lines)
 }
 
 fn refund_line(index: usize, line: &RawRefundLine<'_>) -> Result<RefundLine, InvalidEvent> {
@@ -306,7 +477,13 @@ fn line(index: usize, line: &RawLine<'_>) -> Result<Line, InvalidEvent> {
 
 fn tender(index: usize, tender: &RawTender<'_>) -> Result<Tender, InvalidEvent> {
     let amount_minor = amount(|| format!("data.tenders[{index}].amount"), tender.amount)?;
-    Ok(Tender { kind: tender.kind.into(), amount_minor })
+    let redemption = tender.redemption.as_deref();
+    let named = redemption.map(|redemption| name(&format!("data.tenders[{index}].redemption"), redemption));
+    Ok(Tender {
+        kind: tender.kind.into(),
+        redemption: named.transpose()?.map(RedemptionId::from),
+        amount_minor,
+    })
 }
 
 fn name<'a>(field: &str, text: &'a str) -> Result<&'a str, InvalidEvent> {

@@ -1,18 +1,21 @@
 //! Program files as they are written: the one place that knows their TOML.
 
-use std::collections::HashMap;
+mod redemption;
+
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use rules_guest::calendar::Calendar;
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::redemption::RawRedemption;
 use super::{
     Availability, Budget, Cap, Combine, Deployment, Expiry, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
     OnRefund, OverEvent, Period, PolicyRef, Program, Scope, Unit, ancestors,
 };
 use crate::clawback::Clawback;
-use crate::id::MerchantId;
+use crate::id::{DeploymentId, MerchantId};
 use crate::points::Points;
 use crate::time::{Instant, Zone};
 
@@ -35,6 +38,8 @@ struct RawProgram {
     lane: Vec<RawLane>,
     #[serde(default)]
     deployment: Vec<RawDeployment>,
+    #[serde(default)]
+    redemption: Vec<RawRedemption>,
 }
 
 #[derive(Deserialize)]
@@ -229,7 +234,9 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
     let units =
         Named::collect(&at, "unit", raw.unit, |raw| raw.id.clone(), |field, raw| at.unit(field, raw))?;
     let lanes = Named::collect(&at, "lane", raw.lane, |raw| raw.id.clone(), |_, raw| Ok(lane(&raw)))?;
-    let context = Context { at: &at, units: &units, lanes: &lanes, merchants: &merchants };
+    let names = raw.deployment.iter().map(|raw| raw.id.as_ref().as_str().into()).collect();
+    let context =
+        Context { at: &at, units: &units, lanes: &lanes, merchants: &merchants, deployments: &names };
     let deployments = Named::collect(
         &at,
         "deployment",
@@ -237,12 +244,20 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
         |raw| raw.id.clone(),
         |field, raw| context.deployment(field, raw),
     )?;
+    let redemptions = Named::collect(
+        &at,
+        "redemption",
+        raw.redemption,
+        |raw| raw.id.clone(),
+        |field, raw| context.redemption(field, raw),
+    )?;
     Ok(Program {
         name: raw.program.name,
         zone,
         units: units.items,
         lanes: lanes.items,
         deployments: deployments.items,
+        redemptions: redemptions.items,
         warnings,
         merchants,
         calendars: calendars.items,
@@ -452,6 +467,7 @@ struct Context<'a> {
     units: &'a Named<Unit>,
     lanes: &'a Named<Lane>,
     merchants: &'a HashMap<MerchantId, Merchant>,
+    deployments: &'a BTreeSet<DeploymentId>,
 }
 
 impl Context<'_> {
@@ -459,18 +475,7 @@ impl Context<'_> {
         let at = self.at;
         let within = |name: &str| format!("{field}.{name}");
         let line = at.wrong("", raw.policy.span(), "").line;
-        let until = raw.until.as_ref().map(|text| at.check(&within("until"), text, instant)).transpose()?;
-        let from = raw.from.as_ref().map(|text| at.check(&within("from"), text, instant)).transpose()?;
-        let from = from.unwrap_or(Instant::from_millis(i64::MIN));
-        if let (Some(until), Some(text)) = (until, &raw.until)
-            && until <= from
-        {
-            return Err(at.wrong(
-                &within("until"),
-                text.span(),
-                "is not after `from`; `until` is the first instant without it",
-            ));
-        }
+        let (from, until) = self.interval(field, raw.from.as_ref(), raw.until.as_ref())?;
         Ok(Deployment {
             policy: at.check(&within("policy"), &raw.policy, |text| policy(text))?,
             lane: self.lanes.find(at, &within("lane"), &raw.lane)?,
@@ -478,7 +483,7 @@ impl Context<'_> {
             issuer: at.check(&within("issuer"), &raw.issuer, |text| issuer(text))?,
             scope: self.scope(&within("scope"), raw.scope)?,
             from,
-            until: until.unwrap_or(Instant::NEVER),
+            until,
             mode: raw
                 .mode
                 .as_ref()
@@ -505,14 +510,16 @@ impl Context<'_> {
 
     fn scope(&self, field: &str, raw: RawScope) -> Result<Scope, InvalidProgram> {
         if let Some(merchant) = &raw.merchant {
-            let known = self.merchants.contains_key(merchant.as_ref().as_str());
-            let reason = || format!("there is no [[merchant]] with the id {:?}", merchant.as_ref());
-            known
-                .then_some(())
-                .ok_or_else(|| self.at.wrong(&format!("{field}.merchant"), merchant.span(), reason()))?;
+            self.known_merchant(&format!("{field}.merchant"), merchant)?;
         }
         let merchant = raw.merchant.map(|merchant| merchant.into_inner().into());
         Ok(Scope { region: raw.region, merchant, category: raw.category })
+    }
+
+    fn known_merchant(&self, field: &str, merchant: &Spanned<String>) -> Result<(), InvalidProgram> {
+        let reason = || format!("there is no [[merchant]] with the id {:?}", merchant.as_ref());
+        let known = self.merchants.contains_key(merchant.as_ref().as_str());
+        if known { Ok(()) } else { Err(self.at.wrong(field, merchant.span(), reason())) }
     }
 
     fn cap(&self, field: &str, raw: &RawCap) -> Result<Cap, InvalidProgram> {

@@ -1,9 +1,12 @@
 //! Receipts as they are written: the one place that knows their JSON.
 
+mod redemption;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use self::redemption::{ExpiredJson, RedeemedJson};
 use super::{Evaluation, Inputs, Key, Receipt, Refunded, Sealed};
 use crate::clawback::{Debt, Level, Reach, Repayment, Reversal, Taken};
 use crate::decision::{Granted, Usage};
@@ -13,6 +16,7 @@ use crate::id::{MemberId, UnitId};
 use crate::lot::{Issuer, LotId};
 use crate::points::Points;
 use crate::posting::Posting;
+use crate::redemption::{Expired, Redeemed};
 use crate::time::{Instant, Zone, date_of};
 
 /// Why a receipt cannot be read.
@@ -40,6 +44,10 @@ struct Canonical<'a> {
     evaluations: Vec<EvaluationJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    redemptions: Vec<RedeemedJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    expired: Vec<ExpiredJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     repayments: Vec<RepaymentJson<'a>>,
     postings: Vec<PostingOut<'a>>,
@@ -170,6 +178,8 @@ struct TakenJson<'a> {
     #[serde(borrow)]
     issuer: Cow<'a, str>,
     had: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lapsed: u64,
     points: u64,
 }
 
@@ -189,6 +199,8 @@ struct InputsJson<'a> {
     #[serde(borrow)]
     program: Cow<'a, str>,
     #[serde(borrow, default)]
+    member: Cow<'a, str>,
+    #[serde(borrow, default)]
     referrer: Option<Cow<'a, str>>,
     #[serde(borrow)]
     evaluations: Vec<EvaluationJson<'a>>,
@@ -196,6 +208,10 @@ struct InputsJson<'a> {
     version: u64,
     #[serde(borrow, default)]
     refund: Option<RefundJson<'a>>,
+    #[serde(borrow, default)]
+    redemptions: Vec<RedeemedJson<'a>>,
+    #[serde(borrow, default)]
+    expired: Vec<ExpiredJson<'a>>,
     #[serde(borrow, default)]
     repayments: Vec<RepaymentJson<'a>>,
 }
@@ -239,6 +255,8 @@ impl Receipt {
                 .collect(),
             evaluations: self.evaluations.iter().map(EvaluationJson::from).collect(),
             refund: self.refund.as_ref().map(RefundJson::from),
+            redemptions: self.redemptions.iter().map(|step| RedeemedJson::new(step, zone)).collect(),
+            expired: self.expired.iter().map(|expired| ExpiredJson::new(expired, zone)).collect(),
             repayments: self.repayments.iter().map(RepaymentJson::from).collect(),
             postings: postings.iter().map(PostingOut::from).collect(),
         };
@@ -255,6 +273,7 @@ impl Receipt {
             serde_json::from_slice(json).map_err(|error| InvalidReceipt(error.to_string()))?;
         Ok(Inputs {
             program: inputs.program.into_owned(),
+            member: Some(&*inputs.member).filter(|member| !member.is_empty()).map(MemberId::from),
             referrer: inputs.referrer.as_deref().map(MemberId::from),
             evaluations: inputs
                 .evaluations
@@ -263,6 +282,8 @@ impl Receipt {
                 .collect::<Result<_, _>>()?,
             version: inputs.version,
             refund: inputs.refund.map(Refunded::try_from).transpose()?,
+            redemptions: inputs.redemptions.into_iter().map(Redeemed::try_from).collect::<Result<_, _>>()?,
+            expired: inputs.expired.into_iter().map(Expired::try_from).collect::<Result<_, _>>()?,
             repayments: inputs.repayments.into_iter().map(Repayment::try_from).collect::<Result<_, _>>()?,
         })
     }
@@ -473,9 +494,10 @@ impl TryFrom<ReversalJson<'_>> for Reversal {
 
 impl<'a> From<&'a Taken> for TakenJson<'a> {
     fn from(taken: &'a Taken) -> Self {
-        let Reach { lot, issuer, had, .. } = &taken.from;
+        let Reach { lot, issuer, had, lapsed, .. } = &taken.from;
         let issuer = issuer.to_string().into();
-        Self { lot: lot.to_string(), issuer, had: had.get(), points: taken.points.get() }
+        let (had, lapsed, points) = (had.get(), lapsed.get(), taken.points.get());
+        Self { lot: lot.to_string(), issuer, had, lapsed, points }
     }
 }
 
@@ -483,7 +505,8 @@ impl TakenJson<'_> {
     fn of_unit(self, unit: &UnitId) -> Result<Taken, InvalidReceipt> {
         let lot =
             LotId::parse(&self.lot).ok_or_else(|| InvalidReceipt(format!("{:?} is no lot", self.lot)))?;
-        let from = Reach { lot, unit: unit.clone(), issuer: issuer(&self.issuer)?, had: points(self.had)? };
+        let (had, lapsed) = (points(self.had)?, points(self.lapsed)?);
+        let from = Reach { lot, unit: unit.clone(), issuer: issuer(&self.issuer)?, had, lapsed };
         Ok(Taken { from, points: points(self.points)? })
     }
 }

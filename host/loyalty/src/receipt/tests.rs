@@ -7,7 +7,9 @@ use crate::event::Event;
 use crate::facts::{Answer, Fact};
 use crate::lot::{Issuer, LotId};
 use crate::points::Points;
-use crate::time::Zone;
+use crate::proposal::Offer;
+use crate::redemption::{Acceptance, Expired, Paid, Part, Quoted, Redeemed, Return, Returned};
+use crate::time::{Instant, Zone};
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/app","type":"jifen.member.registered","time":"2025-07-25T00:00:00+08:00","data":{"member":"ann"}}"#;
 
@@ -28,8 +30,48 @@ fn what_went_into_a_decision_reads_back() {
             unit: "points".into(),
             issuer: Issuer::Platform,
             had: points(had),
+            lapsed: points(2),
         },
         points: points(taken),
+    };
+    let part = |expires_at| Part {
+        lot: LotId { member: "a/n/n".into(), version: 3, award: 1 },
+        issuer: Issuer::Platform,
+        day: 739_457,
+        expires_at,
+        had: points(9),
+        points: points(8),
+    };
+    let by =
+        Acceptance { deployment: "gifts".into(), merchant: "store/330".into(), program: "cd".repeat(32) };
+    let request = Redeemed {
+        quoted: Some(Quoted {
+            offer: Offer {
+                points: points(8),
+                cash_minor: 990,
+                worth_minor: 0,
+                benefit: "lipstick".to_owned(),
+                restrictions: vec!["weekdays".to_owned()],
+            },
+            until: Instant::from_millis(1_753_372_800_001),
+        }),
+        held: vec![part(Instant::NEVER)],
+        ..Redeemed::new("r/1".into(), 0, "points".into(), Some(by.clone()))
+    };
+    let back =
+        |to| Returned { lot: part(Instant::NEVER).lot, issuer: Issuer::Platform, points: points(1), to };
+    let cancellation = Redeemed {
+        paid: Some(Paid { captured: points(9), cancelled: points(1) }),
+        captured: vec![part(Instant::from_millis(0))],
+        released: vec![part(Instant::from_millis(1))],
+        cancelled: vec![part(Instant::from_millis(2))],
+        returned: vec![
+            back(Return::Lot),
+            back(Return::Lapsed),
+            back(Return::New { expires_at: Instant::from_millis(3) }),
+            back(Return::New { expires_at: Instant::NEVER }),
+        ],
+        ..Redeemed::new("r2".into(), 7, "points".into(), None)
     };
     let receipt = Receipt {
         program: "ab".repeat(32),
@@ -72,6 +114,8 @@ fn what_went_into_a_decision_reads_back() {
                 forgiven: points(3),
             }],
         }),
+        redemptions: vec![request, cancellation],
+        expired: vec![Expired { unit: "points".into(), part: part(Instant::from_millis(4)) }],
         repayments: vec![Repayment {
             debt: Debt { unit: "points".into(), issuer: Issuer::Platform, points: points(9) },
             taken: taken(20, 9),
@@ -83,6 +127,7 @@ fn what_went_into_a_decision_reads_back() {
     assert_eq!(inputs.evaluations, receipt.evaluations);
     assert_eq!((inputs.version, inputs.repayments), (receipt.version, receipt.repayments));
     assert_eq!(inputs.refund, receipt.refund);
+    assert_eq!((inputs.redemptions, inputs.expired), (receipt.redemptions, receipt.expired));
     assert_eq!(Receipt::levels(&sealed.json).unwrap(), [level(60)]);
 }
 

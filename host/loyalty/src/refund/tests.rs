@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::TenderKind;
+use crate::event::{Cause, TenderKind};
 
 /// A basket: `sku quantity amount` a line.
 fn purchase(lines: &[(&str, u64, u64)]) -> Purchase {
@@ -27,11 +27,16 @@ fn refund(lines: &[(&str, u64, u64)]) -> Refund {
         quantity: *quantity,
         amount_minor: *amount_minor,
     };
-    Refund { order: "7".to_owned(), lines: Some(lines.iter().map(line).collect()), freight_minor: None }
+    Refund {
+        order: "7".to_owned(),
+        lines: Some(lines.iter().map(line).collect()),
+        freight_minor: None,
+        cause: Cause::Member,
+    }
 }
 
 fn all() -> Refund {
-    Refund { order: "7".to_owned(), lines: None, freight_minor: None }
+    Refund { order: "7".to_owned(), lines: None, freight_minor: None, cause: Cause::Member }
 }
 
 /// Returns what remains, as `sku quantity amount`.
@@ -86,7 +91,7 @@ fn no_more_comes_back_than_remains() {
 /// E6: what was paid in points for a line comes back with it, and what was paid for the others stays.
 #[test]
 fn discount_and_payment_go_down_with_what_they_were_for() {
-    let tender = |kind, amount_minor| Tender { kind, amount_minor };
+    let tender = |kind, amount_minor| Tender { kind, redemption: None, amount_minor };
     let basket = Purchase {
         tenders: vec![tender(TenderKind::Points, 2_000), tender(TenderKind::Cash, 8_000)],
         ..purchase(&[("a", 1, 6_000), ("b", 1, 4_000)])

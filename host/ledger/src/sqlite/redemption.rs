@@ -1,0 +1,236 @@
+//! Uses of points, and stocks.
+
+use jifen_loyalty::entry::{Begins, RedemptionMove, StockKey, StockTaken};
+use jifen_loyalty::member::Hold;
+use jifen_loyalty::{DeploymentId, MemberId, RedemptionId};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use super::admission::Admission;
+use super::column::{self, Lots, lot_columns};
+use crate::{RedeemedPart, Redemption};
+
+/// A use of points without its points.
+pub(super) struct Head {
+    pub(super) member: MemberId,
+    pub(super) seq: u64,
+    pub(super) redemption: Redemption,
+}
+
+pub(super) fn head(connection: &Connection, name: &RedemptionId) -> Result<Option<Head>> {
+    let sql = "
+        SELECT member, seq, steps, until_ms, deployment, item, day, quantity
+        FROM redemptions
+        WHERE redemption = ?1";
+    let head = |row: &Row<'_>| {
+        let (steps, until) = (row.get(2)?, Some(column::instant(row, 3)?));
+        let redemption = Redemption { steps, until, stock: stock(row, 4)?, ..Redemption::default() };
+        Ok(Head { member: column::name(row, 0)?, seq: row.get(1)?, redemption })
+    };
+    connection.prepare_cached(sql)?.query_one([name.as_str()], head).optional()
+}
+
+/// Reads deployment, item, day and quantity.
+fn stock(row: &Row<'_>, first: usize) -> Result<Option<StockKey>> {
+    let [deployment, item, day, quantity] = std::array::from_fn(|n| first.saturating_add(n));
+    let Some(item) = row.get::<_, Option<String>>(item)? else { return Ok(None) };
+    Ok(Some(StockKey {
+        deployment: column::name(row, deployment)?,
+        item,
+        day: row.get(day)?,
+        quantity: row.get(quantity)?,
+    }))
+}
+
+/// Returns the points of a use of points, in the order in which they were taken.
+pub(super) fn parts(
+    connection: &Connection,
+    member: &MemberId,
+    name: &RedemptionId,
+    lots: &mut Lots,
+) -> Result<Vec<RedeemedPart>> {
+    let sql = concat!(
+        "SELECT held, released, captured, cancelled, ",
+        lot_columns!(lots),
+        "
+        FROM redemption_lots
+        JOIN lots USING (member, day, origin, version, award)
+        WHERE member = ?1
+          AND redemption = ?2
+        ORDER BY n"
+    );
+    let part = |row: &Row<'_>| {
+        Ok(RedeemedPart {
+            held: column::points(row, 0)?,
+            released: column::points(row, 1)?,
+            captured: column::points(row, 2)?,
+            cancelled: column::points(row, 3)?,
+            lot: lots.read(row, 4)?,
+        })
+    };
+    connection.prepare_cached(sql)?.query_map((member.as_str(), name.as_str()), part)?.collect()
+}
+
+/// Returns what of a member's points is held.
+pub(super) fn holds(connection: &Connection, member: &MemberId) -> Result<Vec<Hold>> {
+    let sql = "
+        SELECT redemption, origin, version, award, held - released - captured,
+          steps, until_ms, deployment, item, redemptions.day, quantity
+        FROM redemption_lots
+        JOIN redemptions USING (redemption)
+        WHERE redemption_lots.member = ?1
+          AND released + captured < held
+        ORDER BY redemption, n";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([member.as_str()])?;
+    let mut holds = Vec::<Hold>::new();
+    while let Some(row) = rows.next()? {
+        let name: RedemptionId = column::name(row, 0)?;
+        let part = (column::lot_id(row, 1)?, column::points(row, 4)?);
+        match holds.last_mut().filter(|hold| hold.name == name) {
+            Some(hold) => hold.parts.push(part),
+            None => {
+                let (steps, until, stock) = (row.get(5)?, column::instant(row, 6)?, stock(row, 7)?);
+                holds.push(Hold { name, steps, until, stock, parts: vec![part] });
+            }
+        }
+    }
+    Ok(holds)
+}
+
+/// Returns how many steps a use of points has had.
+pub(super) fn steps(connection: &Connection, name: &RedemptionId) -> Result<u64> {
+    let sql = "SELECT steps FROM redemptions WHERE redemption = ?1";
+    let steps = connection.prepare_cached(sql)?.query_one([name.as_str()], |row| row.get(0)).optional()?;
+    Ok(steps.unwrap_or(0))
+}
+
+/// Returns how many of an item are taken on a day; on day 0, in all.
+pub(super) fn taken(connection: &Connection, deployment: &DeploymentId, item: &str, day: i32) -> Result<u64> {
+    let sql = "
+        SELECT taken
+        FROM stock
+        WHERE deployment = ?1
+          AND item = ?2
+          AND day = ?3";
+    let key = (deployment.as_str(), item, day);
+    Ok(connection.prepare_cached(sql)?.query_one(key, |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// Returns how many of an item are taken, in all and on a day.
+pub(super) fn stock_taken(
+    connection: &Connection,
+    (deployment, item, day): (&DeploymentId, &str, i32),
+) -> Result<StockTaken> {
+    let (total, on_day) =
+        (taken(connection, deployment, item, 0)?, taken(connection, deployment, item, day)?);
+    Ok(StockTaken { total, on_day })
+}
+
+/// Writes what an admitted batch does to uses of points and to stocks.
+pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
+    for (seq, entry) in admission.numbered() {
+        for step in &entry.redemptions {
+            match &step.begins {
+                Some(begins) => begin(connection, seq, step, begins)?,
+                None => go_on(connection, step)?,
+            }
+            flag(connection, &step.member)?;
+        }
+    }
+    let sql = "
+        INSERT INTO stock
+          (deployment, item, day, taken)
+        VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (deployment, item, day) DO UPDATE SET
+          taken = excluded.taken";
+    let mut upsert = connection.prepare_cached(sql)?;
+    for ((deployment, item, day), taken) in &admission.stock {
+        upsert.execute(params![deployment.as_str(), item, day, taken])?;
+    }
+    Ok(())
+}
+
+fn begin(connection: &Connection, seq: u64, step: &RedemptionMove, begins: &Begins) -> Result<()> {
+    let sql = "
+        INSERT INTO redemptions
+          (redemption, member, seq, steps, until_ms, deployment, item, day, quantity)
+        VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8)";
+    let RedemptionMove { name, member, parts, .. } = step;
+    let Begins { until, stock } = begins;
+    let stock = stock.as_ref();
+    connection.prepare_cached(sql)?.execute(params![
+        name.as_str(),
+        member.as_str(),
+        seq,
+        until.millis(),
+        stock.map(|key| key.deployment.as_str()),
+        stock.map(|key| &*key.item),
+        stock.map(|key| key.day),
+        stock.map(|key| key.quantity),
+    ])?;
+    let sql = "
+        INSERT INTO redemption_lots
+          (member, redemption, n, day, origin, version, award, held, released, captured, cancelled)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (n, part) in (0_u32..).zip(parts) {
+        insert.execute(params![
+            member.as_str(),
+            name.as_str(),
+            n,
+            part.day,
+            part.lot.member.as_str(),
+            part.lot.version,
+            part.lot.award,
+            part.held.get(),
+            part.released.get(),
+            part.captured.get(),
+            part.cancelled.get(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Moves a use of points on. One that is not there, or has no points of a lot, fails the batch: it was decided on steps
+/// that were asserted.
+fn go_on(connection: &Connection, step: &RedemptionMove) -> Result<()> {
+    let sql = "
+        UPDATE redemptions
+        SET steps = steps + 1
+        WHERE redemption = ?1
+        RETURNING steps";
+    let RedemptionMove { name, member, parts, .. } = step;
+    connection.prepare_cached(sql)?.query_one([name.as_str()], |_| Ok(()))?;
+    let sql = "
+        UPDATE redemption_lots
+        SET released = released + ?6, captured = captured + ?7, cancelled = cancelled + ?8
+        WHERE member = ?1
+          AND redemption = ?2
+          AND origin = ?3
+          AND version = ?4
+          AND award = ?5
+        RETURNING held";
+    let mut update = connection.prepare_cached(sql)?;
+    for part in parts {
+        let (released, captured, cancelled) =
+            (part.released.get(), part.captured.get(), part.cancelled.get());
+        let (holder, name, origin) = (member.as_str(), name.as_str(), part.lot.member.as_str());
+        let change =
+            params![holder, name, origin, part.lot.version, part.lot.award, released, captured, cancelled];
+        update.query_one(change, |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+fn flag(connection: &Connection, member: &MemberId) -> Result<()> {
+    let sql = "
+        UPDATE members
+        SET holding = EXISTS (
+          SELECT 1
+          FROM redemption_lots
+          WHERE redemption_lots.member = members.member
+            AND released + captured < held
+        )
+        WHERE member = ?1";
+    connection.prepare_cached(sql)?.execute([member.as_str()]).map(|_| ())
+}

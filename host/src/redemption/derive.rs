@@ -1,0 +1,106 @@
+//! Steps of uses of points derived again, from what their receipts recorded.
+
+use jifen_loyalty::decision::Decision;
+use jifen_loyalty::event::{Redemption, Request, Step};
+use jifen_loyalty::receipt::Inputs;
+use jifen_loyalty::redemption::{Part, Redeemed, take};
+use jifen_loyalty::{Event, Receipt};
+
+use super::{advance, held_by, on_request, pinned, quote, refused};
+use crate::error::Undecided;
+use crate::programs::Programs;
+use crate::refund::Then;
+
+/// Derives the receipt of a step again.
+pub(crate) fn derive(
+    programs: &Programs<'_>,
+    event: &Event,
+    redemption: &Redemption,
+    inputs: Inputs,
+) -> Result<Receipt, Undecided> {
+    let missing = || refused("data.redemption", "is not in the receipt");
+    let own = inputs.redemptions.iter().find(|step| step.name == redemption.name).ok_or_else(missing)?;
+    match &redemption.step {
+        Step::Requested(request) => derive_hold(programs, event, redemption, request, own, &inputs),
+        step @ (Step::Captured(_) | Step::Voided(_) | Step::Cancelled(..)) => {
+            derive_step(programs, event, step, own, &inputs)
+        }
+    }
+}
+
+fn derive_hold(
+    programs: &Programs<'_>,
+    event: &Event,
+    redemption: &Redemption,
+    request: &Request,
+    own: &Redeemed,
+    inputs: &Inputs,
+) -> Result<Receipt, Undecided> {
+    let active = programs.get(&inputs.program)?;
+    let situation = active.program.situate_request(request, event.time)?;
+    let source = Then { evaluations: &inputs.evaluations, referrer: None, history: None };
+    let quotation = quote(&active, event.time, request, situation, on_request, &source);
+    let (deployment, offer) = quotation.accepted(request)?;
+    let held = take(own.held.clone(), offer.points);
+    let step = held_by(&active, &redemption.name, request, (deployment, offer), held, event.time);
+    Ok(Receipt {
+        program: inputs.program.clone(),
+        member: Some(request.member.clone()),
+        version: inputs.version,
+        day: situation.today.day.number(),
+        referrer: None,
+        evaluations: quotation.evaluations,
+        decision: quotation.decision,
+        refund: None,
+        redemptions: lapsed(inputs, &step).chain([step]).collect(),
+        expired: Vec::new(),
+        repayments: inputs.repayments.clone(),
+    })
+}
+
+fn derive_step(
+    programs: &Programs<'_>,
+    event: &Event,
+    step: &Step,
+    own: &Redeemed,
+    inputs: &Inputs,
+) -> Result<Receipt, Undecided> {
+    let pinned = pinned(programs, own)?;
+    let (day, _) = pinned.program.day_of(event.time)?;
+    let owner =
+        inputs.member.clone().ok_or_else(|| refused("data.redemption", "its receipt names no member"))?;
+    let base = Redeemed::new(own.name.clone(), own.steps, own.unit.clone(), own.acceptance.clone());
+    let parts = (open(own), own.cancelled.iter().rev().cloned().collect());
+    let (step, compensation) = advance(&pinned, step, base, parts, &owner, (day.number(), event.time))?;
+    Ok(Receipt {
+        program: pinned.digest.clone(),
+        member: Some(owner),
+        version: inputs.version,
+        day: day.number(),
+        referrer: None,
+        evaluations: Vec::new(),
+        decision: Decision { awards: compensation.into_iter().collect(), ..Decision::default() },
+        refund: None,
+        redemptions: lapsed(inputs, &step).chain([step]).collect(),
+        expired: Vec::new(),
+        repayments: inputs.repayments.clone(),
+    })
+}
+
+/// Returns what time had freed by then.
+fn lapsed<'i>(inputs: &'i Inputs, own: &Redeemed) -> impl Iterator<Item = Redeemed> + use<'i> {
+    let own = own.name.clone();
+    inputs.redemptions.iter().filter(move |step| step.name != own).cloned()
+}
+
+/// Returns what was set aside of each lot before a step that used it or let it go, as far as the step touched it.
+fn open(own: &Redeemed) -> Vec<Part> {
+    let mut open = own.captured.clone();
+    let rest = own.released.iter().filter(|part| own.captured.iter().all(|other| other.lot != part.lot));
+    open.extend(rest.cloned());
+    if own.captured.is_empty() {
+        // What was taken last was let go first.
+        open.reverse();
+    }
+    open.into_iter().map(|part| Part { points: part.had, ..part }).collect()
+}

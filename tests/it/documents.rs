@@ -1,0 +1,50 @@
+//! What documents show is true.
+
+use std::fs;
+use std::path::Path;
+
+use jifen_loyalty::Program;
+
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies in the workspace");
+    fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("read {path}: {error}"))
+}
+
+/// Returns the code of one kind in a document.
+fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
+    let fence = format!("```{kind}\n");
+    let opened = text.split(&fence).skip(1);
+    opened.map(|rest| rest.split("```").next().expect("a split has a first part")).collect()
+}
+
+#[test]
+fn programs_in_documents_are_taken() {
+    let [english, chinese] = ["docs/program.md", "docs/program.zh-CN.md"].map(read);
+    let programs = blocks(&english, "toml");
+    assert_eq!(programs, blocks(&chinese, "toml"), "both languages show the same program");
+    assert!(!programs.is_empty());
+    for program in programs {
+        let parsed = Program::parse(program).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((parsed.deployments.len(), parsed.redemptions.len()), (1, 3));
+    }
+}
+
+/// Every key of the tables stands in the example, and the other way round: what is not told cannot be used.
+#[test]
+fn every_key_of_a_program_is_told_in_both_languages() {
+    let tables = ["docs/program.md", "docs/program.zh-CN.md"].map(|path| {
+        let text = read(path);
+        let rows = text.lines().filter(|line| line.starts_with("| `")).map(|row| {
+            let first = row.split('|').nth(1).expect("a row has cells").to_owned();
+            first.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+        });
+        rows.flatten().collect::<Vec<_>>()
+    });
+    assert_eq!(tables[0], tables[1]);
+    let text = read("docs/program.md");
+    let example = blocks(&text, "toml").concat();
+    let keys = example.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.trim());
+    for key in keys.map(|key| key.split('.').next().expect("a key has a name")) {
+        assert!(tables[0].iter().any(|told| told == key), "{key} is not told");
+    }
+}

@@ -1,0 +1,185 @@
+//! Stories of redemptions: rows of words, each an event, and what members have after it.
+//!
+//! `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`, `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN
+//! [POINTS]`, `free NAME WHEN [POINTS]`, `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`; `until DAY` sets
+//! when points end that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a
+//! tag, as `58.80#staples`; `freight:6` is freight, and `r1:20` was paid by a redemption. Behind `->` stands what members
+//! have then, or `no` and how the refusal begins.
+
+use serde_json::{Value, json};
+
+/// Where a story happens.
+pub(crate) trait Stage {
+    /// Sets when points end that are awarded from now on.
+    fn until(&self, day: &str);
+    /// Applies an event; returns the exit code and what was complained about.
+    fn apply(&self, event: &Value) -> (Option<i32>, String);
+    /// Returns the lines of `jifen balance --json`.
+    fn balances(&self) -> String;
+}
+
+/// Tells a story row by row, and returns its events.
+pub(crate) fn tell(about: &str, rows: &[&str], stage: &impl Stage) -> Vec<Value> {
+    let mut events = Vec::new();
+    for (n, row) in rows.iter().enumerate() {
+        let (asked, expected) =
+            row.split_once(" -> ").map_or((*row, None), |(asked, then)| (asked, Some(then)));
+        if let Some(day) = asked.strip_prefix("until ") {
+            stage.until(day);
+            continue;
+        }
+        let event = event(n, asked);
+        let (code, complaint) = stage.apply(&event);
+        match expected.and_then(|expected| expected.strip_prefix("no ")) {
+            Some(refusal) => {
+                assert_eq!(code, Some(3), "{about}: {row}: {complaint}");
+                assert!(complaint.contains(&format!("line 1: {refusal}")), "{about}: {row}: {complaint}");
+            }
+            None => assert_eq!(code, Some(0), "{about}: {row}: {complaint}"),
+        }
+        if let Some(expected) = expected.filter(|expected| !expected.starts_with("no ")) {
+            assert_eq!(told(&stage.balances()), expected, "{about}: {row}");
+        }
+        events.push(event);
+    }
+    events
+}
+
+/// Returns what members have, as `ann 200 +3 pending 300 held -5 owed, bob 1`.
+pub(crate) fn told(lines: &str) -> String {
+    let balance = |line: &str| {
+        let balance: Value = serde_json::from_str(line).expect("a line is an object");
+        let member = balance["member"].as_str().expect("a member has a name");
+        let mut words = format!("{member} {}", balance["available"]);
+        for (field, before, after) in
+            [("pending", "+", "pending"), ("held", "", "held"), ("debt", "-", "owed")]
+        {
+            if balance[field] != 0 {
+                words.push_str(&format!(" {before}{} {after}", balance[field]));
+            }
+        }
+        words
+    };
+    lines.lines().map(balance).collect::<Vec<_>>().join(", ")
+}
+
+fn event(n: usize, row: &str) -> Value {
+    let words: Vec<_> = row.split(' ').collect();
+    let (kind, when, data) = match words.as_slice() {
+        ["buy", id, member, when, rest @ ..] => {
+            let mut data = basket(rest);
+            data["order"] = json!(id);
+            data["member"] = json!(member);
+            ("jifen.purchase.completed", when, data)
+        }
+        ["close", day, when] => ("jifen.day.closed", when, json!({"day": day})),
+        ["return", id, when, rest @ ..] => ("jifen.purchase.refunded", when, returned(id, rest)),
+        ["ask", name, member, when, points @ ..] => {
+            let (item, points) = match points {
+                [item, points @ ..] if item.parse::<u64>().is_err() => (*item, points),
+                points => ("rice", points),
+            };
+            let (item, quantity) = item.split_once('*').unwrap_or((item, "1"));
+            let data = json!({"redemption": name, "member": member, "merchant": "shop", "item": item,
+                "quantity": number(quantity)});
+            ("jifen.redemption.requested", when, with_points(data, points))
+        }
+        ["bill", name, member, when, rest @ ..] => {
+            let mut data = basket(rest);
+            data["redemption"] = json!(name);
+            data["member"] = json!(member);
+            ("jifen.redemption.requested", when, data)
+        }
+        ["use", name, when, points @ ..] => {
+            ("jifen.redemption.captured", when, with_points(json!({"redemption": name}), points))
+        }
+        ["free", name, when, points @ ..] => {
+            ("jifen.redemption.voided", when, with_points(json!({"redemption": name}), points))
+        }
+        ["back", name, when, cause, points @ ..] => {
+            let data = json!({"redemption": name, "cause": cause});
+            ("jifen.redemption.cancelled", when, with_points(data, points))
+        }
+        _ => panic!("no such row: {row}"),
+    };
+    json!({"specversion": "1.0", "id": n.to_string(), "source": "/merchants/shop", "type": kind, "time": time(when),
+        "data": data})
+}
+
+fn time(when: &str) -> String {
+    match when.split_once('T') {
+        None => format!("{when}T12:00:00+08:00"),
+        Some((_, clock)) if clock.len() == "12:00".len() => format!("{when}:00+08:00"),
+        Some(_) => format!("{when}+08:00"),
+    }
+}
+
+fn with_points(mut data: Value, points: &[&str]) -> Value {
+    if let [points] = points {
+        data["points"] = json!(number(points));
+    }
+    data
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("no number: {text}"))
+}
+
+fn fen(yuan: &str) -> u64 {
+    let (yuan, cents) = yuan.split_once('.').unwrap_or((yuan, "00"));
+    number(yuan).saturating_mul(100).saturating_add(number(cents))
+}
+
+/// A line for each amount; `freight:6`, and `r1:20` for what was paid by a redemption, the rest in cash.
+fn basket(words: &[&str]) -> Value {
+    let mut lines = Vec::new();
+    let mut data = json!({"merchant": "shop", "currency": "CNY"});
+    for word in words {
+        match word.split_once(':') {
+            None => {
+                let sku = format!("a{}", lines.len());
+                let (amount, tags) =
+                    word.split_once('#').map_or((*word, vec![]), |(yuan, tag)| (yuan, vec![tag]));
+                let amount = fen(amount);
+                lines.push(
+                    json!({"sku": sku, "category": "goods", "quantity": 1, "amount": amount, "tags": tags}),
+                );
+            }
+            Some(("freight", yuan)) => data["freight"] = json!(fen(yuan)),
+            Some((redemption, yuan)) => {
+                data["tenders"] = json!([{"kind": "points", "redemption": redemption, "amount": fen(yuan)}]);
+            }
+        }
+    }
+    if let Some(points) = data["tenders"][0]["amount"].as_u64() {
+        let total: u64 = lines.iter().filter_map(|line| line["amount"].as_u64()).sum();
+        let freight = data["freight"].as_u64().unwrap_or(0);
+        let cash = total.saturating_add(freight).saturating_sub(points);
+        let tenders = data["tenders"].as_array_mut().expect("it was made above");
+        tenders.push(json!({"kind": "cash", "amount": cash}));
+    } else {
+        data.as_object_mut().expect("it is an object").remove("tenders");
+    }
+    data["lines"] = json!(lines);
+    data
+}
+
+/// `a1:40` returns an article, `freight:6` freight; nothing returns all.
+fn returned(order: &str, words: &[&str]) -> Value {
+    let mut data = json!({"order": order});
+    let lines: Vec<_> = words
+        .iter()
+        .filter(|word| word.starts_with('a'))
+        .map(|word| {
+            let (sku, yuan) = word.split_once(':').expect("a returned line names its article");
+            json!({"sku": sku, "quantity": 1, "amount": fen(yuan)})
+        })
+        .collect();
+    if !words.is_empty() {
+        data["lines"] = json!(lines);
+    }
+    for yuan in words.iter().filter_map(|word| word.strip_prefix("freight:")) {
+        data["freight"] = json!(fen(yuan));
+    }
+    data
+}
