@@ -66,7 +66,12 @@ impl Document {
 /// Returns the program that decided an entry, without its policies.
 pub(crate) fn program_of(ledger: &dyn Ledger, logged: &Logged) -> Result<(Program, Pins), HostError> {
     let receipt = Receipt::inputs(&logged.receipt).map_err(HostError::Receipt)?;
-    let Document { program, pins } = Document::of(&receipt.program, ledger)?;
+    program_named(ledger, &receipt.program)
+}
+
+/// Returns the program of a digest, without its policies.
+pub(crate) fn program_named(ledger: &dyn Ledger, digest: &str) -> Result<(Program, Pins), HostError> {
+    let Document { program, pins } = Document::of(digest, ledger)?;
     Ok((Program::parse(&program).map_err(HostError::Program)?, pins))
 }
 

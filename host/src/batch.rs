@@ -21,7 +21,6 @@ use jifen_ledger::{Known, Ledger, MemberQuery, Order, OrderQuery, Query, Redempt
 use jifen_loyalty::entry::NewLot;
 use jifen_loyalty::event::{Body, Purpose, Step};
 use jifen_loyalty::posting::Kind;
-use jifen_loyalty::time::day_number;
 use jifen_loyalty::{
     DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, Points, Posting, RedemptionId, UnitId,
 };
@@ -121,9 +120,15 @@ impl Processor<'_> {
         let program = &self.active.program;
         match &event.body {
             Body::Happening(happening) => program.situate(happening).map(|situation| situation.today.day),
-            Body::Refund(_) | Body::Redemption(_) | Body::Close(_) => {
+            Body::Settlement(_) => {
+                let reason = "jifen.settlement.closed is made by `jifen settle`".to_owned();
+                Err(InvalidEvent { field: "type".to_owned(), reason })
+            }
+            Body::Refund(_) | Body::Redemption(_) | Body::Opening(_) => {
                 program.day_of(event.time).map(|(day, _)| day)
             }
+            // The day that ended, not the midnight that ended it.
+            Body::Close(close) => program.day_of(program.zone.start_of(close.day)).map(|(day, _)| day),
         }
     }
 
@@ -134,10 +139,18 @@ impl Processor<'_> {
         outcomes: &mut BTreeMap<usize, Outcome>,
     ) -> Result<Vec<Waiting>, HostError> {
         if let Some(first) = waiting.first().filter(|first| is_whole_close(&first.event)) {
-            let (place, moved) = (first.place, self.close(&first.event)?);
+            let place = first.place;
+            let done = match self.close(&first.event)? {
+                Ok(done) => done,
+                Err(refusal) => {
+                    outcomes.insert(place, Outcome::Refused(refusal));
+                    return Ok(waiting.into_iter().skip(1).collect());
+                }
+            };
             let again = self.decide_and_commit(waiting, outcomes)?;
-            if let Some(Outcome::Applied { moved: own, .. }) = outcomes.get_mut(&place) {
-                own.extend(moved);
+            if let Some(Outcome::Applied { moved, faults, .. }) = outcomes.get_mut(&place) {
+                moved.extend(done.moved);
+                faults.extend(done.faults);
             }
             return Ok(again);
         }
@@ -160,32 +173,43 @@ impl Processor<'_> {
                 None => fresh.push(waiting),
             }
         }
+        let together = together(&fresh, &orders, &shared.redemptions);
+        let apart = fresh.split_off(together);
         let hands = deal(fresh, members, orders, &shared.redemptions, self.threads);
         let decided = self.decide(hands, &shared)?;
         let mut again = self.commit(decided, outcomes)?;
-        again.extend(later);
+        again.extend(apart.into_iter().chain(later));
         Ok(again)
     }
 
     /// Does everybody's midnight work, so that the close itself can be written, and returns what it moved. A close that the
     /// ledger knows has been done.
-    fn close(&self, event: &Event) -> Result<Moved, HostError> {
-        let mut moved = Moved::new();
+    ///
+    /// # Errors
+    ///
+    /// If the ledger fails; the inner one, if the work of a member cannot be done, and so the day not be closed.
+    fn close(&self, event: &Event) -> Result<Result<Done, InvalidEvent>, HostError> {
+        let mut done = Done::default();
         let zone = self.active.program.zone;
-        let Body::Close(close) = &event.body else { return Ok(moved) };
+        let Body::Close(close) = &event.body else { return Ok(Ok(done)) };
         if close::admit(zone, event, close).is_err() || self.ledger.find(&event.source, &event.id)?.is_some()
         {
-            return Ok(moved);
+            return Ok(Ok(done));
         }
         for members in close::candidates(self.ledger, self.active, close)?.chunks(MEMBERS_CLOSED) {
             let closes = close::closes(self.ledger, self.active, event, close, members)?;
             for outcome in self.process(closes)? {
-                if let Outcome::Applied { moved: own, .. } = outcome {
-                    moved.extend(own);
+                match outcome {
+                    Outcome::Applied { moved, faults, .. } => {
+                        done.moved.extend(moved);
+                        done.faults.extend(faults);
+                    }
+                    Outcome::Refused(refusal) if !close::is_nothing_due(&refusal) => return Ok(Err(refusal)),
+                    Outcome::Refused(_) | Outcome::Duplicate(_) => {}
                 }
             }
         }
-        Ok(moved)
+        Ok(Ok(done))
     }
 
     fn read(&self, waiting: &[Waiting]) -> Result<Read, HostError> {
@@ -199,8 +223,7 @@ impl Processor<'_> {
             let whole = matches!(event.body, Body::Refund(_));
             orders.extend(event.order().map(|number| OrderQuery { number, whole, key: Some(key) }));
             redemptions.extend(named(event).map(|name| RedemptionQuery { name, key }));
-            let day = stock_day(event, day);
-            stock.extend(self.limited(event).map(|(deployment, item)| (deployment, item, day)));
+            stock.extend(self.limited(event).map(|(deployment, item)| (deployment, item, day.number())));
         }
         let keys: Vec<_> = waiting.iter().map(|Waiting { event, .. }| (&*event.source, &*event.id)).collect();
         let query = Query {
@@ -215,7 +238,14 @@ impl Processor<'_> {
         let snapshot = self.ledger.read(&query)?;
         let names = members.iter().map(|asked| asked.id.clone());
         let numbers = orders.iter().map(|order| order.number.to_owned());
-        let uses = redemptions.iter().map(|asked| asked.name.clone());
+        let mut uses = HashMap::<RedemptionId, Redemption>::new();
+        for (asked, found) in redemptions.iter().zip(snapshot.redemptions) {
+            // Where a known event names it, too, nothing was read for that one.
+            let known = uses.entry(asked.name.clone()).or_default();
+            if found.steps > known.steps {
+                *known = found;
+            }
+        }
         let items =
             stock.iter().map(|(deployment, item, day)| ((*deployment).clone(), (*item).to_owned(), *day));
         Ok(Read {
@@ -223,7 +253,7 @@ impl Processor<'_> {
             members: names.zip(snapshot.members).collect(),
             orders: numbers.zip(snapshot.orders).collect(),
             shared: Shared {
-                redemptions: uses.zip(snapshot.redemptions).collect(),
+                redemptions: uses,
                 stock: items.zip(snapshot.stock).collect(),
                 budgets_used: snapshot.budgets_used,
             },
@@ -234,7 +264,11 @@ impl Processor<'_> {
     fn gifts(&self, waiting: &[Waiting]) -> Vec<(usize, RedemptionId)> {
         let closes = waiting.iter().enumerate().filter_map(|(key, waiting)| match &waiting.event.body {
             Body::Close(close) => Some((key, close)),
-            Body::Happening(_) | Body::Refund(_) | Body::Redemption(_) => None,
+            Body::Happening(_)
+            | Body::Refund(_)
+            | Body::Redemption(_)
+            | Body::Settlement(_)
+            | Body::Opening(_) => None,
         });
         let names =
             |(key, close)| close::gift_names(self.active, close).into_iter().map(move |name| (key, name));
@@ -424,14 +458,23 @@ struct Shared {
     budgets_used: BTreeMap<DeploymentId, Points>,
 }
 
+/// What everybody's midnight work came to.
+#[derive(Default)]
+struct Done {
+    moved: Moved,
+    faults: Faults,
+}
+
 /// What had a turn in a round.
 #[derive(Default)]
 struct Turns<'e> {
     keys: HashSet<(&'e str, &'e str)>,
     orders: HashSet<&'e str>,
     redemptions: HashSet<&'e RedemptionId>,
-    /// Whether a day is closed, which no other event stands beside.
+    /// Whether a day is closed for everybody, which no other event stands beside.
     closes: bool,
+    /// Whether a day is closed for somebody: what it gives has a name that only the ledger will know.
+    gives: bool,
 }
 
 impl<'e> Turns<'e> {
@@ -443,6 +486,12 @@ impl<'e> Turns<'e> {
             return false;
         }
         self.closes = alone;
+        let gift =
+            event.redemption().is_some_and(|step| step.name.as_str().starts_with(RedemptionId::AT_CLOSE));
+        if gift && self.gives {
+            return false;
+        }
+        self.gives |= matches!(event.body, Body::Close(_));
         let order = event.order().is_none_or(|number| self.orders.insert(number));
         let redemption = event.redemption().is_none_or(|step| self.redemptions.insert(&step.name));
         order && redemption && self.keys.insert((&event.source, &event.id))
@@ -520,14 +569,6 @@ fn deal(
     hands
 }
 
-/// Returns the business day whose quantities an event takes from.
-fn stock_day(event: &Event, day: &Day) -> i32 {
-    match &event.body {
-        Body::Close(close) => day_number(close.day),
-        Body::Happening(_) | Body::Refund(_) | Body::Redemption(_) => day.number(),
-    }
-}
-
 /// Returns whether an event closes a day for everybody.
 fn is_whole_close(event: &Event) -> bool {
     matches!(&event.body, Body::Close(close) if close.member.is_none())
@@ -540,6 +581,36 @@ fn named(event: &Event) -> impl Iterator<Item = &RedemptionId> {
     own.into_iter().chain(tenders.filter_map(|tender| tender.redemption.as_ref()))
 }
 
+/// Returns how many of the events can be decided together. What moves used points, or takes them back with a purchase, needs
+/// the lots of its member as the ledger has them: it stands alone among the events of its member.
+fn together(
+    fresh: &[Waiting],
+    orders: &HashMap<String, Order>,
+    redemptions: &HashMap<RedemptionId, Redemption>,
+) -> usize {
+    let mut seen = HashMap::<&MemberId, bool>::new();
+    let apart = fresh.iter().position(|Waiting { event, .. }| {
+        let order = event.order().and_then(|number| orders.get(number));
+        let owner = event.member().or_else(|| owner(event, order, redemptions).map(|(id, _)| id));
+        let alone = stands_alone(event, order);
+        owner.is_some_and(|owner| seen.insert(owner, alone).is_some_and(|before| before || alone))
+    });
+    apart.unwrap_or(fresh.len())
+}
+
+fn stands_alone(event: &Event, order: Option<&Order>) -> bool {
+    match &event.body {
+        Body::Redemption(step) => !matches!(step.step, Step::Requested(_)),
+        Body::Close(_) => true,
+        Body::Refund(_) => order.is_some_and(|order| !order.redemptions.is_empty()),
+        // One that refunds wait for gives back at once what they return.
+        Body::Happening(_) => {
+            named(event).next().is_some() && order.is_some_and(|order| !order.entries.is_empty())
+        }
+        Body::Settlement(_) | Body::Opening(_) => false,
+    }
+}
+
 /// Returns whose event it is that does not say so: whoever bought what is returned, or asked for what is moved on; `None`
 /// where that is not there.
 fn owner<'k>(
@@ -548,7 +619,7 @@ fn owner<'k>(
     redemptions: &'k HashMap<RedemptionId, Redemption>,
 ) -> Option<(&'k MemberId, &'k Member)> {
     match &event.body {
-        Body::Happening(_) | Body::Close(_) => None,
+        Body::Happening(_) | Body::Close(_) | Body::Settlement(_) | Body::Opening(_) => None,
         Body::Refund(_) => refund::buyer(order?, event),
         Body::Redemption(step) => {
             let (id, member) = redemptions.get(&step.name)?.owner.as_ref()?;

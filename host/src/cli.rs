@@ -6,10 +6,12 @@
 mod balance;
 mod case;
 mod check;
+mod import;
 mod output;
 mod progress;
 mod replay;
 mod run;
+mod settle;
 mod statement;
 mod test;
 mod why;
@@ -38,10 +40,14 @@ struct Cli {
 enum Command {
     /// Apply events to a ledger.
     Run(run::Run),
+    /// Turn opening balances of an old system into events.
+    Import(import::Import),
     /// Print what members have.
     Balance(balance::Balance),
     /// Print what happened to a member.
     Statement(statement::Statement),
+    /// Settle what issuers, acceptors and the program owe each other in money.
+    Settle(settle::Settle),
     /// Explain the receipt of an event.
     Why(why::Why),
     /// Check a ledger.
@@ -86,8 +92,10 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Run(run) => run.execute(),
+        Command::Import(import) => import.execute(),
         Command::Balance(balance) => balance.execute(),
         Command::Statement(statement) => statement.execute(),
+        Command::Settle(settle) => settle.execute(),
         Command::Why(why) => why.execute(),
         Command::Audit(Audit::Replay(replay)) => replay.execute(),
         Command::Test(test) => test.execute(),

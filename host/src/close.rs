@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use jifen_ledger::{Ledger, MemberQuery, Query};
+use jifen_loyalty::clawback::{Reach, Repayment};
 use jifen_loyalty::decision::Decision;
 use jifen_loyalty::entry::{Moved, StockDraw};
 use jifen_loyalty::event::{Close, Purpose, Request};
@@ -27,6 +28,14 @@ use crate::error::{HostError, Undecided};
 use crate::pipeline::{Draft, Faults, Held, Known, Source, View, after, unclaimed};
 use crate::redemption::{self, Quotation, draw, enough, held_by, in_stock, quote};
 use crate::refund::Then;
+
+/// How the refusal begins of a close that has nothing to do.
+const NOTHING_DUE: &str = "nothing_due:";
+
+/// Returns whether a close was refused because there was nothing to do.
+pub(crate) fn is_nothing_due(refusal: &InvalidEvent) -> bool {
+    refusal.reason.starts_with(NOTHING_DUE)
+}
 
 /// Members who are looked up together.
 const MEMBERS: usize = 1_000;
@@ -105,7 +114,8 @@ pub(crate) fn gift_names(active: &Active, close: &Close) -> Vec<RedemptionId> {
 }
 
 fn gift_name(deployment: &RedemptionDeployment, close: &Close, member: &MemberId) -> RedemptionId {
-    format!("{}{}/{}/{member}", RedemptionId::AT_CLOSE, deployment.id, close.day).into()
+    let deployment = deployment.id.as_str().replace('%', "%25").replace('/', "%2F");
+    format!("{}{deployment}/{}/{member}", RedemptionId::AT_CLOSE, close.day).into()
 }
 
 /// Returns the last instant of the day that ends at a midnight.
@@ -113,13 +123,16 @@ fn before(midnight: Instant) -> Instant {
     Instant::from_millis(midnight.millis().saturating_sub(1))
 }
 
-/// Checks that a day is over.
+/// Checks that a day is over; what is one member's happens at its midnight.
 pub(crate) fn admit(zone: Zone, event: &Event, close: &Close) -> Result<(), InvalidEvent> {
     let midnight = zone.start_of(next_day(close.day));
+    let refuse = |reason| Err(InvalidEvent { field: "time".to_owned(), reason });
+    let at = zone.format(midnight);
     if event.time < midnight {
-        let reason =
-            format!("{} is not over before {}; send it then or later", close.day, zone.format(midnight));
-        return Err(InvalidEvent { field: "time".to_owned(), reason });
+        return refuse(format!("{} is not over before {at}; send it then or later", close.day));
+    }
+    if close.member.is_some() && event.time > midnight {
+        return refuse(format!("the close of one member happens at {at}; write that, whenever you send it"));
     }
     Ok(())
 }
@@ -141,20 +154,23 @@ pub(crate) fn process(
     let (day, _) = active.program.day_of(event.time)?;
     let Some(id) = &close.member else {
         let receipt = receipt(active.digest.clone(), None, (0, day.number()), Work::default());
-        return Ok(unclaimed(active, event, receipt, None));
+        return Ok((unclaimed(zone, event, &receipt, None), Vec::new()));
     };
     let midnight = zone.start_of(next_day(close.day));
     let restocked = redemption::restocked(&lapsed, known.member);
     let mut work = Work { redemptions: lapsed, ..Work::default() };
     let mut stock = Vec::new();
-    let mut member = known.member.clone();
-    for deployment in gifts(active) {
+    let paying = usable(known.member, midnight, |_| true);
+    work.repayments = Repayment::all(&known.member.debts, paying.into_iter().map(Reach::from).collect());
+    let mut member = redemption::less(known.member, &work.repayments);
+    for deployment in gifts(active).filter(|_| !close.late) {
         let view = View::of(midnight, &member, known);
         let there = there(&member, &active.program.unit(deployment.unit).id, midnight);
         let gift = give(active, (deployment, close, id), midnight, &view, there, &mut work)?;
         let name = gift_name(deployment, close, id);
         let new = known.redemptions.get(&name).is_none_or(|known| known.steps == 0);
-        let Some((step, taken)) = gift.filter(|(_, taken)| new && in_stock(taken, known).is_ok()) else {
+        let Some((step, taken)) = gift.filter(|(_, taken)| new && in_stock(taken, &restocked, known).is_ok())
+        else {
             continue;
         };
         member = after(&member, std::slice::from_ref(&step), midnight).into_owned();
@@ -162,8 +178,8 @@ pub(crate) fn process(
         stock.extend(taken);
     }
     work.expired = expired(&member, midnight);
-    if work.redemptions.is_empty() && work.expired.is_empty() {
-        let reason = format!("nothing_due: the end of {} did nothing to {id}", close.day);
+    if work.redemptions.is_empty() && work.expired.is_empty() && work.repayments.is_empty() {
+        let reason = format!("{NOTHING_DUE} the end of {} did nothing to {id}", close.day);
         return Err(InvalidEvent { field: "data.member".to_owned(), reason }.into());
     }
     let version = known.member.version;
@@ -182,6 +198,7 @@ struct Work {
     expired: Vec<Expired>,
     decision: Decision,
     evaluations: Vec<Evaluation>,
+    repayments: Vec<Repayment>,
 }
 
 /// A use of points that happens by itself, with what it takes from a stock.
@@ -217,12 +234,18 @@ fn give(
     Ok(Some((Redeemed { captured: held, ..step }, taken)))
 }
 
-/// Returns the points that can be spent at a midnight before what ends then lapses: those that become available then, too.
+/// Returns the points of a unit that can be spent at a midnight before what ends then lapses.
 fn there(member: &Member, unit: &UnitId, midnight: Instant) -> Vec<Part> {
-    let usable = |lot: &&Lot| lot.unit == *unit && lot.available_at <= midnight && lot.expires_at >= midnight;
+    let lots = usable(member, midnight, |lot| lot.unit == *unit);
+    lots.into_iter().map(|lot| Part::of(lot, lot.remaining)).collect()
+}
+
+/// Returns lots in the order in which they are spent at a midnight: those that become available then, and those that end.
+fn usable(member: &Member, midnight: Instant, of: impl Fn(&Lot) -> bool) -> Vec<&Lot> {
+    let usable = |lot: &&Lot| of(lot) && lot.available_at <= midnight && lot.expires_at >= midnight;
     let mut lots: Vec<_> = member.lots.iter().filter(usable).collect();
     lots.sort_by_key(|lot| lot.spending_order());
-    lots.into_iter().map(|lot| Part::of(lot, lot.remaining)).collect()
+    lots
 }
 
 /// Returns what is left of lots that can no longer be spent.
@@ -232,7 +255,7 @@ fn expired(member: &Member, midnight: Instant) -> Vec<Expired> {
 }
 
 fn receipt(program: String, member: Option<MemberId>, (version, day): (u64, i32), work: Work) -> Receipt {
-    let Work { redemptions, expired, decision, evaluations } = work;
+    let Work { redemptions, expired, decision, evaluations, repayments } = work;
     Receipt {
         program,
         member,
@@ -244,7 +267,8 @@ fn receipt(program: String, member: Option<MemberId>, (version, day): (u64, i32)
         refund: None,
         redemptions,
         expired,
-        repayments: Vec::new(),
+        repayments,
+        settlement: None,
     }
 }
 
@@ -259,14 +283,14 @@ pub(crate) fn derive(
     admit(zone, event, close)?;
     let (day, _) = active.program.day_of(event.time)?;
     let midnight = zone.start_of(next_day(close.day));
-    let Inputs { program, version, redemptions, mut expired, evaluations, .. } = inputs;
+    let Inputs { program, version, redemptions, mut expired, evaluations, repayments, .. } = inputs;
     expired.retain(|expired| expired.part.has_lapsed(midnight));
-    let mut work = Work { expired, ..Work::default() };
+    let mut work = Work { expired, repayments, ..Work::default() };
     let (given, lapsed): (Vec<_>, Vec<_>) = redemptions.into_iter().partition(|step| step.quoted.is_some());
     work.redemptions = lapsed;
     if let Some(id) = &close.member {
         let source = Then { evaluations: &evaluations, referrer: None, history: None };
-        for deployment in gifts(active) {
+        for deployment in gifts(active).filter(|_| !close.late) {
             let name = gift_name(deployment, close, id);
             let recorded = given.iter().find(|step| step.name == name);
             let there = recorded.map(|step| step.held.clone()).unwrap_or_default();

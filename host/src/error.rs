@@ -46,6 +46,9 @@ pub(crate) enum HostError {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// An event of the ledger is none.
+    #[error("the ledger has an event that cannot be read: {0}")]
+    Event(InvalidEvent),
     /// A receipt is none.
     #[error(transparent)]
     Receipt(InvalidReceipt),

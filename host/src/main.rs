@@ -10,12 +10,14 @@ mod description;
 mod error;
 mod facts;
 mod input;
+mod opening;
 mod pipeline;
 mod programs;
 mod redemption;
 mod refund;
 mod releases;
 mod replay;
+mod settle;
 
 use std::process::ExitCode;
 

@@ -27,6 +27,7 @@ use jifen_loyalty::posting::{gain, loss};
 use jifen_loyalty::program::{Deployment, Situation};
 use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::redemption::Expired;
+use jifen_loyalty::time::Zone;
 use jifen_loyalty::{
     Decision, DeploymentId, Entry, Event, Fact, Facts, Fault, Instant, InvalidEvent, Lot, Member, MemberId,
     Points, Receipt, Redeemed, RedemptionId, UnitId,
@@ -36,7 +37,7 @@ use rules_guest::calendar::Day;
 use crate::active::{Active, Loaded};
 use crate::error::Undecided;
 use crate::programs::Programs;
-use crate::{close, redemption, refund};
+use crate::{close, opening, redemption, refund};
 
 /// Deployments that failed to answer, and how.
 pub(crate) type Faults = Vec<(DeploymentId, Fault)>;
@@ -136,6 +137,8 @@ pub(crate) fn process(
         Body::Refund(refund) => refund::process(active, programs, event, refund, lapsed, &known),
         Body::Redemption(step) => redemption::process(active, programs, event, step, lapsed, &known),
         Body::Close(close) => close::process(active, event, close, lapsed, &known),
+        Body::Opening(opening) => opening::process(active, event, opening, lapsed, &known),
+        Body::Settlement(_) => unreachable!("a settlement has no place in a batch"),
     }
 }
 
@@ -180,12 +183,13 @@ fn happened(
         redemptions: lapsed,
         expired: Vec::new(),
         repayments: Vec::new(),
+        settlement: None,
     };
     let mut restocked = redemption::restocked(&receipt.redemptions, known.member);
     if let Some(order) = known.order.filter(|order| !order.entries.is_empty()) {
         restocked.extend(refund::waited(active, programs, event, happening, &mut receipt, order, known)?);
     }
-    receipt.repayments = repayments(&receipt, happening, known.member);
+    receipt.repayments = repayments(&receipt, &happening.member, happening.time, known.member);
     let profile = known.member.profile.after(&happening.occasion, receipt.day);
     let moved = Moved { id: happening.member.clone(), version: known.member.version, profile };
     let held = Held::of(&happening.member, known.member);
@@ -215,13 +219,13 @@ fn admit(event: &Event, happening: &Happening, known: &Known<'_>) -> Result<(), 
 }
 
 /// Returns what lots pay of what the member owes: those that were there, and those that this event opened.
-fn repayments(receipt: &Receipt, happening: &Happening, member: &Member) -> Vec<Repayment> {
+pub(crate) fn repayments(receipt: &Receipt, id: &MemberId, at: Instant, member: &Member) -> Vec<Repayment> {
     if member.debts.is_empty() {
         return Vec::new();
     }
-    let new = receipt.lots(happening.time);
-    let own = new.iter().filter(|new| new.member == happening.member).map(|new| &new.lot);
-    Repayment::all(&member.debts, spendable(member.lots.iter().chain(own), happening.time))
+    let new = receipt.lots(at);
+    let own = new.iter().filter(|new| new.member == *id).map(|new| &new.lot);
+    Repayment::all(&member.debts, spendable(member.lots.iter().chain(own), at))
 }
 
 /// An entry in the making.
@@ -290,15 +294,11 @@ impl Draft<'_> {
     }
 }
 
-/// Returns the entry of an event that is nobody's, and moves nothing.
-pub(crate) fn unclaimed(
-    active: &Active,
-    event: &Arc<Event>,
-    receipt: Receipt,
-    order: Option<&Order>,
-) -> (Entry, Faults) {
-    let sealed = receipt.seal(event, active.program.zone, &[]);
-    let entry = Entry {
+/// Returns the entry of an event that is nobody's, and moves no lot.
+pub(crate) fn unclaimed(zone: Zone, event: &Arc<Event>, receipt: &Receipt, order: Option<&Order>) -> Entry {
+    let postings = receipt.postings(&[], event.time);
+    let sealed = receipt.seal(event, zone, &postings);
+    Entry {
         event: Arc::clone(event),
         day: receipt.day,
         member: None,
@@ -312,11 +312,10 @@ pub(crate) fn unclaimed(
         debts: Vec::new(),
         budgets: Vec::new(),
         returned: Vec::new(),
-        postings: Vec::new(),
+        postings,
         receipt: sealed.json,
         receipt_digest: sealed.digest,
-    };
-    (entry, Vec::new())
+    }
 }
 
 fn redemption_moves(receipt: &Receipt, member: &MemberId, stock: &[StockDraw]) -> Vec<RedemptionMove> {
@@ -333,7 +332,7 @@ fn redemption_moves(receipt: &Receipt, member: &MemberId, stock: &[StockDraw]) -
         begins: begins(step),
         parts: step.parts(),
     });
-    moves.collect()
+    moves.filter(|moved| moved.begins.is_some() || !moved.parts.is_empty()).collect()
 }
 
 /// Returns what must still be true of the order that an event completes or returns.
@@ -353,7 +352,9 @@ fn lot_moves(receipt: &Receipt, new: &[NewLot], held: &[Held<'_>], at: Instant) 
             moved.remaining = moved.remaining.saturating_add(remaining);
             moved.reversed = moved.reversed.plus(reversed);
             moved.expired = moved.expired.saturating_add(expired);
-        } else if let Some(Held { member, lot, .. }) = held.iter().find(|held| held.lot.id == *lot) {
+        } else {
+            let known = held.iter().find(|held| held.lot.id == *lot);
+            let Held { member, lot, .. } = known.expect("a receipt moves lots that were read");
             let (member, deployment, day) = ((*member).clone(), lot.deployment.clone(), lot.day);
             moves.push(LotMove {
                 member,

@@ -24,6 +24,11 @@ impl<'a> Programs<'a> {
         Self { ledger, releases, store, loaded: Mutex::default() }
     }
 
+    /// Returns the ledger whose receipts they are.
+    pub(crate) fn ledger(&self) -> &dyn Ledger {
+        self.ledger
+    }
+
     /// Returns the program of a digest.
     pub(crate) fn get(&self, digest: &str) -> Result<Arc<Active>, HostError> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);

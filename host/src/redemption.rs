@@ -22,7 +22,7 @@ use jifen_loyalty::lot::Standing;
 use jifen_loyalty::member::Hold;
 use jifen_loyalty::program::{Covers, RedemptionDeployment, Situation};
 use jifen_loyalty::receipt::Evaluation;
-use jifen_loyalty::redemption::{Acceptance, Part, Quoted, Redeemed, capture, take, total, void};
+use jifen_loyalty::redemption::{Acceptance, Paid, Part, Quoted, Redeemed, capture, take, total, void};
 use jifen_loyalty::time::date_of;
 use jifen_loyalty::{
     Entry, Event, Fault, Instant, InvalidEvent, Lot, Member, MemberId, Offer, Points, Quote, Receipt,
@@ -33,7 +33,7 @@ pub(crate) use self::derive::derive;
 pub(crate) use self::payment::{GivenBack, Payment, payments};
 use crate::active::{Active, Loaded};
 use crate::error::{HostError, Undecided};
-use crate::pipeline::{Draft, Faults, Held, Known, Source, View};
+use crate::pipeline::{Draft, Faults, Held, Known, Source, View, after, repayments};
 use crate::programs::Programs;
 
 /// Returns what is free again by an event's time because it was held for long enough.
@@ -112,8 +112,8 @@ fn hold(
     let held = take(there(&member, unit, event.time), offer.points);
     enough(&held, offer.points)?;
     let stock = draw(deployment, request, day);
-    in_stock(&stock, known)?;
     let restocked = restocked(&lapsed, known.member);
+    in_stock(&stock, &restocked, known)?;
     let step = held_by(active, &redemption.name, request, (deployment, offer), held, event.time);
     let receipt = Receipt {
         program: active.digest.clone(),
@@ -127,6 +127,7 @@ fn hold(
         redemptions: lapsed.into_iter().chain([step]).collect(),
         expired: Vec::new(),
         repayments,
+        settlement: None,
     };
     Ok(draft(event, receipt, &request.member, known, stock, restocked).entry(active))
 }
@@ -181,7 +182,7 @@ fn draft<'a>(
 }
 
 /// Returns a member without what was paid from the member's lots.
-fn less(member: &Member, repayments: &[Repayment]) -> Member {
+pub(crate) fn less(member: &Member, repayments: &[Repayment]) -> Member {
     let mut member = member.clone();
     for Repayment { taken, .. } in repayments {
         let lot = member.lots.iter_mut().find(|lot| lot.id == taken.from.lot);
@@ -217,11 +218,16 @@ pub(crate) fn draw(deployment: &RedemptionDeployment, request: &Request, day: i3
     limited.into_iter().collect()
 }
 
-pub(crate) fn in_stock(stock: &[StockDraw], known: &Known<'_>) -> Result<(), InvalidEvent> {
+/// Checks that a stock has what is drawn, with what goes back into it at once.
+pub(crate) fn in_stock(
+    stock: &[StockDraw],
+    restocked: &[StockKey],
+    known: &Known<'_>,
+) -> Result<(), InvalidEvent> {
     for draw in stock {
         let StockKey { deployment, item, day, quantity } = draw.key.clone();
         let taken = known.stock.get(&(deployment, item.clone(), day)).copied().unwrap_or_default();
-        if !draw.holds(taken) {
+        if !draw.holds(taken.less(restocked, &draw.key)) {
             let reason =
                 format!("out_of_stock: {quantity} of {item} are wanted, and there are not as many left");
             return Err(refused("data.item", reason));
@@ -339,14 +345,19 @@ fn go_on(
     let pinned = pinned(programs, &request)?;
     let (day, _) = pinned.program.day_of(event.time)?;
     admit(redemption, state, event.time)?;
+    in_order(state, event.time)?;
     let parts = |of: fn(&RedeemedPart) -> Points| parts(state, known.member, of);
     let (open, used) = (parts(RedeemedPart::open), parts(RedeemedPart::used));
-    let base = Redeemed::new(redemption.name.clone(), state.steps, request.unit, request.acceptance);
+    let base = Redeemed {
+        paid: matches!(redemption.step, Step::Cancelled(..)).then(|| paid(state)),
+        ..Redeemed::new(redemption.name.clone(), state.steps, request.unit, request.acceptance)
+    };
     let (step, compensation) =
         advance(&pinned, &redemption.step, base, (open, used), owner, (day.number(), event.time))?;
     let mut restocked = restocked(&lapsed, known.member);
     restocked.extend(state.stock.clone().filter(|_| is_undone(state, &step)));
-    let receipt = Receipt {
+    let after = after(known.member, std::slice::from_ref(&step), event.time);
+    let mut receipt = Receipt {
         program: pinned.digest.clone(),
         member: Some(owner.clone()),
         version: known.member.version.saturating_add(1),
@@ -358,8 +369,16 @@ fn go_on(
         redemptions: lapsed.into_iter().chain([step]).collect(),
         expired: Vec::new(),
         repayments: Vec::new(),
+        settlement: None,
     };
+    receipt.repayments = repayments(&receipt, owner, event.time, &after);
     Ok(draft(event, receipt, owner, known, Vec::new(), restocked).entry(&pinned))
+}
+
+/// Returns how many points were used in all, and how many of them no longer are.
+fn paid(state: &State) -> Paid {
+    let sum = |of: fn(&RedeemedPart) -> Points| state.parts.iter().map(of).sum::<Points>();
+    Paid { captured: sum(|part| part.captured), cancelled: sum(|part| part.cancelled) }
 }
 
 /// Returns the points of each lot as far as `of` counts them, of the lots as they are now.
@@ -426,6 +445,17 @@ fn admit(redemption: &Redemption, state: &State, at: Instant) -> Result<(), Inva
     }
 }
 
+/// Checks that a step happened after its request.
+fn in_order(state: &State, at: Instant) -> Result<(), InvalidEvent> {
+    let requested = state.request.as_ref().and_then(|logged| Event::parse(&logged.event).ok());
+    match requested.filter(|requested| requested.time > at) {
+        None => Ok(()),
+        Some(requested) => {
+            Err(refused("time", format!("is before the request, which was at {}", requested.time)))
+        }
+    }
+}
+
 /// Returns what a step does with points that are set aside and points that are used, and what is given for the trouble.
 fn advance(
     pinned: &Active,
@@ -470,7 +500,8 @@ fn cancel(
         ));
     };
     let zone = pinned.program.zone;
-    let cancellation = deployment.terms(cause).cancel(used, points, today, zone, at);
+    let before = base.paid.map_or(Points::ZERO, |paid| paid.cancelled);
+    let cancellation = deployment.terms(cause).cancel(used, (before, points), today, zone, at);
     let merchant = base.acceptance.as_ref().map(|by| &by.merchant);
     let compensation = (!cancellation.compensation.is_zero()).then(|| Granted {
         deployment: deployment.id.clone(),
@@ -491,12 +522,12 @@ fn cancel(
     ))
 }
 
-/// Returns whether nothing of a use of points is left after a step: neither set aside nor used.
+/// Returns whether a step undoes the last of a use of points: nothing of it is set aside or used any more.
 fn is_undone(state: &State, step: &Redeemed) -> bool {
     let sum = |of: fn(&RedeemedPart) -> Points| state.parts.iter().map(of).sum::<Points>();
-    let open = sum(RedeemedPart::open).less(total(&step.released)).less(total(&step.captured));
-    let used = sum(RedeemedPart::used).plus(total(&step.captured)).less(total(&step.cancelled));
-    open.is_zero() && used.is_zero()
+    let left = sum(RedeemedPart::open).plus(sum(RedeemedPart::used));
+    let gone = total(&step.released).plus(total(&step.cancelled));
+    !gone.is_zero() && left == gone
 }
 
 /// Returns what of a bill the points of a deployment pay for.

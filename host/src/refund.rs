@@ -98,7 +98,7 @@ fn target<'o>(order: &'o Order, event: &Event) -> Result<Option<&'o Purchased>, 
 fn wait(active: &Active, event: &Arc<Event>, order: &Order) -> Result<(Entry, Faults), InvalidEvent> {
     let (day, _) = active.program.day_of(event.time)?;
     let receipt = waiting(active.digest.clone(), day.number());
-    Ok(unclaimed(active, event, receipt, Some(order)))
+    Ok((unclaimed(active.program.zone, event, &receipt, Some(order)), Vec::new()))
 }
 
 fn waiting(program: String, day: i32) -> Receipt {
@@ -114,6 +114,7 @@ fn waiting(program: String, day: i32) -> Receipt {
         redemptions: Vec::new(),
         expired: Vec::new(),
         repayments: Vec::new(),
+        settlement: None,
     }
 }
 
@@ -314,6 +315,7 @@ fn refund_receipt(
         redemptions: lapsed.into_iter().chain(back.into_iter().map(|back| back.step)).collect(),
         expired: Vec::new(),
         repayments: Vec::new(),
+        settlement: None,
     }
 }
 

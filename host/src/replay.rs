@@ -19,7 +19,7 @@ use crate::pipeline::evaluate;
 use crate::programs::Programs;
 use crate::refund::{self, Then};
 use crate::releases::Releases;
-use crate::{close, redemption};
+use crate::{close, opening, redemption, settle};
 
 /// Entries that are read at once.
 const CHUNK: usize = 1_000;
@@ -151,6 +151,10 @@ impl<'a> Replay<'a> {
                 refund::derive(&self.programs, event, refund, &inputs, &earlier)
             }
             Body::Redemption(step) => redemption::derive(&self.programs, event, step, inputs),
+            Body::Settlement(settlement) => settle::derive(self.ledger, logged, event, settlement),
+            Body::Opening(opening) => {
+                opening::derive(&*self.programs.get(&inputs.program)?, event, opening, inputs)
+            }
             Body::Close(close) => close::derive(&*self.programs.get(&inputs.program)?, event, close, inputs),
         }
     }
@@ -179,6 +183,7 @@ impl<'a> Replay<'a> {
             redemptions,
             expired: Vec::new(),
             repayments,
+            settlement: None,
         };
         if let Some(recorded) = refund {
             let earlier = self.earlier(logged, event)?;

@@ -15,6 +15,7 @@
 //!
 //! **Invariant:** no floats. A rate that arrives as one is refused, because what was meant is already lost.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -169,6 +170,22 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, InvalidRate> {
         Self::decimal(text).map_err(|fault| InvalidRate { text: text.into(), fault })
+    }
+}
+
+/// By what they are, not by how they are written.
+impl Ord for Rate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let across = |one: &Self, other: &Self| {
+            u128::from(one.numerator).saturating_mul(u128::from(other.denominator))
+        };
+        across(self, other).cmp(&across(other, self))
+    }
+}
+
+impl PartialOrd for Rate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -190,3 +190,12 @@ fn rounding() -> impl Strategy<Value = Rounding> {
 fn read(rate: &str) -> Rate {
     rate.parse().expect("a rate")
 }
+
+#[test]
+fn rates_are_in_order() {
+    let rates = ["0", "0.000000001", "0.7", "0.70", "0.8", "1", "1.5", "2", "1000000000"];
+    let parsed: Vec<Rate> = rates.iter().map(|rate| rate.parse().unwrap()).collect();
+    assert!(parsed.is_sorted());
+    let equal = parsed.windows(2).filter(|pair| pair[0] >= pair[1]).count();
+    assert_eq!(equal, 1, "0.7 and 0.70");
+}

@@ -1,11 +1,14 @@
 //! Whatever crosses a crate: one binary, so that it is linked once.
 
 mod authors;
+mod clearing;
 mod components;
 mod contract;
 mod crash;
 mod documents;
 mod hostile;
+mod import;
+mod mixed;
 mod quotes;
 mod races;
 mod redemptions;

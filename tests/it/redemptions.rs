@@ -272,7 +272,7 @@ const STORIES: &[Story] = &[
             "buy 1 ann 2026-01-01 60",
             "ask r1 ann 2026-01-02 -> ann 0 60 held",
             "return 1 2026-01-02T12:10 -> ann 0 60 held -60 owed",
-            "free r1 2026-01-02T12:20 -> ann 60 -60 owed",
+            "free r1 2026-01-02T12:20 -> ann 0",
             "buy 2 ann 2026-01-03 5 -> ann 5",
         ],
     },
@@ -519,4 +519,40 @@ fn points_lapse_once_at_their_midnight() {
     assert_eq!(statement("bob"), ["\"2026-04-01T00:00:00+08:00\" -7"]);
     let again = town.run("l.db", &events, &["--json"]).json();
     assert_eq!((&again["applied"], &again["duplicate"]), (&0.into(), &5.into()), "{again}");
+}
+
+/// Terms, prices and who is paid are derived from the request, not read from the receipt that is checked.
+#[test]
+fn replay_notices_what_a_redemption_was_not() {
+    let story = Story {
+        about: "replay",
+        offer: (100, 0, 0),
+        lines: "cancel = { member = { fee = '0.5' } }",
+        rows: &[],
+    };
+    let rows = [
+        "buy 1 ann 2026-03-01 250",
+        "ask r1 ann 2026-03-02",
+        "use r1 2026-03-02T12:01",
+        "back r1 2026-03-03 member 40",
+    ];
+    for (place, from, to, difference) in [
+        (2, "\"had\":250,\"points\":100", "\"had\":99,\"points\":99", "data.points: insufficient"),
+        (3, "\"merchant\":\"shop\"", "\"merchant\":\"shop2\"", "the receipt: redemptions[0].merchant"),
+        (3, "\"points\":100", "\"points\":90", "the receipt: postings[1].points"),
+        (4, "\"points\":20", "\"points\":40", "the receipt: redemptions[0].returned[0].points"),
+    ] {
+        let town = Town::new();
+        town.policy("offer", &redemption(100, 0, 0));
+        program(&town, &story, None);
+        tell(story.about, &rows, &InTown { town: &town, story: &story });
+        let ledger = rusqlite::Connection::open(town.path("l.db")).expect("it is a ledger");
+        let change = "UPDATE transactions SET receipt = CAST(replace(CAST(receipt AS TEXT), ?2, ?3) AS BLOB) WHERE seq = ?1";
+        ledger.execute(change, rusqlite::params![place, from, to]).expect("it can be changed");
+        drop(ledger);
+        let done = town.done(&["audit", "replay", "--ledger", "l.db"]);
+        assert_eq!(done.code, Some(1), "{place} {to}: {done:?}");
+        let expected = format!("receipt {place}: differs in {difference}");
+        assert!(done.err.contains(&expected), "{place} {to}: expected {expected}, got {}", done.err);
+    }
 }

@@ -187,6 +187,18 @@ pub struct StockTaken {
     pub on_day: u64,
 }
 
+impl StockTaken {
+    /// Returns how many are taken once some of the item go back.
+    #[must_use]
+    pub fn less(self, back: &[StockKey], of: &StockKey) -> Self {
+        let same = back.iter().filter(|key| key.deployment == of.deployment && key.item == of.item);
+        same.fold(self, |taken, key| Self {
+            total: taken.total.saturating_sub(key.quantity),
+            on_day: if key.day == of.day { taken.on_day.saturating_sub(key.quantity) } else { taken.on_day },
+        })
+    }
+}
+
 /// What a member owes more or less.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DebtMove {

@@ -9,7 +9,8 @@ mod tests;
 
 use chrono::NaiveDate;
 
-use crate::id::{MemberId, MerchantId, RedemptionId};
+use crate::id::{MemberId, MerchantId, RedemptionId, UnitId};
+use crate::lot::Issuer;
 use crate::points::Points;
 use crate::time::Instant;
 
@@ -50,6 +51,10 @@ pub enum Body {
     Redemption(Redemption),
     /// A business day is over.
     Close(Close),
+    /// What parties owe each other is settled.
+    Settlement(Settlement),
+    /// A member brings points along from elsewhere.
+    Opening(Opening),
 }
 
 /// Something that happened to a member, for which rules award points.
@@ -197,6 +202,28 @@ pub enum Step {
     Cancelled(Option<Points>, Cause),
 }
 
+/// Points that a member had before the program kept the books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Who.
+    pub member: MemberId,
+    /// Of which unit.
+    pub unit: UnitId,
+    /// How many: at least one.
+    pub points: Points,
+    /// Who owes for them.
+    pub issuer: Issuer,
+    /// The last day on which they can be spent; `None` if they stay.
+    pub expires: Option<NaiveDate>,
+}
+
+/// A settlement of all that no earlier one settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The place in the log up to which it settles.
+    pub through: u64,
+}
+
 /// A business day that is over: its midnight work is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
@@ -204,6 +231,8 @@ pub struct Close {
     pub day: NaiveDate,
     /// Whose work; `None` for everybody's.
     pub member: Option<MemberId>,
+    /// Whether it only catches up: then nothing is given by itself.
+    pub late: bool,
 }
 
 /// What a member wants to use points for.
@@ -280,7 +309,11 @@ impl Event {
     pub fn happening(&self) -> Option<&Happening> {
         match &self.body {
             Body::Happening(happening) => Some(happening),
-            Body::Refund(_) | Body::Redemption(_) | Body::Close(_) => None,
+            Body::Refund(_)
+            | Body::Redemption(_)
+            | Body::Close(_)
+            | Body::Settlement(_)
+            | Body::Opening(_) => None,
         }
     }
 
@@ -292,11 +325,16 @@ impl Event {
         }
     }
 
-    /// Returns the number of the order that it completes or returns.
+    /// What settlements have in place of an order's number: no order has this name.
+    pub const SETTLEMENTS: &str = "\u{1}settlements";
+
+    /// Returns the number of the order that it completes or returns: what entries have in common that must not miss each
+    /// other. Settlements have [`Self::SETTLEMENTS`].
     pub fn order(&self) -> Option<&str> {
         match &self.body {
             Body::Refund(refund) => Some(&refund.order),
-            Body::Happening(_) | Body::Redemption(_) | Body::Close(_) => {
+            Body::Settlement(_) => Some(Self::SETTLEMENTS),
+            Body::Happening(_) | Body::Redemption(_) | Body::Close(_) | Body::Opening(_) => {
                 self.purchase().map(|purchase| &*purchase.order)
             }
         }
@@ -306,7 +344,11 @@ impl Event {
     pub fn redemption(&self) -> Option<&Redemption> {
         match &self.body {
             Body::Redemption(redemption) => Some(redemption),
-            Body::Happening(_) | Body::Refund(_) | Body::Close(_) => None,
+            Body::Happening(_)
+            | Body::Refund(_)
+            | Body::Close(_)
+            | Body::Settlement(_)
+            | Body::Opening(_) => None,
         }
     }
 
@@ -316,12 +358,13 @@ impl Event {
             Body::Happening(happening) => Some(&happening.member),
             Body::Redemption(Redemption { step: Step::Requested(request), .. }) => Some(&request.member),
             Body::Close(close) => close.member.as_ref(),
-            Body::Redemption(_) | Body::Refund(_) => None,
+            Body::Opening(opening) => Some(&opening.member),
+            Body::Redemption(_) | Body::Refund(_) | Body::Settlement(_) => None,
         }
     }
 
     /// Returns the part of this close that is one member's, as far as a day is concerned that ended at `midnight`: it
-    /// happens then, whenever the close was sent.
+    /// happens then, whenever the close was sent. Of a day before its own, it only catches up.
     ///
     /// # Errors
     ///

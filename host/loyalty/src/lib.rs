@@ -14,12 +14,14 @@
 //! | [`Redeemed`] | what an event did to a use of points |
 //! | [`Lot`] | the points of one award, with their issuer, first and last instant |
 //! | [`Member`] | what the ledger keeps of a member, as of a version |
+//! | [`Clearing`](clearing::Clearing) | what points come to in money between issuers, acceptors and the program |
 //! | [`Receipt`] | the record of one event, from which everything can be derived again |
 //! | [`Program`] | what is deployed where |
 //!
 //! **Invariant:** this crate never reads a clock, a file, a random number or a database. It cannot fail that way.
 
 pub mod clawback;
+pub mod clearing;
 pub mod day;
 pub mod decision;
 pub mod entry;

@@ -161,7 +161,7 @@ impl Member {
             if let Some((_, points)) = hold.parts.iter_mut().find(|(lot, _)| *lot == part.lot) {
                 *points = points.less(part.released).less(part.captured);
             } else {
-                hold.parts.push((part.lot.clone(), part.held));
+                hold.parts.push((part.lot.clone(), part.held.less(part.released).less(part.captured)));
             }
         }
         hold.parts.retain(|(_, points)| !points.is_zero());

@@ -42,11 +42,13 @@ pub enum Kind {
     Return,
     /// Points lapse: nobody owes them any more.
     Expiry,
+    /// A claim on an issuer is settled in money.
+    Settlement,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Award,
         Self::Clawback,
         Self::Repayment,
@@ -55,6 +57,7 @@ impl Kind {
         Self::Redemption,
         Self::Return,
         Self::Expiry,
+        Self::Settlement,
     ];
 
     /// Returns the word that stands on receipts and in the ledger.
@@ -68,6 +71,7 @@ impl Kind {
             Self::Redemption => "redemption",
             Self::Return => "return",
             Self::Expiry => "expiry",
+            Self::Settlement => "settlement",
         }
     }
 

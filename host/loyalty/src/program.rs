@@ -3,6 +3,7 @@
 //! A program file is TOML. [`Program::parse`] checks everything that can be known without a policy's binary; what it
 //! refuses it refuses with line, field and mend. A parsed program never changes: a change builds the next one.
 
+mod contract;
 mod expiry;
 mod raw;
 mod redemption;
@@ -15,6 +16,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use rules_guest::calendar::{Calendar, Day};
 
+pub use self::contract::Contract;
 pub use self::expiry::{Expiry, Period};
 pub use self::redemption::{AtClose, Covers, RedemptionDeployment, Stock};
 use crate::clawback::Clawback;
@@ -40,6 +42,8 @@ pub struct Program {
     pub deployments: Vec<Deployment>,
     /// The redemption deployments, in the order of the file: the first that offers something is taken.
     pub redemptions: Vec<RedemptionDeployment>,
+    /// What points cost, in the order of the file.
+    pub contracts: Vec<Contract>,
     /// What is odd without being wrong, for the operator.
     pub warnings: Vec<String>,
     merchants: HashMap<MerchantId, Merchant>,
@@ -366,6 +370,16 @@ impl Program {
     /// Returns the unit in a place of [`Program::units`] that the parsed program names.
     pub fn unit(&self, place: usize) -> &Unit {
         self.units.get(place).expect("parse resolved it")
+    }
+
+    /// Returns the contract of an issuer that holds at an instant for points of a unit: the first in the file.
+    pub fn contract(&self, issuer: &Issuer, unit: &UnitId, time: Instant) -> Option<&Contract> {
+        let holds = |contract: &&Contract| {
+            contract.issuer == *issuer
+                && self.unit(contract.unit).id == *unit
+                && (contract.from..contract.until).contains(&time)
+        };
+        self.contracts.iter().find(holds)
     }
 
     /// Returns the redemption deployment of that name.

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::json::InvalidReceipt;
 use crate::clawback::{Level, Repayment, Reversal};
+use crate::clearing::Settled;
 use crate::decision::{Decision, Granted, Usage};
 use crate::entry::NewLot;
 use crate::facts::Answer;
@@ -48,6 +49,8 @@ pub struct Receipt {
     pub expired: Vec<Expired>,
     /// What lots paid of the member's debts.
     pub repayments: Vec<Repayment>,
+    /// What parties owed each other, where it is a settlement.
+    pub settlement: Option<Settled>,
 }
 
 /// An event's name for ever.
@@ -239,6 +242,7 @@ impl Receipt {
             postings.lapse(member, &part.issuer, unit, &part.lot, part.points);
         }
         self.reversals().iter().for_each(|reversal| reversal.post(&mut postings));
+        self.settlement.iter().for_each(|settled| settled.post(&mut postings));
         for (member, paid) in
             self.member.iter().flat_map(|member| self.repayments.iter().map(move |paid| (member, paid)))
         {

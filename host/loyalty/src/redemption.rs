@@ -47,7 +47,7 @@ pub struct Redeemed {
     pub cancelled: Vec<Part>,
     /// What of those came back.
     pub returned: Vec<Returned>,
-    /// Where a purchase that was paid with it is returned: how much had been used before, and was no longer.
+    /// Where used points come back: how many had been used in all, and how many of them no longer were.
     pub paid: Option<Paid>,
 }
 
@@ -233,19 +233,19 @@ pub fn total<'p>(parts: impl IntoIterator<Item = &'p Part>) -> Points {
 }
 
 impl CancelTerms {
-    /// Cancels so many of the points that were used, which are given in the order in which they were consumed. `today` is
-    /// the business day of the instant `at`.
+    /// Cancels so many of the points that are used still, which are given in the order in which they were consumed, after
+    /// `before` that are no longer: parts come to what the whole would have. `today` is the business day of the instant `at`.
     pub fn cancel(
         &self,
         used: Vec<Part>,
-        points: Points,
+        (before, points): (Points, Points),
         today: NaiveDate,
         zone: Zone,
         at: Instant,
     ) -> Cancellation {
         let cancelled = take(used.into_iter().rev(), points);
         let points = total(&cancelled);
-        let mut fee = part_of(self.fee, points);
+        let mut fee = more(self.fee, before, points);
         let mut returned = Vec::new();
         // What was consumed first lapses soonest.
         for part in cancelled.iter().rev() {
@@ -258,7 +258,7 @@ impl CancelTerms {
             }
         }
         returned.reverse();
-        Cancellation { compensation: part_of(self.compensation, points), cancelled, returned }
+        Cancellation { compensation: more(self.compensation, before, points), cancelled, returned }
     }
 
     fn destination(&self, part: &Part, today: NaiveDate, zone: Zone, at: Instant) -> Return {
@@ -289,6 +289,11 @@ impl CancelTerms {
             .then(|| today.checked_add_days(Days::new(self.grace_days.into())));
         Some([Some(own), extended, grace.flatten()].into_iter().flatten().max().unwrap_or(own))
     }
+}
+
+/// Returns by how much a part of points that is rounded down grows.
+fn more(rate: Rate, before: Points, points: Points) -> Points {
+    part_of(rate, before.plus(points)).less(part_of(rate, before))
 }
 
 fn part_of(rate: Rate, points: Points) -> Points {

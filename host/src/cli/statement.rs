@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use jifen_ledger::{Move, StatementLine};
+use jifen_ledger::{Ledger, Move, StatementLine};
+use jifen_loyalty::clearing::{self, Clearing};
 use jifen_loyalty::time::Zone;
-use jifen_loyalty::{Instant, Lot, MemberId};
+use jifen_loyalty::{Instant, Lot, MemberId, MerchantId};
 use serde::Serialize;
 
-use crate::active;
+use crate::{active, settle};
 
 #[derive(Args)]
 pub(super) struct Statement {
@@ -20,7 +21,24 @@ pub(super) struct Statement {
     #[arg(long)]
     json: bool,
     /// The member
-    member: String,
+    #[arg(required_unless_present = "merchant", conflicts_with = "merchant")]
+    member: Option<String>,
+    /// A merchant instead: what it owes for its points and is owed for those it took, without any member's name
+    #[arg(long)]
+    merchant: Option<String>,
+    /// Of a merchant: only what happened then or later
+    #[arg(long, value_name = "TIME", value_parser = Instant::parse, requires = "merchant")]
+    from: Option<Instant>,
+    /// Of a merchant: only what happened before
+    #[arg(long, value_name = "TIME", value_parser = Instant::parse, requires = "merchant")]
+    until: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct OfMerchant<'a> {
+    merchant: &'a str,
+    lines: &'a [clearing::Line],
+    parties: &'a [clearing::Net],
 }
 
 #[derive(Serialize)]
@@ -64,8 +82,13 @@ struct LotLine<'a> {
 impl Statement {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let ledger = self.ledger.open()?;
-        let lines = ledger.statement(&MemberId::from(self.member.as_str()))?;
-        let Some(last) = lines.last() else { anyhow::bail!("the ledger knows no member {}", self.member) };
+        if let Some(merchant) = &self.merchant {
+            self.of_merchant(&*ledger, &merchant.as_str().into())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let member = self.member.as_deref().unwrap_or_default();
+        let lines = ledger.statement(&MemberId::from(member))?;
+        let Some(last) = lines.last() else { anyhow::bail!("the ledger knows no member {member}") };
         let last = ledger.find(&last.source, &last.id)?.context("find the member's last receipt")?;
         let zone = active::program_of(&*ledger, &last)?.0.zone;
         let mut out = BufWriter::new(io::stdout().lock());
@@ -75,6 +98,26 @@ impl Statement {
         });
         written.and_then(|()| out.flush()).context("write to standard output")?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Statement {
+    fn of_merchant(&self, ledger: &dyn Ledger, merchant: &MerchantId) -> anyhow::Result<()> {
+        let mut clearing = Clearing::default();
+        let within =
+            |time| self.from.is_none_or(|from| from <= time) && self.until.is_none_or(|until| time < until);
+        settle::walk(ledger, 0, ledger.length()?, |logged, event, program| {
+            let postings = logged.postings.iter().filter(|_| within(event.time));
+            postings.for_each(|posting| clearing.add(posting, program, event.time));
+        })?;
+        let mut lines = clearing.lines();
+        lines.retain(|line| line.position.concerns(merchant));
+        let parties = clearing::net(&lines);
+        if self.json {
+            let told = OfMerchant { merchant: merchant.as_str(), lines: &lines, parties: &parties };
+            return super::print(&serde_json::to_string(&told)?);
+        }
+        super::print(&super::settle::words(&lines, &parties).trim_end())
     }
 }
 
@@ -141,6 +184,12 @@ fn is_zero(points: &i64) -> bool {
 
 fn ends(lot: &Lot) -> Option<Instant> {
     (lot.expires_at != Instant::NEVER).then_some(lot.expires_at)
+}
+
+/// Returns minor units that may be negative as people write money.
+pub(super) fn signed_money(minor: i64) -> String {
+    let sign = if minor < 0 { "-" } else { "" };
+    format!("{sign}{}", money(minor.unsigned_abs()))
 }
 
 /// Returns minor units as people write money.

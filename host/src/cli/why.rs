@@ -11,7 +11,7 @@ use jifen_loyalty::{BusinessDay, Event};
 use rules_guest::calendar::Day;
 use serde::Deserialize;
 
-use super::statement::money;
+use super::statement::{money, signed_money};
 use crate::active::{self, Pins};
 use crate::releases::Releases;
 
@@ -47,6 +47,7 @@ struct Told {
     expired: Vec<Expired>,
     #[serde(default)]
     repayments: Vec<Repayment>,
+    settlement: Option<Settlement>,
 }
 
 #[derive(Deserialize)]
@@ -135,6 +136,30 @@ struct Expired {
     unit: String,
     lot: String,
     points: u64,
+}
+
+#[derive(Deserialize)]
+struct Settlement {
+    lines: Vec<SettledLine>,
+}
+
+#[derive(Deserialize)]
+struct SettledLine {
+    reason: String,
+    issuer: String,
+    acceptor: Option<String>,
+    unit: String,
+    points: i64,
+    currency: String,
+    amount: i64,
+}
+
+impl SettledLine {
+    fn words(&self) -> String {
+        let Self { reason, issuer, acceptor, unit, points, currency, amount } = self;
+        let at = acceptor.as_ref().map(|acceptor| format!(" at {acceptor}")).unwrap_or_default();
+        format!("{reason:<10} {points} {unit} of {issuer}{at}: {} {currency}", signed_money(*amount))
+    }
 }
 
 #[derive(Deserialize)]
@@ -235,6 +260,9 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
     for Expired { unit, lot, points } in &told.expired {
         writeln!(text, "  lapsed     {points} {unit} of lot {lot}")?;
     }
+    for line in told.settlement.iter().flat_map(|settlement| &settlement.lines) {
+        writeln!(text, "  {}", line.words())?;
+    }
     for Repayment { unit, to, from } in &told.repayments {
         writeln!(text, "  repaid     {} {unit} that were owed to {to}, from lot {}", from.points, from.lot)?;
     }
@@ -246,7 +274,9 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
 fn occasion(event: &Event) -> String {
     match &event.body {
         Body::Redemption(redemption) => step(redemption),
+        Body::Opening(opening) => format!("brought {} {} along", opening.points, opening.unit),
         Body::Close(close) => format!("the day {} was closed", close.day),
+        Body::Settlement(settlement) => format!("all was settled up to receipt {}", settlement.through),
         Body::Refund(refund) => {
             let what = refund.lines.as_ref().map_or("all that remained".to_owned(), |lines| {
                 let amount = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.amount_minor));

@@ -1,12 +1,13 @@
 //! Steps of uses of points derived again, from what their receipts recorded.
 
+use jifen_ledger::{Ledger, Query, RedemptionQuery};
 use jifen_loyalty::decision::Decision;
 use jifen_loyalty::event::{Redemption, Request, Step};
 use jifen_loyalty::receipt::Inputs;
 use jifen_loyalty::redemption::{Part, Redeemed, take};
-use jifen_loyalty::{Event, Receipt};
+use jifen_loyalty::{Event, MemberId, Receipt, RedemptionId};
 
-use super::{advance, held_by, on_request, pinned, quote, refused};
+use super::{advance, enough, held_by, on_request, pinned, quote, refused, requested};
 use crate::error::Undecided;
 use crate::programs::Programs;
 use crate::refund::Then;
@@ -42,6 +43,7 @@ fn derive_hold(
     let quotation = quote(&active, event.time, request, situation, on_request, &source);
     let (deployment, offer) = quotation.accepted(request)?;
     let held = take(own.held.clone(), offer.points);
+    enough(&held, offer.points)?;
     let step = held_by(&active, &redemption.name, request, (deployment, offer), held, event.time);
     Ok(Receipt {
         program: inputs.program.clone(),
@@ -55,6 +57,7 @@ fn derive_hold(
         redemptions: lapsed(inputs, &step).chain([step]).collect(),
         expired: Vec::new(),
         repayments: inputs.repayments.clone(),
+        settlement: None,
     })
 }
 
@@ -65,11 +68,13 @@ fn derive_step(
     own: &Redeemed,
     inputs: &Inputs,
 ) -> Result<Receipt, Undecided> {
-    let pinned = pinned(programs, own)?;
+    let (owner, request) = request_of(programs.ledger(), &own.name)?;
+    let pinned = pinned(programs, &request)?;
     let (day, _) = pinned.program.day_of(event.time)?;
-    let owner =
-        inputs.member.clone().ok_or_else(|| refused("data.redemption", "its receipt names no member"))?;
-    let base = Redeemed::new(own.name.clone(), own.steps, own.unit.clone(), own.acceptance.clone());
+    let base = Redeemed {
+        paid: own.paid,
+        ..Redeemed::new(own.name.clone(), own.steps, request.unit, request.acceptance)
+    };
     let parts = (open(own), own.cancelled.iter().rev().cloned().collect());
     let (step, compensation) = advance(&pinned, step, base, parts, &owner, (day.number(), event.time))?;
     Ok(Receipt {
@@ -84,7 +89,19 @@ fn derive_step(
         redemptions: lapsed(inputs, &step).chain([step]).collect(),
         expired: Vec::new(),
         repayments: inputs.repayments.clone(),
+        settlement: None,
     })
+}
+
+/// Returns whose points a step uses, and what its request's receipt has.
+fn request_of(ledger: &dyn Ledger, name: &RedemptionId) -> Result<(MemberId, Redeemed), Undecided> {
+    let asked = [RedemptionQuery { name, key: 0 }];
+    let state = ledger.read(&Query { redemptions: &asked, ..Query::default() })?.redemptions.pop();
+    let missing = || refused("data.redemption", "its request is not in the ledger");
+    let state = state.filter(|state| state.steps > 0).ok_or_else(missing)?;
+    let request = requested(&state)?;
+    let (owner, _) = state.owner.ok_or_else(missing)?;
+    Ok((owner, request))
 }
 
 /// Returns what time had freed by then.

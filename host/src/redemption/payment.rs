@@ -7,7 +7,7 @@ use jifen_loyalty::decision::Granted;
 use jifen_loyalty::entry::StockKey;
 use jifen_loyalty::event::{Cause, Purchase};
 use jifen_loyalty::program::Covers;
-use jifen_loyalty::redemption::{Paid, Part, Redeemed, take, total};
+use jifen_loyalty::redemption::{Paid, Part, Redeemed};
 use jifen_loyalty::refund::Remainder;
 use jifen_loyalty::{Instant, InvalidEvent, Member, MemberId, Points, RedemptionId};
 
@@ -52,8 +52,7 @@ impl Payment {
         state: &State,
         member: &Member,
     ) -> Result<Option<Self>, Undecided> {
-        let sum = |of: fn(&RedeemedPart) -> Points| state.parts.iter().map(of).sum::<Points>();
-        let paid = Paid { captured: sum(|part| part.captured), cancelled: sum(|part| part.cancelled) };
+        let paid = super::paid(state);
         if paid.captured.is_zero() {
             return Ok(None);
         }
@@ -99,7 +98,7 @@ impl Payment {
         let Paid { captured, cancelled } =
             base.paid.unwrap_or(Paid { captured: Points::ZERO, cancelled: Points::ZERO });
         let points = captured.less(remainder.points_left(captured, &covers)).less(cancelled);
-        let points = points.min(total(&take(used.clone(), Points::MAX)));
+        let points = points.min(used.iter().map(|part| part.had).sum());
         let (day, _) = pinned.program.day_of(at)?;
         let (step, compensation) = cancel(&pinned, base, used, (points, cause), owner, (day.number(), at))?;
         let undone = state.filter(|state| is_undone(state, &step));

@@ -8,7 +8,7 @@ CREATE TABLE transactions (
   seq            INTEGER NOT NULL,
   source         TEXT    NOT NULL,
   id             TEXT    NOT NULL,
-  member         TEXT,             -- NULL: a refund that waits for its purchase.
+  member         TEXT,             -- NULL: nobody's, as a refund that waits for its purchase.
   time_ms        INTEGER NOT NULL,
   latest_ms      INTEGER NOT NULL, -- The latest time_ms up to and including this row: the ledger's time is the last row's.
   day            INTEGER NOT NULL,

@@ -258,6 +258,7 @@ fn every_lot_is_owed_by_its_issuer() {
         redemptions: Vec::new(),
         expired: Vec::new(),
         repayments: Vec::new(),
+        settlement: None,
     };
     let lots = receipt.lots(Instant::from_millis(0));
     let postings = receipt.postings(&lots, Instant::from_millis(0));

@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 
 use super::{
     AMOUNT_MINOR_MAX, Body, Cause, Close, Event, Happening, InvalidEvent, LINES_MAX, Line, NAME_BYTES_MAX,
-    Occasion, Purchase, Purpose, Redemption, Refund, RefundLine, Registration, Request, Step, Tender,
-    TenderKind,
+    Occasion, Opening, Purchase, Purpose, Redemption, Refund, RefundLine, Registration, Request, Settlement,
+    Step, Tender, TenderKind,
 };
-use crate::id::{MemberId, MerchantId, RedemptionId};
+use crate::id::{MemberId, MerchantId, RedemptionId, UnitId};
+use crate::lot::Issuer;
 use crate::points::Points;
 use crate::time::Instant;
 
@@ -214,6 +215,28 @@ struct RawClose<'a> {
     day: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     member: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    late: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOpening<'a> {
+    #[serde(borrow)]
+    member: Cow<'a, str>,
+    #[serde(borrow)]
+    unit: Cow<'a, str>,
+    points: u64,
+    #[serde(borrow)]
+    issuer: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    expires: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSettlement {
+    through: u64,
 }
 
 impl From<RawTenderKind> for TenderKind {
@@ -224,6 +247,11 @@ impl From<RawTenderKind> for TenderKind {
             RawTenderKind::GiftCard => Self::GiftCard,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -248,6 +276,8 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
         "jifen.redemption.voided" => finish(&envelope, time, void),
         "jifen.redemption.cancelled" => finish(&envelope, time, cancellation),
         DAY_CLOSED => finish(&envelope, time, close),
+        "jifen.balance.opened" => finish(&envelope, time, opening),
+        "jifen.settlement.closed" => finish(&envelope, time, settlement),
         unknown => Err(InvalidEvent::new("type", format!("{unknown:?} is not a type that Jifen knows"))),
     }
 }
@@ -395,11 +425,34 @@ fn step(redemption: &str, step: Step) -> Result<Body, InvalidEvent> {
     Ok(Body::Redemption(Redemption { name, step }))
 }
 
+fn opening(_: Instant, data: &RawOpening<'_>) -> Result<Body, InvalidEvent> {
+    let missing = || InvalidEvent::new("data.points", "is missing; write how many there are");
+    let issuer = match name("data.issuer", &data.issuer)? {
+        "platform" => Issuer::Platform,
+        merchant => Issuer::Merchant(merchant.into()),
+    };
+    Ok(Body::Opening(Opening {
+        member: MemberId::from(name("data.member", &data.member)?),
+        unit: UnitId::from(name("data.unit", &data.unit)?),
+        points: points(Some(data.points))?.ok_or_else(missing)?,
+        issuer,
+        expires: data.expires.as_deref().map(|day| self::day("data.expires", day)).transpose()?,
+    }))
+}
+
+fn day(field: &str, text: &str) -> Result<NaiveDate, InvalidEvent> {
+    let wrong = |_| InvalidEvent::new(field, format!("{text:?} is not a day; write it as 2026-03-31"));
+    text.parse().map_err(wrong)
+}
+
 fn close(_: Instant, data: &RawClose<'_>) -> Result<Body, InvalidEvent> {
-    let wrong =
-        |_| InvalidEvent::new("data.day", format!("{:?} is not a day; write it as 2026-03-31", data.day));
     let member = data.member.as_deref().map(|member| name("data.member", member)).transpose()?;
-    Ok(Body::Close(Close { day: data.day.parse().map_err(wrong)?, member: member.map(MemberId::from) }))
+    let (day, late) = (day("data.day", &data.day)?, data.late);
+    Ok(Body::Close(Close { day, member: member.map(MemberId::from), late }))
+}
+
+fn settlement(_: Instant, data: &RawSettlement) -> Result<Body, InvalidEvent> {
+    Ok(Body::Settlement(Settlement { through: data.through }))
 }
 
 pub(super) fn close_for(
@@ -408,10 +461,11 @@ pub(super) fn close_for(
     day: NaiveDate,
     midnight: Instant,
 ) -> Result<Event, InvalidEvent> {
+    let late = matches!(&whole.body, Body::Close(close) if close.day != day);
     let day = day.to_string();
     let id = format!("{}/{day}/{member}", whole.id);
     let id = if id.len() > NAME_BYTES_MAX { hex::encode(Sha256::digest(id)) } else { id };
-    let data = RawClose { day: day.into(), member: Some(member.as_str().into()) };
+    let data = RawClose { day: day.into(), member: Some(member.as_str().into()), late };
     let canonical = Canonical {
         specversion: "1.0",
         id: &id,
@@ -477,6 +531,10 @@ fn line(index: usize, line: &RawLine<'_>) -> Result<Line, InvalidEvent> {
 
 fn tender(index: usize, tender: &RawTender<'_>) -> Result<Tender, InvalidEvent> {
     let amount_minor = amount(|| format!("data.tenders[{index}].amount"), tender.amount)?;
+    if tender.redemption.is_some() && !matches!(tender.kind, RawTenderKind::Points) {
+        let reason = "belongs to a tender of the kind points";
+        return Err(InvalidEvent::new(format!("data.tenders[{index}].redemption"), reason));
+    }
     let redemption = tender.redemption.as_deref();
     let named = redemption.map(|redemption| name(&format!("data.tenders[{index}].redemption"), redemption));
     Ok(Tender {

@@ -1,5 +1,6 @@
 //! Program files as they are written: the one place that knows their TOML.
 
+mod contract;
 mod redemption;
 
 use std::collections::{BTreeSet, HashMap};
@@ -9,6 +10,7 @@ use rules_guest::calendar::Calendar;
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::contract::RawContract;
 use self::redemption::RawRedemption;
 use super::{
     Availability, Budget, Cap, Combine, Deployment, Expiry, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
@@ -40,6 +42,8 @@ struct RawProgram {
     deployment: Vec<RawDeployment>,
     #[serde(default)]
     redemption: Vec<RawRedemption>,
+    #[serde(default)]
+    contract: Vec<RawContract>,
 }
 
 #[derive(Deserialize)]
@@ -251,6 +255,9 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
         |raw| raw.id.clone(),
         |field, raw| context.redemption(field, raw),
     )?;
+    let contracts = (0_usize..).zip(raw.contract);
+    let contracts = contracts.map(|(index, raw)| context.contract(&format!("contract[{index}]"), raw));
+    let contracts = contracts.collect::<Result<_, _>>()?;
     Ok(Program {
         name: raw.program.name,
         zone,
@@ -258,6 +265,7 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
         lanes: lanes.items,
         deployments: deployments.items,
         redemptions: redemptions.items,
+        contracts,
         warnings,
         merchants,
         calendars: calendars.items,

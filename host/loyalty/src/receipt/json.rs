@@ -1,11 +1,13 @@
 //! Receipts as they are written: the one place that knows their JSON.
 
+mod clearing;
 mod redemption;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use self::clearing::SettledOut;
 use self::redemption::{ExpiredJson, RedeemedJson};
 use super::{Evaluation, Inputs, Key, Receipt, Refunded, Sealed};
 use crate::clawback::{Debt, Level, Reach, Repayment, Reversal, Taken};
@@ -50,6 +52,8 @@ struct Canonical<'a> {
     expired: Vec<ExpiredJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     repayments: Vec<RepaymentJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settlement: Option<SettledOut<'a>>,
     postings: Vec<PostingOut<'a>>,
 }
 
@@ -258,6 +262,7 @@ impl Receipt {
             redemptions: self.redemptions.iter().map(|step| RedeemedJson::new(step, zone)).collect(),
             expired: self.expired.iter().map(|expired| ExpiredJson::new(expired, zone)).collect(),
             repayments: self.repayments.iter().map(RepaymentJson::from).collect(),
+            settlement: self.settlement.as_ref().map(SettledOut::from),
             postings: postings.iter().map(PostingOut::from).collect(),
         };
         Sealed::new(serde_json::to_vec(&canonical).expect("text and integers always serialize"))

@@ -120,6 +120,7 @@ fn what_went_into_a_decision_reads_back() {
             debt: Debt { unit: "points".into(), issuer: Issuer::Platform, points: points(9) },
             taken: taken(20, 9),
         }],
+        settlement: None,
     };
     let sealed = receipt.seal(&event, Zone::parse("Asia/Shanghai").unwrap(), &[]);
     let inputs = Receipt::inputs(&sealed.json).unwrap();

@@ -1,3 +1,5 @@
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+
 use super::*;
 use crate::time::day_number;
 
@@ -92,7 +94,7 @@ fn what_comes_back_follows_the_terms() {
     ] {
         let used = used.map(|(lot, had, last_day)| part(lot, had, last_day)).to_vec();
         let noon = Instant::parse(&format!("{today}T12:00:00+08:00")).unwrap();
-        let cancellation = terms.cancel(used, points(wanted), date(today), zone(), noon);
+        let cancellation = terms.cancel(used, (Points::ZERO, points(wanted)), date(today), zone(), noon);
         assert_eq!(told(&cancellation), expected, "{scenario}");
     }
 }
@@ -104,4 +106,19 @@ fn what_is_held_is_taken_in_order() {
         let taken: Vec<_> = take(there(), points(wanted)).iter().map(|part| part.points.get()).collect();
         assert_eq!(taken, expected, "{wanted}");
     }
+}
+
+/// Fee and compensation of many small cancellations come to those of one.
+#[test]
+fn parts_of_a_cancellation_come_to_the_whole() {
+    let terms = CancelTerms { fee: rate("0.5"), compensation: rate("0.1"), ..CancelTerms::default() };
+    let (mut back, mut compensation) = (Points::ZERO, Points::ZERO);
+    for before in 0..99 {
+        let used = vec![part(1, 99 - before, "2026-12-31")];
+        let now = Instant::parse("2026-01-01T12:00:00+08:00").unwrap();
+        let one = terms.cancel(used, (points(before), points(1)), date("2026-01-01"), zone(), now);
+        back = back.plus(one.returned.iter().map(|returned| returned.points).sum());
+        compensation = compensation.plus(one.compensation);
+    }
+    assert_eq!((back, compensation), (points(50), points(9)));
 }

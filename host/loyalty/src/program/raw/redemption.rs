@@ -237,7 +237,7 @@ fn stock(raw: &RawStock) -> Result<Stock, String> {
 
 fn cancel_terms(raw: &RawTerms) -> Result<CancelTerms, String> {
     let part = |name: &str, rate: Option<Rate>| match rate {
-        Some(rate) if rate.less_one().is_ok_and(|more| !more.is_zero()) => {
+        Some(rate) if rate > Rate::ONE => {
             Err(format!("{name} is more than \"1\", which is all of the points"))
         }
         rate => Ok(rate.unwrap_or(Rate::ZERO)),

@@ -1,0 +1,150 @@
+//! Settlements: what parties owe each other in money, from the postings alone.
+//!
+//! A settlement is an event like any other and says up to which place in the log it settles; it begins where the last one
+//! ended. So each posting is settled once, whenever it arrived and whatever its business time, and two settlements at once
+//! cannot both have it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jifen_ledger::{Ledger, Logged, Order};
+use jifen_loyalty::clearing::{Clearing, Settled};
+use jifen_loyalty::decision::Decision;
+use jifen_loyalty::event::{Body, Settlement};
+use jifen_loyalty::time::day_number;
+use jifen_loyalty::{Entry, Event, Instant, InvalidEvent, Program, Receipt};
+
+use crate::active::program_named;
+use crate::error::{HostError, Undecided};
+
+/// Entries that are read at once.
+const CHUNK: usize = 1_000;
+/// Who sends settlements.
+const SOURCE: &str = "/jifen/settle";
+
+/// What was to be settled.
+pub(crate) struct Run {
+    /// The place in the log up to which it settles.
+    pub(crate) through: u64,
+    pub(crate) settled: Settled,
+    entry: Entry,
+}
+
+/// Works out what is to be settled; `None` if there is nothing behind the last settlement.
+pub(crate) fn prepare(ledger: &dyn Ledger) -> Result<Option<Run>, HostError> {
+    let entries = ledger.order(Event::SETTLEMENTS)?;
+    let after = settled_through(&entries);
+    let through = ledger.length()?;
+    let settled = settle(ledger, after, through)?;
+    let Some(time) = ledger.latest_time()?.filter(|_| !settled.lines.is_empty()) else { return Ok(None) };
+    let event = Arc::new(event(through, time));
+    let (digest, program) = last_program(ledger, through)?;
+    let receipt = receipt(digest, &program, time, settled.clone());
+    let order = Order { entries, ..Order::default() };
+    let entry = crate::pipeline::unclaimed(program.zone, &event, &receipt, Some(&order));
+    Ok(Some(Run { through, settled, entry }))
+}
+
+impl Run {
+    /// Writes the settlement. Returns whether it still held: no other settlement came between.
+    pub(crate) fn commit(&self, ledger: &dyn Ledger) -> Result<bool, HostError> {
+        Ok(ledger.commit(vec![self.entry.clone()])?.conflict.is_none())
+    }
+}
+
+/// Derives the receipt of a settlement again.
+pub(crate) fn derive(
+    ledger: &dyn Ledger,
+    logged: &Logged,
+    event: &Event,
+    settlement: &Settlement,
+) -> Result<Receipt, Undecided> {
+    let through = settlement.through;
+    if through >= logged.seq {
+        let reason = format!("is {through}, and the settlement is receipt {}", logged.seq);
+        return Err(InvalidEvent { field: "data.through".to_owned(), reason }.into());
+    }
+    let mut entries = ledger.order(Event::SETTLEMENTS)?;
+    entries.retain(|earlier| earlier.seq < logged.seq);
+    let settled = settle(ledger, settled_through(&entries), through)?;
+    let (digest, program) = last_program(ledger, through)?;
+    Ok(receipt(digest, &program, event.time, settled))
+}
+
+/// Sums the postings of a part of the log.
+fn settle(ledger: &dyn Ledger, after: u64, through: u64) -> Result<Settled, HostError> {
+    let mut clearing = Clearing::default();
+    walk(ledger, after, through, |logged, event, program| {
+        logged.postings.iter().for_each(|posting| clearing.add(posting, program, event.time));
+    })?;
+    Ok(Settled { after, lines: clearing.lines() })
+}
+
+/// Calls `each` with the entries of a part of the log that post anything, their events and the programs that decided them.
+pub(crate) fn walk(
+    ledger: &dyn Ledger,
+    after: u64,
+    through: u64,
+    mut each: impl FnMut(&Logged, &Event, &Program),
+) -> Result<(), HostError> {
+    let mut programs = HashMap::<String, Program>::new();
+    let mut place = after;
+    while place < through {
+        let chunk = ledger.log(place, CHUNK)?;
+        let Some(last) = chunk.last() else { return Ok(()) };
+        place = last.seq;
+        for logged in chunk.iter().filter(|logged| logged.seq <= through && !logged.postings.is_empty()) {
+            let digest = Receipt::inputs(&logged.receipt).map_err(HostError::Receipt)?.program;
+            if !programs.contains_key(&digest) {
+                programs.insert(digest.clone(), program_named(ledger, &digest)?.0);
+            }
+            let event = Event::parse(&logged.event).map_err(HostError::Event)?;
+            each(logged, &event, programs.get(&digest).expect("it was put there"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the place up to which settlements have settled.
+fn settled_through(entries: &[Logged]) -> u64 {
+    let through = entries.iter().filter_map(|logged| match Event::parse(&logged.event).ok()?.body {
+        Body::Settlement(settlement) => Some(settlement.through),
+        Body::Happening(_) | Body::Refund(_) | Body::Redemption(_) | Body::Close(_) | Body::Opening(_) => {
+            None
+        }
+    });
+    through.max().unwrap_or(0)
+}
+
+fn event(through: u64, time: Instant) -> Event {
+    let json = serde_json::json!({"specversion": "1.0", "id": format!("through-{through}"), "source": SOURCE,
+        "type": "jifen.settlement.closed", "time": time.to_string(), "data": {"through": through}});
+    Event::parse(json.to_string().as_bytes()).expect("it has all that an event needs")
+}
+
+/// Returns the program of the last entry that is settled: its zone is the settlement's.
+fn last_program(ledger: &dyn Ledger, through: u64) -> Result<(String, Program), HostError> {
+    let last = ledger.log(through.saturating_sub(1), 1)?.pop();
+    let digest =
+        last.map(|logged| Receipt::inputs(&logged.receipt)).transpose().map_err(HostError::Receipt)?;
+    let digest = digest.map(|inputs| inputs.program).unwrap_or_default();
+    let (program, _) = program_named(ledger, &digest)?;
+    Ok((digest, program))
+}
+
+fn receipt(program: String, zone: &Program, time: Instant, settled: Settled) -> Receipt {
+    Receipt {
+        program,
+        member: None,
+        version: 0,
+        day: day_number(zone.zone.local(time).date),
+        referrer: None,
+        evaluations: Vec::new(),
+        decision: Decision::default(),
+        refund: None,
+        redemptions: Vec::new(),
+        expired: Vec::new(),
+        repayments: Vec::new(),
+        settlement: Some(settled),
+    }
+}

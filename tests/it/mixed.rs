@@ -1,0 +1,155 @@
+//! Everything mixed: purchases, returns, uses of points and closes of a few members, in disorder and with repeats. It must
+//! not matter how they are cut into batches.
+
+use serde_json::{Value, json};
+
+use crate::components::redemption;
+use crate::town::{Town, objects, purchase, text};
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33).checked_rem(sides).expect("a die has sides")
+    }
+}
+
+const PROGRAM: &str = "
+[[redemption]]
+id = 'offer'
+policy = 'offer'
+unit = 'points'
+stock = { rice = { total = 6, per_day = 2 } }
+cancel = { member = { fee = '0.5' }, carrier = { extend = { days = 5 }, compensation = '0.1' } }
+
+[[redemption]]
+id = 'gift'
+policy = 'gift'
+unit = 'points'
+at_close = { item = 'voucher', merchant = 'shop' }
+stock = { voucher = { per_day = 2 } }
+";
+
+/// Returns events over some days of July, most of them in order. Names are few, so that steps meet.
+#[expect(clippy::arithmetic_side_effects, clippy::integer_division, reason = "small numbers of a test")]
+fn events(seed: u64, count: u64) -> Vec<Value> {
+    let mut dice = Dice(seed);
+    let mut events = Vec::<Value>::new();
+    for n in 0..count {
+        let minute = n * 14 * 24 * 60 / count + dice.roll(300);
+        let (day, hour, minute) = (1 + minute / 1_440, minute / 60 % 24, minute % 60);
+        let time = format!("2025-07-{day:02}T{hour:02}:{minute:02}:00+08:00");
+        let (member, name, order) =
+            (format!("m{}", dice.roll(3)), format!("r{}", dice.roll(12)), dice.roll(count / 4));
+        let step = |kind: &str, mut data: Value| {
+            data["redemption"] = json!(name);
+            json!({"specversion": "1.0", "id": format!("e{n}"), "source": "/merchants/shop",
+                "type": format!("jifen.redemption.{kind}"), "time": time, "data": data})
+        };
+        let of_close = |data: Value, time: String| {
+            json!({"specversion": "1.0", "id": format!("e{n}"), "source": "/clock", "type": "jifen.day.closed",
+                "time": time, "data": data})
+        };
+        let midnight = format!("2025-07-{:02}T00:00:00+08:00", day + 1);
+        let event = match dice.roll(20) {
+            0..=5 => {
+                let mut event = purchase(&format!("o{order}"), &member, &time, 1_000 + 500 * dice.roll(30));
+                event["id"] = json!(format!("e{n}"));
+                if dice.roll(2) == 0 {
+                    event["data"]["tenders"] = json!([{"kind": "points", "redemption": name, "amount": 300},
+                        {"kind": "cash", "amount": 700}]);
+                }
+                event
+            }
+            6..=8 => step("requested", json!({"member": member, "merchant": "shop", "item": "rice"})),
+            9 => {
+                let lines = json!([{"sku": "rice", "category": "staples", "quantity": 1, "amount": 5_000}]);
+                step(
+                    "requested",
+                    json!({"member": member, "merchant": "shop", "currency": "CNY", "lines": lines}),
+                )
+            }
+            10..=12 => step("captured", json!({})),
+            13 => step("voided", json!({"points": 10})),
+            14..=15 => {
+                let cause = ["member", "carrier"][usize::try_from(dice.roll(2)).expect("few")];
+                step("cancelled", json!({"points": 10, "cause": cause}))
+            }
+            16..=17 => {
+                let lines =
+                    (dice.roll(2) == 0).then(|| json!([{"sku": "rice", "quantity": 0, "amount": 400}]));
+                let data = lines.map_or(
+                    json!({"order": format!("o{order}")}),
+                    |lines| json!({"order": format!("o{order}"), "lines": lines}),
+                );
+                json!({"specversion": "1.0", "id": format!("e{n}"), "source": "/merchants/shop",
+                    "type": "jifen.purchase.refunded", "time": time, "data": data})
+            }
+            18 => of_close(json!({"day": format!("2025-07-{day:02}")}), midnight),
+            _ => of_close(json!({"day": format!("2025-07-{day:02}"), "member": member}), midnight),
+        };
+        let again = events.get(usize::try_from(dice.roll(count)).expect("few")).cloned();
+        events.push(event);
+        events.extend(again.filter(|_| dice.roll(4) == 0));
+    }
+    events
+}
+
+fn town() -> Town {
+    let town = Town::new();
+    town.policy("offer", &redemption(30, 0, 300));
+    town.policy("gift", &redemption(100, 0, 0));
+    town.program(&[
+        ("spend", "spend", "base", "cap = { per_member_per_day = 200 }"),
+        ("later", "spend", "bonus", "available = { days = 3 }"),
+    ]);
+    let program =
+        town.read("program.toml").replace("id = \"points\"", "id = \"points\"\nexpires = { days = 4 }");
+    town.write("program.toml", program + PROGRAM);
+    town
+}
+
+/// Runs events in batches of some size. Returns what became of each, and what members have at the end.
+fn run(town: &Town, events: &[Value], size: usize, threads: &str) -> (Vec<String>, String) {
+    let ledger = format!("{size}.{threads}.db");
+    let mut told = Vec::new();
+    for batch in events.chunks(size) {
+        let done = town.run(&ledger, batch, &["--threads", threads, "--receipts", "receipts.jsonl"]);
+        assert!(matches!(done.code, Some(0 | 3)), "{done:?}");
+        for line in objects(&town.path("receipts.jsonl")) {
+            let why = if line["outcome"] == "refused" { &line["reason"] } else { &line["digest"] };
+            told.push(format!("{} {} {}", text(&line["id"]), text(&line["outcome"]), text(why)));
+        }
+    }
+    town.replay(&ledger);
+    let balances = town.done(&["balance", "--ledger", &ledger, "--json"]).out;
+    (told, balances)
+}
+
+/// How many histories are told: `JIFEN_SEEDS`, or a few.
+fn seeds() -> u64 {
+    std::env::var("JIFEN_SEEDS").map_or(2, |seeds| seeds.parse().expect("JIFEN_SEEDS is a number"))
+}
+
+#[test]
+fn it_does_not_matter_how_events_are_cut_into_batches() {
+    let town = town();
+    for seed in 1..=seeds() {
+        let events = events(seed, 120);
+        let (one, balances) = run(&town, &events, 1, "1");
+        let applied = one.iter().filter(|told| told.contains(" applied ")).count();
+        assert!(applied > 25, "seed {seed}: only {applied} of {} were applied", one.len());
+        for (size, threads) in [(1_000, "8"), (1_001, "1"), (7, "2")] {
+            let (other, other_balances) = run(&town, &events, size, threads);
+            for (n, (one, other)) in one.iter().zip(&other).enumerate() {
+                assert_eq!(one, other, "seed {seed}, batches of {size}, event {n}: {}", events[n]);
+            }
+            assert_eq!(balances, other_balances, "seed {seed}, batches of {size}");
+        }
+        for ledger in ["1.1.db", "1000.8.db", "1001.1.db", "7.2.db"] {
+            std::fs::remove_file(town.path(ledger)).expect("it was written");
+        }
+    }
+}
