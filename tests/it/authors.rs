@@ -160,7 +160,7 @@ fn balances_are_as_of_a_time() {
             done.out.lines().last().map_or("0".to_owned(), |_| done.json()["available"].to_string());
         assert_eq!(available, expected, "{at}: {done:?}");
     }
-    let wrong = town.done(&["balance", "--ledger", "none.db"]);
+    let wrong = town.done(&["balance", "--ledger", "sqlite:none.db"]);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.err.contains("there is no ledger none.db"), "{wrong:?}");
 }

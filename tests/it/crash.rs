@@ -1,8 +1,8 @@
 //! SIGKILL in the middle of a run: run it again, and every event is applied exactly once.
 
 use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use crate::town::{Town, market};
 
@@ -35,9 +35,7 @@ fn a_run_that_was_killed_is_finished_by_running_it_again() {
             assert_eq!(again.code, Some(0), "after kill {kill}: {again:?}");
             assert_eq!(town.balances("killed.db"), balances, "after kill {kill}");
             assert_eq!(town.replay("killed.db"), 6_000, "after kill {kill}");
-            for file in ["killed.db", "killed.db-wal", "killed.db-shm"] {
-                drop(fs::remove_file(town.path(file)));
-            }
+            town.forget("killed.db");
         }
     }
     assert!(finished < KILLS, "no run was killed in the middle");

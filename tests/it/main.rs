@@ -14,6 +14,9 @@ mod races;
 mod redemptions;
 mod refunds;
 mod run;
+#[expect(dead_code, reason = "the ledger's own tests do more with a server")]
+#[path = "../../host/ledger/src/tests/server.rs"]
+mod server;
 #[path = "../story.rs"]
 mod story;
 mod support;

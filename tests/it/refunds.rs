@@ -208,9 +208,10 @@ fn replay_finds_an_order_that_was_changed() {
         ),
     ];
     for (n, (change, difference)) in rows.into_iter().enumerate() {
-        let name = format!("{n}.db");
+        let file = format!("{n}.db");
+        let name = format!("sqlite:{file}");
         town.summary(&name, &events);
-        let ledger = rusqlite::Connection::open(town.path(&name)).expect("it is a ledger");
+        let ledger = rusqlite::Connection::open(town.path(&file)).expect("it is a ledger");
         assert!(ledger.execute(change, []).expect("it can be changed") >= 1, "{change}");
         drop(ledger);
         let done = town.done(&["audit", "replay", "--ledger", &name, "--json"]);

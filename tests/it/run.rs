@@ -1,7 +1,5 @@
 //! `jifen run`: what becomes of events, good and bad, once and again.
 
-use std::fs;
-
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -332,7 +330,7 @@ fn a_policy_that_fails_costs_itself_and_nobody_else() {
 fn replay_finds_what_was_changed() {
     let town = Town::new();
     doubled(&town);
-    town.summary("l.db", &market(50, 5));
+    town.summary("sqlite:l.db", &market(50, 5));
     let changes = [
         ("UPDATE postings SET points = points + 1 WHERE seq = 7", "receipt 7: differs in the postings"),
         (
@@ -349,7 +347,7 @@ fn replay_finds_what_was_changed() {
         assert!(ledger.execute(change, []).unwrap() >= 1, "{change}");
     }
     drop(ledger);
-    let done = town.done(&["audit", "replay", "--ledger", "l.db", "--json"]);
+    let done = town.done(&["audit", "replay", "--ledger", "sqlite:l.db", "--json"]);
     assert_eq!((done.code, &done.json()["differ"]), (Some(1), &json!(3)), "{done:?}");
     for (_, difference) in changes {
         assert!(done.err.contains(difference), "expected {difference}, got {}", done.err);
@@ -368,10 +366,7 @@ fn a_file_that_is_cut_anywhere_can_be_sent_again_whole() {
     for input in [plain.into_bytes(), gzipped.finish().unwrap()] {
         for cut in (1..8).map(|eighth| (input.len() >> 3) * eighth + eighth) {
             let ledger = "cut.db";
-            drop(fs::remove_file(town.path(ledger)));
-            for beside in ["cut.db-wal", "cut.db-shm"] {
-                drop(fs::remove_file(town.path(beside)));
-            }
+            town.forget(ledger);
             town.write("events.jsonl", &input[..cut]);
             let done = town.done(&Town::run_arguments(ledger, &["--json"]));
             let summary = done.json();

@@ -1,14 +1,17 @@
 //! A small town to test the command line in: a folder with a program, policies from text, events, and ledgers.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::components;
+use crate::server::server;
 use crate::support::beside;
 
 /// The zone and merchants that every program of the town has.
@@ -43,6 +46,17 @@ id = "bonus"
 /// A folder that goes away with the test.
 pub(crate) struct Town {
     folder: TempDir,
+    /// Where the suite runs on PostgreSQL: a schema for each name of a ledger.
+    schemas: Mutex<BTreeMap<String, String>>,
+}
+
+/// Returns whether the suite runs on PostgreSQL: `cargo xtask test` runs it twice.
+fn on_postgres() -> bool {
+    match std::env::var("JIFEN_TEST_LEDGER").as_deref() {
+        Ok("postgres") => true,
+        Ok("sqlite") | Err(_) => false,
+        Ok(other) => panic!("JIFEN_TEST_LEDGER is {other}; write sqlite or postgres"),
+    }
 }
 
 /// What a command printed and how it ended.
@@ -57,7 +71,8 @@ impl Town {
     /// Returns a town with the policies `spend` (1 point per 100), `flat` (as many points as its parameters say),
     /// `counting` (as many as there were purchases), `doubling` (points so far once more) and `looping` (never ends).
     pub(crate) fn new() -> Self {
-        let town = Self { folder: tempfile::tempdir().expect("there is a folder for temporary files") };
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let town = Self { folder, schemas: Mutex::default() };
         town.policy("spend", &components::spend());
         town.policy("flat", &components::configurable());
         town.policy("counting", &components::counting());
@@ -104,9 +119,33 @@ impl Town {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("read {name}: {error}"))
     }
 
-    /// Returns `jifen` with arguments, in the town's folder, with the tests' cache.
+    /// Returns the ledger of that name: a file of the folder, or a schema of the server if the suite runs on PostgreSQL. A
+    /// name with `sqlite:` before it is a file in any case.
+    fn ledger(&self, name: &str) -> String {
+        if name.contains(':') || !on_postgres() {
+            return name.to_owned();
+        }
+        let mut schemas = self.schemas.lock().expect("no test panics while it names a schema");
+        schemas.entry(name.to_owned()).or_insert_with(|| server().new_schema()).clone()
+    }
+
+    /// Forgets a ledger: its name is free for another.
+    pub(crate) fn forget(&self, ledger: &str) {
+        drop(self.schemas.lock().expect("no test panics while it names a schema").remove(ledger));
+        for file in ["", "-wal", "-shm"] {
+            drop(fs::remove_file(self.path(&format!("{ledger}{file}"))));
+        }
+    }
+
+    /// Returns `jifen` with arguments, in the town's folder, with the tests' cache. What follows `--ledger` is the name of
+    /// a ledger of the town.
     pub(crate) fn jifen(&self, arguments: &[&str]) -> Command {
         let mut jifen = Command::new(beside("jifen"));
+        let named = [""].into_iter().chain(arguments.iter().copied()).zip(arguments);
+        let arguments = named.map(|(before, argument)| match before {
+            "--ledger" => self.ledger(argument),
+            _ => (*argument).to_owned(),
+        });
         jifen
             .args(arguments)
             .current_dir(self.folder.path())

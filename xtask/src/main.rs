@@ -1,8 +1,10 @@
 //! What cargo alone cannot say: `cargo xtask policies | demo | test | bench`.
 
 mod bench;
+mod command;
 mod demo;
 mod policies;
+mod postgres;
 mod test;
 mod toolchain;
 

@@ -1,19 +1,31 @@
 //! Everything that CI runs, cheap to dear.
 
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
-use crate::{cargo, policies};
+use crate::{cargo, policies, postgres};
 
 /// Runs format, lints, builds, and every suite.
 pub(crate) fn run(root: &Path) -> Result<()> {
     cargo(root, &["fmt", "--all", "--check"])?;
     cargo(root, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
     policies::build(root)?;
+    postgres::prepare()?;
     // The suites start the binaries as a person does. Tests are named along, or Cargo would build the dependencies a
     // second time with other features.
     cargo(root, &["build", "--workspace", "--bins", "--tests"])?;
     cargo(root, &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"])?;
+    on_postgres(root)?;
     cargo(root, &["test", "--package", "rules-guest", "--doc"])
+}
+
+/// Runs what crosses crates once more, on the other durable store.
+fn on_postgres(root: &Path) -> Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["test", "--package", "jifen-tests", "--test", "it"]).current_dir(root);
+    let status = cargo.env("JIFEN_TEST_LEDGER", "postgres").status().context("start cargo")?;
+    ensure!(status.success(), "the suite fails on PostgreSQL");
+    Ok(())
 }

@@ -3,12 +3,13 @@
 //! rustup's toolchain is enough where it has the standard library for the target. Where that library cannot be
 //! downloaded, Debian's packages bring its source, and cargo builds it along.
 
-use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{fmt, iter};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
+
+use crate::command::{can_install, clean, install_packages, output, succeed};
 
 /// No WASI: a policy has no ambient authority.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -18,19 +19,6 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 /// Only where rustup's toolchain does not bring one.
 const DEBIAN_LINKER: &str = "lld-22";
-
-/// What `cargo xtask` inherits and another toolchain must not hear, and flags that would replace those of
-/// `.cargo/config.toml`. `RUSTUP_TOOLCHAIN` stays: it names the active toolchain.
-const NOT_INHERITED: [&str; 8] = [
-    "CARGO",
-    "CARGO_BUILD_RUSTFLAGS",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "LD_LIBRARY_PATH",
-    "RUSTC",
-    "RUSTC_WRAPPER",
-    "RUSTDOC",
-    "RUSTFLAGS",
-];
 
 /// How policies are compiled.
 pub(crate) enum Toolchain {
@@ -116,24 +104,12 @@ fn shipped_linker() -> Option<PathBuf> {
 fn install() -> Result<()> {
     println!("no {TARGET} here yet: adding it to the active toolchain");
     let added = succeed(clean("rustup").args(["target", "add", TARGET]));
-    if added.is_ok() || !(is_root() && Path::new("/usr/bin/apt-get").exists()) {
+    if added.is_ok() || !can_install() {
         return added;
     }
     println!("installing Debian's Rust, because the active one cannot have {TARGET}");
     let linker = if linker().is_some() { "" } else { DEBIAN_LINKER };
-    let packages = DEBIAN_PACKAGES.into_iter().chain([linker]).filter(|package| !package.is_empty());
-    succeed(apt_get().arg("update"))?;
-    succeed(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages))
-}
-
-fn apt_get() -> Command {
-    let mut apt_get = clean("apt-get");
-    apt_get.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
-    apt_get
-}
-
-fn is_root() -> bool {
-    output(clean("id").arg("--user")).is_ok_and(|id| id == "0")
+    install_packages(DEBIAN_PACKAGES.into_iter().chain([linker]).filter(|package| !package.is_empty()))
 }
 
 fn advice(installed: Result<()>) -> String {
@@ -143,32 +119,6 @@ fn advice(installed: Result<()>) -> String {
         "no Rust here compiles for {TARGET}{tried}; run `rustup target add {TARGET}`, \
          or on Debian `apt-get install {packages} {DEBIAN_LINKER}`"
     )
-}
-
-fn clean(program: &str) -> Command {
-    let mut command = Command::new(program);
-    for variable in NOT_INHERITED {
-        command.env_remove(variable);
-    }
-    command
-}
-
-fn output(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("run {}", name(command)))?;
-    ensure!(output.status.success(), "{} failed", name(command));
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("run {}", name(command)))?;
-    ensure!(status.success(), "{} failed", name(command));
-    Ok(())
-}
-
-fn name(command: &Command) -> String {
-    let arguments = command.get_args().map(OsStr::to_string_lossy);
-    let words = iter::once(command.get_program().to_string_lossy()).chain(arguments);
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Returns whether a directory holds a file whose name begins so.

@@ -1,10 +1,32 @@
 //! Errors: what can be wrong with a ledger, and what to do about it.
 
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use jifen_loyalty::{DeploymentId, MemberId};
+
+/// Where a ledger is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// In a database, named by a URL without a password.
+    Database(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Database(url) => f.write_str(url),
+        }
+    }
+}
+
+/// What a store said: an error of SQLite, of PostgreSQL or of the connection to it.
+pub type StoreError = Arc<dyn Error + Send + Sync>;
 
 /// Why the ledger could not do something. Callers that shared a transaction get copies of one error.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -17,64 +39,76 @@ pub enum LedgerError {
         /// What would do.
         mend: &'static str,
     },
-    /// The file is something else. It was not touched.
-    #[error("{} is not a Jifen ledger; name another file, or one that does not exist to begin a ledger", path.display())]
+    /// What is there is something else. It was not touched.
+    #[error("{place} is not a Jifen ledger; name another place, or one where nothing is to begin a ledger")]
     NotALedger {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        place: Place,
     },
-    /// The file was written by a later version. It was not touched.
-    #[error("{} has schema {found}, this version knows up to {known}; open it with the version that wrote it", path.display())]
+    /// The ledger was written by a later version. It was not touched.
+    #[error(
+        "{place} has schema {found}, this version knows up to {known}; open it with the version that wrote it"
+    )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        place: Place,
         /// Its schema.
         found: u32,
         /// The newest schema that this version can read.
         known: u32,
     },
-    /// The file cannot be opened or begun.
-    #[error("cannot open ledger {}; {mend}", path.display())]
+    /// The ledger cannot be opened or begun.
+    #[error("cannot open ledger {place}; {mend}")]
     CannotOpen {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        place: Place,
         /// What would do.
         mend: &'static str,
-        /// What SQLite said, if it was asked.
+        /// What the store said, if it was asked.
         #[source]
-        source: Option<Arc<rusqlite::Error>>,
+        source: Option<StoreError>,
     },
-    /// The file or its directory cannot be written.
-    #[error("ledger {} is read-only; make the file and its directory writable", path.display())]
+    /// The ledger cannot be written.
+    #[error("ledger {place} is read-only; {mend}")]
     ReadOnly {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: Arc<rusqlite::Error>,
+        /// Where.
+        place: Place,
+        /// What would do.
+        mend: &'static str,
+        /// What the store said.
+        source: StoreError,
+    },
+    /// There is no connection to the server any more, or not yet. What was acknowledged is safe.
+    #[error("ledger {place} cannot be reached; see that the server runs, and try again")]
+    Unreachable {
+        /// Where.
+        place: Place,
+        /// What became of the connection.
+        source: StoreError,
     },
     /// Another process held the lock for longer than we wait.
-    #[error("ledger {} is locked by another process; end it, or try again", path.display())]
+    #[error("ledger {place} is locked by another process; end it, or try again")]
     Busy {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: Arc<rusqlite::Error>,
+        /// Where.
+        place: Place,
+        /// What the store said.
+        source: StoreError,
     },
     /// There is no room.
-    #[error("the disk of ledger {} is full; make room and try again", path.display())]
+    #[error("the disk of ledger {place} is full; make room and try again")]
     Full {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: Arc<rusqlite::Error>,
+        /// Where.
+        place: Place,
+        /// What the store said.
+        source: StoreError,
     },
-    /// The file does not hold what a ledger holds.
-    #[error("ledger {} is damaged; restore it from a backup", path.display())]
+    /// What is there is not what a ledger holds.
+    #[error("ledger {place} is damaged; restore it from a backup")]
     Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: Arc<rusqlite::Error>,
+        /// Where.
+        place: Place,
+        /// What the store said.
+        source: StoreError,
     },
     /// A number would leave its column. Nothing was written.
     #[error("{total} would exceed what a ledger can hold")]
@@ -83,28 +117,28 @@ pub enum LedgerError {
         total: Total,
     },
     /// The store failed while it made a transaction durable: it may be there or not. Sending the same again is safe.
-    #[error("the last entries may or may not be in ledger {}; send them again", path.display())]
+    #[error("the last entries may or may not be in ledger {place}; send them again")]
     Uncertain {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: Arc<rusqlite::Error>,
+        /// Where.
+        place: Place,
+        /// What the store said.
+        source: StoreError,
     },
     /// The writer is gone after a bug of ours. What was acknowledged is safe.
-    #[error("the writer of ledger {} has stopped; open the ledger again", path.display())]
+    #[error("the writer of ledger {place} has stopped; open the ledger again")]
     Stopped {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        place: Place,
     },
-    /// Anything else that SQLite may say.
-    #[error("cannot {doing} ledger {}", path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
+    /// Anything else that a store may say.
+    #[error("cannot {doing} ledger {place}")]
+    Store {
+        /// Where.
+        place: Place,
         /// What was to be done, such as `read`.
         doing: &'static str,
-        /// What SQLite said.
-        source: Arc<rusqlite::Error>,
+        /// What the store said.
+        source: StoreError,
     },
 }
 
@@ -136,7 +170,7 @@ impl LedgerError {
     /// Returns whether the same call may succeed later without anything being mended in the request.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Full { .. } | Self::Uncertain { .. } => true,
+            Self::Unreachable { .. } | Self::Busy { .. } | Self::Full { .. } | Self::Uncertain { .. } => true,
             Self::Url { .. }
             | Self::NotALedger { .. }
             | Self::Newer { .. }
@@ -145,7 +179,7 @@ impl LedgerError {
             | Self::Damaged { .. }
             | Self::Overflow { .. }
             | Self::Stopped { .. }
-            | Self::Sqlite { .. } => false,
+            | Self::Store { .. } => false,
         }
     }
 }

@@ -9,30 +9,38 @@
 //! that, in order, and writes a prefix: an entry that no longer holds is named by a [`Conflict`], and the caller
 //! decides again on a fresh snapshot. So no lock is ever held while a policy runs.
 //!
-//! Two stores keep that promise and pass one suite of tests: [`Memory`], which is as plain as it can be and which
-//! tests take as the truth, and [`Sqlite`], which is durable.
+//! Three stores keep that promise and pass one suite of tests: [`Memory`], which is as plain as it can be and which
+//! tests take as the truth; [`Sqlite`], which is durable in one file; and [`Postgres`], which is durable and shared by many
+//! hosts.
 //!
 //! **Invariants:** an event is applied at most once · the postings of an entry sum to zero by unit before they reach
 //! a store · a lot's remainder lies between nothing and its points · a member's version grows by one with every entry
 //! that touches the member · what was acknowledged is there after a crash.
 
+mod admission;
+mod balances;
+mod column;
 mod entry;
 mod error;
 mod memory;
+mod pool;
+mod postgres;
 mod report;
 mod snapshot;
 mod sqlite;
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure like any other")]
 mod tests;
+mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, RedemptionId};
 
-pub use error::{LedgerError, Total};
+pub use error::{LedgerError, Place, StoreError, Total};
 pub use memory::Memory;
+pub use postgres::Postgres;
 pub use report::{Balance, Logged, Move, StatementLine};
 pub use snapshot::{
     Known, MemberQuery, Needs, Order, OrderQuery, Purchased, Query, RedeemedPart, Redemption,
@@ -178,8 +186,8 @@ pub struct Release {
     pub component: Vec<u8>,
 }
 
-/// Opens the ledger at a URL: a path or `sqlite:` and a path, begun if there is no such file, or `memory:`, which is
-/// gone when it is closed.
+/// Opens the ledger at a URL: a path or `sqlite:` and a path, `postgres://` and a database ([`Postgres::open`]), each begun
+/// if there is none yet, or `memory:`, which is gone when it is closed.
 ///
 /// # Errors
 ///
@@ -192,10 +200,10 @@ pub fn open(url: &str) -> Result<Arc<dyn Ledger>, LedgerError> {
             refused("name a file, or use memory: for a ledger that is not kept")
         }
         Some(("sqlite", path)) => Ok(Arc::new(Sqlite::open(Path::new(path))?)),
-        Some(("postgres" | "postgresql", _)) => {
-            refused("PostgreSQL is not in this release; use sqlite: and a path")
+        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(Postgres::open(url)?)),
+        Some((_, rest)) if rest.starts_with("//") => {
+            refused("use a path, sqlite: and a path, postgres:// and a database, or memory:")
         }
-        Some((_, rest)) if rest.starts_with("//") => refused("use a path, sqlite: and a path, or memory:"),
         None if url.is_empty() => refused("name a file"),
         Some(_) | None => Ok(Arc::new(Sqlite::open(Path::new(url))?)),
     }

@@ -14,6 +14,7 @@ use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points,
 
 use crate::entry::{check, spend_minor, touched};
 use crate::report::{Tally, moves};
+use crate::snapshot::{add_lot, add_purchase};
 use crate::{
     Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery, Needs, Order,
     OrderQuery, Purchased, Query, RedeemedPart, Redemption, RedemptionQuery, Release, Snapshot,
@@ -51,9 +52,8 @@ impl Ledger for Memory {
         let redemption = |asked: &RedemptionQuery<'_>| {
             if asked.is_idle(&known) { Redemption::default() } else { log.redemption(asked.name) }
         };
-        let member = |MemberQuery { id, first_day, lots }: &MemberQuery<'_>| {
-            log.member(id, *first_day, Needs { lots: query.needs.lots || *lots, ..query.needs })
-        };
+        let member =
+            |asked: &MemberQuery<'_>| log.member(asked.id, asked.first_day, asked.needs(query.needs));
         let stock = query.stock.iter().map(|(deployment, item, day)| log.taken(deployment, item, *day));
         Ok(Snapshot {
             orders: query.orders.iter().map(order).collect(),
@@ -376,19 +376,11 @@ impl Log {
         found.holds = self.holds(member, None);
         for (entry, spend_minor) in purchases.filter_map(|entry| Some((entry, spend_minor(entry)?))) {
             if needs.purchases_by_day {
-                let total = found.purchases_by_day.entry(entry.day).or_default();
-                total.count = total.count.saturating_add(1);
-                total.spend_minor = total.spend_minor.saturating_add(spend_minor);
+                add_purchase(&mut found.purchases_by_day, entry.day, spend_minor);
             }
         }
         for lot in self.lots(member) {
-            if needs.granted_by_day && lot.day >= first_day {
-                found.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default().add(&lot);
-            }
-            let wanted = needs.lots || found.profile.indebted || found.profile.holding;
-            if wanted && (!lot.remaining.is_zero() || found.holds_of(&lot.id)) {
-                found.lots.push(lot);
-            }
+            add_lot(&mut found, lot, needs, first_day);
         }
         found
     }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use jifen_loyalty::entry::{StockKey, StockTaken};
-use jifen_loyalty::{DeploymentId, Instant, Lot, Member, MemberId, Points, RedemptionId};
+use jifen_loyalty::facts::DayTotal;
+use jifen_loyalty::{DeploymentId, Event, Instant, Lot, Member, MemberId, Points, RedemptionId};
 
+use crate::column::{self, Lots, Row};
 use crate::{Digest, Logged};
 
 /// What a snapshot should hold.
@@ -116,6 +118,16 @@ pub struct Order {
     pub redemptions: BTreeMap<RedemptionId, Redemption>,
 }
 
+impl Order {
+    /// Returns the uses of points that a purchase was paid with.
+    pub(crate) fn tendered(&self, seq: u64) -> Vec<RedemptionId> {
+        let purchase = self.entries.iter().find(|logged| logged.seq == seq);
+        let event = purchase.and_then(|logged| Event::parse(&logged.event).ok());
+        let tenders = event.iter().filter_map(Event::purchase).flat_map(|purchase| &purchase.tenders);
+        tenders.filter_map(|tender| tender.redemption.clone()).collect()
+    }
+}
+
 /// What the ledger has of a use of points. The default is one that it does not know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redemption {
@@ -131,6 +143,24 @@ pub struct Redemption {
     pub parts: Vec<RedeemedPart>,
     /// Whose points they are, with all their lots.
     pub owner: Option<(MemberId, Member)>,
+}
+
+/// The row of a use of points: whose it is, the place of the entry that began it, and what the row has of the rest.
+pub(crate) struct RedemptionHead {
+    pub(crate) member: MemberId,
+    pub(crate) seq: u64,
+    pub(crate) redemption: Redemption,
+}
+
+impl RedemptionHead {
+    /// Reads member, seq, steps, until_ms, deployment, item, day, quantity.
+    pub(crate) fn read<R: Row>(row: &R, first: usize) -> Result<Self, R::Error> {
+        let [member, seq, steps, until, stock] = std::array::from_fn(|n| first.saturating_add(n));
+        let (steps, until) = (column::count(row, steps)?, Some(column::instant(row, until)?));
+        let redemption =
+            Redemption { steps, until, stock: column::stock(row, stock)?, ..Redemption::default() };
+        Ok(Self { member: column::name(row, member)?, seq: column::count(row, seq)?, redemption })
+    }
 }
 
 /// Points of one lot in a use of points.
@@ -149,6 +179,18 @@ pub struct RedeemedPart {
 }
 
 impl RedeemedPart {
+    /// Reads held, released, captured, cancelled and a lot.
+    pub(crate) fn read<R: Row>(row: &R, first: usize, lots: &mut Lots) -> Result<Self, R::Error> {
+        let [held, released, captured, cancelled, lot] = std::array::from_fn(|n| first.saturating_add(n));
+        Ok(Self {
+            held: column::points(row, held)?,
+            released: column::points(row, released)?,
+            captured: column::points(row, captured)?,
+            cancelled: column::points(row, cancelled)?,
+            lot: lots.read(row, lot)?,
+        })
+    }
+
     /// Returns how many are set aside still.
     pub const fn open(&self) -> Points {
         self.held.less(self.released).less(self.captured)
@@ -184,4 +226,33 @@ pub struct Known {
     pub receipt: Vec<u8>,
     /// Its digest.
     pub receipt_digest: Digest,
+}
+
+impl MemberQuery<'_> {
+    /// Returns what is needed of the member, of a query that needs so much of all.
+    pub(crate) fn needs(&self, of_all: Needs) -> Needs {
+        Needs { lots: of_all.lots || self.lots, ..of_all }
+    }
+}
+
+/// Adds a lot to what a snapshot has of its owner, as far as that is needed from a business day on.
+pub(crate) fn add_lot(member: &mut Member, lot: Lot, needs: Needs, first_day: i32) {
+    if needs.granted_by_day && lot.day >= first_day {
+        member.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default().add(&lot);
+    }
+    if needs_whole_lots(member, needs) && (!lot.remaining.is_zero() || member.holds_of(&lot.id)) {
+        member.lots.push(lot);
+    }
+}
+
+/// Returns whether lots of whatever day are needed.
+pub(crate) fn needs_whole_lots(member: &Member, needs: Needs) -> bool {
+    needs.lots || member.profile.indebted || member.profile.holding
+}
+
+/// Adds a purchase to a member's days.
+pub(crate) fn add_purchase(by_day: &mut BTreeMap<i32, DayTotal>, day: i32, spend_minor: u64) {
+    let total = by_day.entry(day).or_default();
+    total.count = total.count.saturating_add(1);
+    total.spend_minor = total.spend_minor.saturating_add(spend_minor);
 }

@@ -5,22 +5,23 @@
 //! readers ──► a connection each, one read transaction per question
 //! ```
 //!
-//! **Writing.** What makes a commit dear is the flush, so whoever waits shares one: the writer takes all batches that
-//! are in the queue into one transaction and answers after the commit. A batch that meets a conflict, or that would
-//! overflow a total, concerns nobody else, because all of it is checked before any of it is written ([`admission`]). If
-//! SQLite fails, the transaction is rolled back and every caller in it gets the error.
+//! **Writing.** All batches that are in the queue share one transaction and one flush ([`writer`]). A batch that meets a
+//! conflict, or that would overflow a total, concerns nobody else, because all of it is checked before any of it is
+//! written ([`admission`]). If SQLite fails, the transaction is rolled back and every caller in it gets the error.
 //!
 //! **Durable** means write-ahead log and `synchronous = FULL`: the log is flushed before a caller hears of it.
 //!
 //! **Several processes** may open one file: each commit reads what it checks inside its own write transaction, and
 //! waits [`file::BUSY_WAIT`] for its turn.
 //!
-//! [`admission`]: self::admission
+//! [`admission`]: crate::admission
+//! [`writer`]: crate::writer
 
-mod admission;
 mod column;
+mod desk;
 mod failure;
 mod file;
+mod found;
 mod log;
 mod member;
 mod readers;
@@ -29,17 +30,16 @@ mod rows;
 mod store;
 #[cfg(test)]
 mod tests;
-mod writer;
 
 use std::path::Path;
 
 use jifen_loyalty::{Entry, Instant, MemberId};
 use rusqlite::Connection;
 
+use self::desk::FileDesk;
 use self::file::File;
 use self::readers::Readers;
-use self::writer::{Task, Writer};
-use crate::entry::check;
+use crate::writer::Writer;
 use crate::{
     Balance, Committed, Digest, Ledger, LedgerError, Logged, Query, Release, Snapshot, StatementLine,
 };
@@ -63,11 +63,8 @@ impl Sqlite {
     }
 
     fn on(file: File, connection: Connection) -> Self {
-        Self { writer: Writer::start(file.clone(), connection), readers: Readers::new(file) }
-    }
-
-    fn put(&self, task: Task) -> Result<(), LedgerError> {
-        self.writer.perform(task).map(|_| ())
+        let desk = FileDesk { file: file.clone(), connection };
+        Self { writer: Writer::start(file.place(), desk), readers: Readers::new(file) }
     }
 }
 
@@ -77,15 +74,11 @@ impl Ledger for Sqlite {
     }
 
     fn commit(&self, entries: Vec<Entry>) -> Result<Committed, LedgerError> {
-        entries.iter().try_for_each(check)?;
-        if entries.is_empty() {
-            return Ok(Committed::default());
-        }
-        self.writer.perform(Task::Commit(entries))
+        self.writer.commit(entries)
     }
 
     fn put_program(&self, digest: &Digest, body: &[u8]) -> Result<(), LedgerError> {
-        self.put(Task::Program { digest: *digest, body: body.to_vec() })
+        self.writer.put_program(digest, body)
     }
 
     fn program(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
@@ -93,7 +86,7 @@ impl Ledger for Sqlite {
     }
 
     fn put_release(&self, release: &Release) -> Result<(), LedgerError> {
-        self.put(Task::Release(release.clone()))
+        self.writer.put_release(release)
     }
 
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError> {

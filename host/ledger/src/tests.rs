@@ -6,4 +6,5 @@ pub(crate) mod fixture;
 mod history;
 mod opening;
 mod script;
+pub(crate) mod server;
 mod suite;

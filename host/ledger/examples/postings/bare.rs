@@ -16,7 +16,7 @@ const SETTINGS: &str = "
     PRAGMA cache_size = -65536;
 ";
 
-pub(crate) fn run(path: &Path, entries: usize, batch: usize) -> Measured {
+pub(crate) fn run(path: &Path, entries: usize, batch: usize) -> Measured<Duration> {
     let mut connection = Connection::open(path)?;
     connection.execute_batch(SETTINGS)?;
     connection.execute_batch(include_str!("../../src/sqlite/schema.sql"))?;

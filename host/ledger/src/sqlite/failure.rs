@@ -1,12 +1,11 @@
 //! Failures: what SQLite says, told as what it means for a ledger. By extended code, never by words.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Error, ffi};
 
 use super::file::File;
-use crate::LedgerError;
+use crate::{LedgerError, Place, StoreError};
 
 /// Why something was not done.
 pub(super) enum Stop {
@@ -39,16 +38,19 @@ impl Stop {
 
 /// Returns what an error means that SQLite gave while `doing` something with a file.
 pub(super) fn explain(file: &File, doing: &'static str, error: Error) -> LedgerError {
-    let (path, code) = (file.path(), code(&error));
-    let source = Arc::new(error);
+    let (place, code) = (file.place(), code(&error));
+    let source: StoreError = Arc::new(error);
     match code & 0xff {
-        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => LedgerError::Busy { path, source },
-        ffi::SQLITE_READONLY | ffi::SQLITE_PERM => LedgerError::ReadOnly { path, source },
-        ffi::SQLITE_FULL => LedgerError::Full { path, source },
-        ffi::SQLITE_NOTADB => LedgerError::NotALedger { path },
-        ffi::SQLITE_CORRUPT | ffi::SQLITE_MISMATCH => LedgerError::Damaged { path, source },
-        ffi::SQLITE_CANTOPEN => cannot_open(path, source),
-        _ => LedgerError::Sqlite { path, doing, source },
+        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => LedgerError::Busy { place, source },
+        ffi::SQLITE_READONLY | ffi::SQLITE_PERM => {
+            let mend = "make the file and its directory writable";
+            LedgerError::ReadOnly { place, mend, source }
+        }
+        ffi::SQLITE_FULL => LedgerError::Full { place, source },
+        ffi::SQLITE_NOTADB => LedgerError::NotALedger { place },
+        ffi::SQLITE_CORRUPT | ffi::SQLITE_MISMATCH => LedgerError::Damaged { place, source },
+        ffi::SQLITE_CANTOPEN => cannot_open(place, source),
+        _ => LedgerError::Store { place, doing, source },
     }
 }
 
@@ -57,13 +59,13 @@ pub(super) fn explain(file: &File, doing: &'static str, error: Error) -> LedgerE
 pub(super) fn explain_commit(file: &File, error: Error) -> LedgerError {
     match code(&error) & 0xff {
         ffi::SQLITE_BUSY | ffi::SQLITE_FULL | ffi::SQLITE_READONLY => explain(file, "commit to", error),
-        _ => LedgerError::Uncertain { path: file.path(), source: Arc::new(error) },
+        _ => LedgerError::Uncertain { place: file.place(), source: Arc::new(error) },
     }
 }
 
-fn cannot_open(path: PathBuf, source: Arc<Error>) -> LedgerError {
+fn cannot_open(place: Place, source: StoreError) -> LedgerError {
     let mend = "its directory must exist and be writable";
-    LedgerError::CannotOpen { path, mend, source: Some(source) }
+    LedgerError::CannotOpen { place, mend, source: Some(source) }
 }
 
 /// Returns SQLite's extended code. A column that does not hold what it should counts as a damaged file.

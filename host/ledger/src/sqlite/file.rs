@@ -1,6 +1,6 @@
 //! The file: what it must be before we touch it, how it is begun, and how connections to it are set up.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::failure::explain;
-use crate::LedgerError;
+use crate::{LedgerError, Place};
 
 /// How long a write waits for another process before it gives up.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -57,8 +57,8 @@ impl File {
         Self(path.into())
     }
 
-    pub(super) fn path(&self) -> PathBuf {
-        self.0.to_path_buf()
+    pub(super) fn place(&self) -> Place {
+        Place::File(self.0.to_path_buf())
     }
 
     /// Opens the connection that writes, and begins the ledger or brings it up to date.
@@ -121,11 +121,11 @@ impl File {
         let known = u32::try_from(STEPS.len()).expect("there are few steps");
         match marks.map_err(|error| self.unopened(error))? {
             (APPLICATION_ID, found, _) if found > known => {
-                Err(LedgerError::Newer { path: self.path(), found, known })
+                Err(LedgerError::Newer { place: self.place(), found, known })
             }
             (APPLICATION_ID, found, _) => Ok(Found::Ledger(usize::try_from(found).unwrap_or(usize::MAX))),
             (0, 0, 0_u64) => Ok(Found::Blank),
-            _ => Err(LedgerError::NotALedger { path: self.path() }),
+            _ => Err(LedgerError::NotALedger { place: self.place() }),
         }
     }
 
@@ -134,7 +134,7 @@ impl File {
     }
 
     fn cannot_open(&self, mend: &'static str) -> LedgerError {
-        LedgerError::CannotOpen { path: self.path(), mend, source: None }
+        LedgerError::CannotOpen { place: self.place(), mend, source: None }
     }
 }
 

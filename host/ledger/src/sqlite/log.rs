@@ -1,19 +1,10 @@
 //! The log: entries by their place and by the key of their event.
 
-use jifen_loyalty::{Instant, Posting};
+use jifen_loyalty::Posting;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
-use super::column;
-use crate::{Known, Logged};
-
-/// The end of the log.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
-    /// The place of the last entry, 0 if there is none.
-    pub(super) seq: u64,
-    /// The latest business time of any event, if there is any.
-    pub(super) latest: Option<Instant>,
-}
+use crate::admission::Head;
+use crate::{Known, Logged, column};
 
 pub(super) fn head(connection: &Connection) -> Result<Head> {
     let sql = "
@@ -23,7 +14,7 @@ pub(super) fn head(connection: &Connection) -> Result<Head> {
         LIMIT 1";
     let last = |row: &Row<'_>| Ok(Head { seq: row.get(0)?, latest: Some(column::instant(row, 1)?) });
     let head = connection.prepare_cached(sql)?.query_one([], last).optional()?;
-    Ok(head.unwrap_or(Head { seq: 0, latest: None }))
+    Ok(head.unwrap_or_default())
 }
 
 /// Returns the place of an event in the log.
@@ -43,15 +34,7 @@ pub(super) fn known(connection: &Connection, source: &str, id: &str) -> Result<O
         FROM transactions
         WHERE source = ?1
           AND id = ?2";
-    let known = |row: &Row<'_>| {
-        Ok(Known {
-            seq: row.get(0)?,
-            event_digest: row.get(1)?,
-            receipt: row.get(2)?,
-            receipt_digest: row.get(3)?,
-        })
-    };
-    connection.prepare_cached(sql)?.query_one((source, id), known).optional()
+    connection.prepare_cached(sql)?.query_one((source, id), |row| column::known(row, 0)).optional()
 }
 
 /// Returns entries behind a place, in order.
@@ -66,7 +49,8 @@ pub(super) fn page(connection: &Connection, after: u64, limit: usize) -> Result<
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
-    let mut page = statement.query_map((after, limit), logged)?.collect::<Result<Vec<_>>>()?;
+    let mut page =
+        statement.query_map((after, limit), |row| column::logged(row, 0))?.collect::<Result<Vec<_>>>()?;
     page.iter_mut().try_for_each(|logged| add_postings(connection, logged))?;
     Ok(page)
 }
@@ -76,17 +60,6 @@ pub(super) fn find(connection: &Connection, source: &str, id: &str) -> Result<Op
         Some(seq) => Ok(page(connection, seq.saturating_sub(1), 1)?.pop()),
         None => Ok(None),
     }
-}
-
-fn logged(row: &Row<'_>) -> Result<Logged> {
-    Ok(Logged {
-        seq: row.get(0)?,
-        event: row.get(1)?,
-        event_digest: row.get(2)?,
-        receipt: row.get(3)?,
-        receipt_digest: row.get(4)?,
-        postings: Vec::new(),
-    })
 }
 
 fn add_postings(connection: &Connection, logged: &mut Logged) -> Result<()> {
@@ -101,7 +74,7 @@ pub(super) fn postings(connection: &Connection, seq: u64) -> Result<Vec<Posting>
         FROM postings
         WHERE seq = ?1
         ORDER BY n";
-    connection.prepare_cached(sql)?.query_map([seq], column::posting)?.collect()
+    connection.prepare_cached(sql)?.query_map([seq], |row| column::posting(row, 0))?.collect()
 }
 
 /// Returns how many entries name an order.
@@ -121,7 +94,8 @@ pub(super) fn of_order(connection: &Connection, number: &str) -> Result<Vec<Logg
         WHERE order_number = ?1
         ORDER BY seq";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut entries = statement.query_map([number], logged)?.collect::<Result<Vec<_>>>()?;
+    let mut entries =
+        statement.query_map([number], |row| column::logged(row, 0))?.collect::<Result<Vec<_>>>()?;
     entries.iter_mut().try_for_each(|logged| add_postings(connection, logged))?;
     Ok(entries)
 }

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::facts::DayTotal;
-use jifen_loyalty::member::{DayGrant, Profile};
-use jifen_loyalty::{DeploymentId, Event, Instant, Lot, Member, MemberId, Points, RedemptionId};
+use jifen_loyalty::member::DayGrant;
+use jifen_loyalty::{DeploymentId, Instant, Lot, Member, MemberId, Points, RedemptionId};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::admission::{Account, used};
-use super::column::{Lots, lot_columns};
 use super::failure::Stop;
-use super::{column, log, redemption};
-use crate::report::{Tally, moves};
+use super::{log, redemption};
+use crate::admission::Account;
+use crate::balances::{Balances, Held, Moved, Owed, Standing};
+use crate::column::{self, Lots, lot_columns};
+use crate::report::moves;
+use crate::snapshot::{RedemptionHead, add_lot, add_purchase, needs_whole_lots};
 use crate::{
     Balance, MemberQuery, Needs, Order, OrderQuery, Purchased, Query, Redemption, RedemptionQuery, Snapshot,
     StatementLine,
@@ -48,13 +50,13 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn asked(&mut self, asked: &MemberQuery<'_>, needs: Needs) -> Result<Member> {
-        self.needs = Needs { lots: needs.lots || asked.lots, ..needs };
+        self.needs = asked.needs(needs);
         self.member(asked.id, asked.first_day)
     }
 
     fn redemption(&mut self, name: &RedemptionId) -> Result<Redemption> {
         let Some(head) = redemption::head(self.connection, name)? else { return Ok(Redemption::default()) };
-        let redemption::Head { member, seq, redemption } = head;
+        let RedemptionHead { member, seq, redemption } = head;
         Ok(Redemption {
             request: log::page(self.connection, seq.saturating_sub(1), 1)?.pop(),
             parts: redemption::parts(self.connection, &member, name, &mut self.lots)?,
@@ -76,7 +78,7 @@ impl Reader<'_> {
         if member.profile.holding {
             member.holds = redemption::holds(self.connection, id)?;
         }
-        if self.needs.granted_by_day || self.needs.lots || member.profile.indebted || member.profile.holding {
+        if self.needs.granted_by_day || needs_whole_lots(&member, self.needs) {
             self.read_lots(id, first_day, &mut member)?;
         }
         Ok(member)
@@ -92,7 +94,7 @@ impl Reader<'_> {
             for owner in lots.iter().map(|(owner, _)| owner).chain([&member]) {
                 order.owners.insert(owner.clone(), self.member(owner, i32::MAX)?);
             }
-            for name in self.redemptions_of(&order, seq) {
+            for name in order.tendered(seq) {
                 let redemption = self.redemption(&name)?;
                 order.redemptions.insert(name, redemption);
             }
@@ -100,14 +102,6 @@ impl Reader<'_> {
             order.purchases.push(Purchased { seq, member, lots, before });
         }
         Ok(order)
-    }
-
-    /// Returns the uses of points that a purchase was paid with.
-    fn redemptions_of(&self, order: &Order, seq: u64) -> Vec<RedemptionId> {
-        let purchase = order.entries.iter().find(|logged| logged.seq == seq);
-        let event = purchase.and_then(|logged| Event::parse(&logged.event).ok());
-        let tenders = event.iter().filter_map(Event::purchase).flat_map(|purchase| &purchase.tenders);
-        tenders.filter_map(|tender| tender.redemption.clone()).collect()
     }
 
     fn lots_of_order(&mut self, number: &str) -> Result<Vec<(MemberId, Lot)>> {
@@ -141,18 +135,11 @@ impl Reader<'_> {
               AND day >= ?2
             ORDER BY day, origin, version, award"
         );
-        let whole = self.needs.lots || member.profile.indebted || member.profile.holding;
-        let first_day_read = if whole { i32::MIN } else { first_day };
+        let first_day_read = if needs_whole_lots(member, self.needs) { i32::MIN } else { first_day };
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query((id.as_str(), first_day_read))?;
         while let Some(row) = rows.next()? {
-            let lot = self.lots.read(row, 0)?;
-            if self.needs.granted_by_day && lot.day >= first_day {
-                member.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default().add(&lot);
-            }
-            if whole && (!lot.remaining.is_zero() || member.holds_of(&lot.id)) {
-                member.lots.push(lot);
-            }
+            add_lot(member, self.lots.read(row, 0)?, self.needs, first_day);
         }
         Ok(())
     }
@@ -165,19 +152,14 @@ pub(super) fn account(connection: &Connection, member: &MemberId) -> Result<Opti
           holding
         FROM members
         WHERE member = ?1";
-    let account = |row: &Row<'_>| {
-        let profile = Profile {
-            registered_day: row.get(1)?,
-            referrer: row.get::<_, Option<String>>(2)?.map(MemberId::from),
-            purchase_count: row.get(3)?,
-            purchase_spend_minor: row.get(4)?,
-            last_purchase_day: row.get(5)?,
-            indebted: row.get(6)?,
-            holding: row.get(7)?,
-        };
-        Ok(Account { version: row.get(0)?, profile, moved: false })
-    };
-    connection.prepare_cached(sql)?.query_one([member.as_str()], account).optional()
+    connection.prepare_cached(sql)?.query_one([member.as_str()], |row| column::account(row, 0)).optional()
+}
+
+/// Returns what has been granted from a budget.
+pub(super) fn used(connection: &Connection, deployment: &DeploymentId) -> Result<Points> {
+    let mut statement = connection.prepare_cached("SELECT granted FROM budgets WHERE deployment = ?1")?;
+    let used = statement.query_one([deployment.as_str()], |row| column::points(row, 0)).optional()?;
+    Ok(used.unwrap_or_default())
 }
 
 fn debts(connection: &Connection, member: &MemberId) -> Result<Vec<Debt>> {
@@ -186,8 +168,10 @@ fn debts(connection: &Connection, member: &MemberId) -> Result<Vec<Debt>> {
         FROM debts
         WHERE member = ?1
         ORDER BY unit, issuer";
-    let mut debts: Vec<Debt> =
-        connection.prepare_cached(sql)?.query_map([member.as_str()], column::debt)?.collect::<Result<_>>()?;
+    let mut debts: Vec<Debt> = connection
+        .prepare_cached(sql)?
+        .query_map([member.as_str()], |row| column::debt(row, 0))?
+        .collect::<Result<_>>()?;
     // An issuer's place among others is that of its value, not of its text.
     debts.sort_by(|one, other| (&one.unit, &one.issuer).cmp(&(&other.unit, &other.issuer)));
     Ok(debts)
@@ -244,9 +228,7 @@ fn purchases_by_day(
     let mut rows = statement.query((member.as_str(), first_day, before))?;
     let mut by_day = BTreeMap::<i32, DayTotal>::new();
     while let Some(row) = rows.next()? {
-        let total = by_day.entry(row.get(0)?).or_default();
-        total.count = total.count.saturating_add(1);
-        total.spend_minor = total.spend_minor.saturating_add(row.get(1)?);
+        add_purchase(&mut by_day, row.get(0)?, row.get(1)?);
     }
     Ok(by_day)
 }
@@ -262,9 +244,7 @@ pub(super) fn balances(
     let latest = log::head(connection)?.latest;
     let Some(at) = at.or(latest) else { return Ok(()) };
     let past = Some(at) < latest;
-    let moved = if past { moved_later(connection, at)? } else { Moved::default() };
-    let held = if past { held_then(connection, at)? } else { held_now(connection)? };
-    let mut tallies = Tallies { tally: Tally::default(), current: None, each };
+    let mut balances = Balances::new(at, standing(connection, at, past, member)?, each);
     let mut lots = Lots::default();
     let of_all = concat!(
         "SELECT member, ",
@@ -282,38 +262,26 @@ pub(super) fn balances(
         WHERE earned_ms <= ?1
           AND member = ?2"
     );
-    let mut owed = debts_at(connection, at, past, member)?;
     let mut statement = connection.prepare_cached(if member.is_some() { of_one } else { of_all })?;
     let mut rows = match member {
         Some(member) => statement.query(params![at.millis(), member.as_str()])?,
         None => statement.query(params![at.millis()])?,
     };
     while let Some(row) = rows.next()? {
-        let (member, mut lot): (MemberId, Lot) = (column::name(row, 0)?, lots.read(row, 1)?);
-        tallies.turn_to(&member, &mut owed);
-        if !moved.is_empty() || !held.is_empty() {
-            let name = lot.id.to_string();
-            if let Some(points) = moved.get(&name) {
-                lot.remaining = lot.remaining.moved(points.saturating_neg());
-            }
-            for hold in held.get(&name).into_iter().flatten() {
-                tallies.tally.hold(&member, &lot, *hold, at)?;
-            }
-        }
-        tallies.tally.add(&member, &lot, at)?;
+        balances.add(&column::name(row, 0)?, lots.read(row, 1)?)?;
     }
-    tallies.finish(owed);
+    balances.finish();
     Ok(())
 }
 
-/// What was moved into lots, by name; negative for what was taken.
-type Moved = BTreeMap<String, i64>;
-
-/// What is held of lots, by name: how many points, until when.
-type Held = BTreeMap<String, Vec<(Points, Instant)>>;
-
-/// What members owe.
-type Owed = BTreeMap<MemberId, Vec<Debt>>;
+/// Returns what of lots is not in their rows at an instant, which is `past` if something happened after it.
+fn standing(connection: &Connection, at: Instant, past: bool, member: Option<&MemberId>) -> Result<Standing> {
+    Ok(Standing {
+        moved: if past { moved_later(connection, at)? } else { Moved::default() },
+        held: if past { held_then(connection, at)? } else { held_now(connection)? },
+        owed: debts_at(connection, at, past, member)?,
+    })
+}
 
 /// Returns what was moved into lots by events after an instant.
 fn moved_later(connection: &Connection, at: Instant) -> Result<Moved> {
@@ -385,7 +353,7 @@ fn debts_now(connection: &Connection) -> Result<Owed> {
     let mut rows = statement.query([])?;
     let mut owed = Owed::new();
     while let Some(row) = rows.next()? {
-        owed.entry(column::name(row, 3)?).or_default().push(column::debt(row)?);
+        owed.entry(column::name(row, 3)?).or_default().push(column::debt(row, 0)?);
     }
     Ok(owed)
 }
@@ -407,45 +375,6 @@ fn debts_then(connection: &Connection, at: Instant) -> Result<Owed> {
         owed.entry(debtor).or_default().push(debt);
     }
     Ok(owed)
-}
-
-/// Balances while lots go by, member after member.
-struct Tallies<'a> {
-    tally: Tally,
-    current: Option<MemberId>,
-    each: &'a mut dyn FnMut(Balance),
-}
-
-impl Tallies<'_> {
-    fn turn_to(&mut self, member: &MemberId, owed: &mut Owed) {
-        if self.current.as_ref() != Some(member) {
-            self.close(owed);
-            // Whoever owes without having a lot comes before.
-            while let Some(first) = owed.first_entry().filter(|first| first.key() < member) {
-                let (debtor, debts) = first.remove_entry();
-                self.only_owes(&debtor, &debts);
-            }
-            self.current = Some(member.clone());
-        }
-    }
-
-    fn close(&mut self, owed: &mut Owed) {
-        let Some(member) = self.current.take() else { return };
-        owed.remove(&member).iter().flatten().for_each(|debt| self.tally.owe(debt));
-        self.tally.close(&member, self.each);
-    }
-
-    fn only_owes(&mut self, debtor: &MemberId, debts: &[Debt]) {
-        debts.iter().for_each(|debt| self.tally.owe(debt));
-        self.tally.close(debtor, self.each);
-    }
-
-    fn finish(mut self, mut owed: Owed) {
-        self.close(&mut owed);
-        for (debtor, debts) in &owed {
-            self.only_owes(debtor, debts);
-        }
-    }
 }
 
 /// Returns the events that happened to a member or gave the member points, by business time.

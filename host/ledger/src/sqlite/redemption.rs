@@ -1,44 +1,21 @@
 //! Uses of points, and stocks.
 
-use jifen_loyalty::entry::{Begins, RedemptionMove, StockKey, StockTaken};
+use jifen_loyalty::entry::{Begins, RedemptionMove, StockTaken};
 use jifen_loyalty::member::Hold;
 use jifen_loyalty::{DeploymentId, MemberId, RedemptionId};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::admission::Admission;
-use super::column::{self, Lots, lot_columns};
-use crate::{RedeemedPart, Redemption};
+use crate::RedeemedPart;
+use crate::admission::{Admission, ItemKey};
+use crate::column::{self, Lots, lot_columns};
+use crate::snapshot::RedemptionHead;
 
-/// A use of points without its points.
-pub(super) struct Head {
-    pub(super) member: MemberId,
-    pub(super) seq: u64,
-    pub(super) redemption: Redemption,
-}
-
-pub(super) fn head(connection: &Connection, name: &RedemptionId) -> Result<Option<Head>> {
+pub(super) fn head(connection: &Connection, name: &RedemptionId) -> Result<Option<RedemptionHead>> {
     let sql = "
         SELECT member, seq, steps, until_ms, deployment, item, day, quantity
         FROM redemptions
         WHERE redemption = ?1";
-    let head = |row: &Row<'_>| {
-        let (steps, until) = (row.get(2)?, Some(column::instant(row, 3)?));
-        let redemption = Redemption { steps, until, stock: stock(row, 4)?, ..Redemption::default() };
-        Ok(Head { member: column::name(row, 0)?, seq: row.get(1)?, redemption })
-    };
-    connection.prepare_cached(sql)?.query_one([name.as_str()], head).optional()
-}
-
-/// Reads deployment, item, day and quantity.
-fn stock(row: &Row<'_>, first: usize) -> Result<Option<StockKey>> {
-    let [deployment, item, day, quantity] = std::array::from_fn(|n| first.saturating_add(n));
-    let Some(item) = row.get::<_, Option<String>>(item)? else { return Ok(None) };
-    Ok(Some(StockKey {
-        deployment: column::name(row, deployment)?,
-        item,
-        day: row.get(day)?,
-        quantity: row.get(quantity)?,
-    }))
+    connection.prepare_cached(sql)?.query_one([name.as_str()], |row| RedemptionHead::read(row, 0)).optional()
 }
 
 /// Returns the points of a use of points, in the order in which they were taken.
@@ -58,15 +35,7 @@ pub(super) fn parts(
           AND redemption = ?2
         ORDER BY n"
     );
-    let part = |row: &Row<'_>| {
-        Ok(RedeemedPart {
-            held: column::points(row, 0)?,
-            released: column::points(row, 1)?,
-            captured: column::points(row, 2)?,
-            cancelled: column::points(row, 3)?,
-            lot: lots.read(row, 4)?,
-        })
-    };
+    let part = |row: &Row<'_>| RedeemedPart::read(row, 0, lots);
     connection.prepare_cached(sql)?.query_map((member.as_str(), name.as_str()), part)?.collect()
 }
 
@@ -84,15 +53,7 @@ pub(super) fn holds(connection: &Connection, member: &MemberId) -> Result<Vec<Ho
     let mut rows = statement.query([member.as_str()])?;
     let mut holds = Vec::<Hold>::new();
     while let Some(row) = rows.next()? {
-        let name: RedemptionId = column::name(row, 0)?;
-        let part = (column::lot_id(row, 1)?, column::points(row, 4)?);
-        match holds.last_mut().filter(|hold| hold.name == name) {
-            Some(hold) => hold.parts.push(part),
-            None => {
-                let (steps, until, stock) = (row.get(5)?, column::instant(row, 6)?, stock(row, 7)?);
-                holds.push(Hold { name, steps, until, stock, parts: vec![part] });
-            }
-        }
+        column::add_hold(row, 0, &mut holds)?;
     }
     Ok(holds)
 }
@@ -119,7 +80,7 @@ pub(super) fn taken(connection: &Connection, deployment: &DeploymentId, item: &s
 /// Returns how many of an item are taken, in all and on a day.
 pub(super) fn stock_taken(
     connection: &Connection,
-    (deployment, item, day): (&DeploymentId, &str, i32),
+    (deployment, item, day): ItemKey<'_>,
 ) -> Result<StockTaken> {
     let (total, on_day) =
         (taken(connection, deployment, item, 0)?, taken(connection, deployment, item, day)?);

@@ -4,9 +4,9 @@ use jifen_loyalty::entry::{LotMove, NewLot};
 use jifen_loyalty::{Entry, Instant, Posting};
 use rusqlite::{Connection, Result, params};
 
-use super::admission::Admission;
-use super::column::end;
 use super::redemption;
+use crate::admission::Admission;
+use crate::column::end;
 use crate::entry::spend_minor;
 
 /// Writes all of an admitted batch, table by table.
@@ -175,7 +175,7 @@ fn write_members(connection: &Connection, admission: &Admission<'_>) -> Result<(
           purchase_spend_minor = excluded.purchase_spend_minor,
           last_purchase_day = excluded.last_purchase_day";
     let mut upsert = connection.prepare_cached(sql)?;
-    for (member, account) in admission.members.iter().filter(|(_, account)| account.moved) {
+    for (member, account) in &admission.members {
         let profile = &account.profile;
         upsert.execute(params![
             member.as_str(),

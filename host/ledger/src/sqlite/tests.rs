@@ -76,7 +76,7 @@ fn a_failure_at_any_step_leaves_all_as_it_was() {
         let now = view(&ledger);
         now.assert_sound();
         match committed {
-            Err(LedgerError::Sqlite { .. }) => assert!(now == before, "something is there at step {steps}"),
+            Err(LedgerError::Store { .. }) => assert!(now == before, "something is there at step {steps}"),
             // COMMIT itself was interrupted: all of it is there, or nothing. Sending it again tells which.
             Err(LedgerError::Uncertain { .. }) if now == before => (),
             Err(LedgerError::Uncertain { .. }) => {
@@ -102,7 +102,7 @@ fn a_failure_while_a_release_is_kept_leaves_none() {
         let kept = ledger.put_release(&release);
         allowance.set(u64::MAX);
         match (kept, ledger.release(&digest).unwrap()) {
-            (Err(LedgerError::Sqlite { .. } | LedgerError::Uncertain { .. }), None) => (),
+            (Err(LedgerError::Store { .. } | LedgerError::Uncertain { .. }), None) => (),
             (Ok(()) | Err(LedgerError::Uncertain { .. }), Some(found)) => return assert_eq!(found, release),
             (kept, found) => panic!("{kept:?} and {} at step {steps}", found.is_some()),
         }

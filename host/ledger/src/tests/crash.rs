@@ -1,45 +1,51 @@
-//! A process that is killed: acknowledged ⊆ applied ⊆ attempted, and what is there is sound.
+//! A host or a server that is killed: acknowledged ⊆ applied ⊆ attempted, and what is there is sound.
 //!
-//! The test runs itself again as a child, which commits without end and says what was acknowledged, and kills it
-//! after so many lines.
+//! For a host the test runs itself again as a child, which commits without end and says what was acknowledged, and kills
+//! it after so many lines.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
 
-use super::fixture::{Draft, SOURCE, View};
-use crate::{Ledger, Sqlite};
+use jifen_loyalty::Entry;
 
-/// Names the file, and makes a process the child.
-const FILE: &str = "JIFEN_LEDGER_CRASH_FILE";
+use super::fixture::{Draft, SOURCE, View, durable};
+use super::server::Server;
+use crate::{Committed, Conflict, Ledger, open};
+
+/// Names the ledger, and makes a process the child.
+const URL: &str = "JIFEN_LEDGER_CRASH_URL";
 const BATCH: u64 = 3;
 const PREFIX: &str = "acknowledged up to ";
 
 #[test]
 fn what_was_acknowledged_survives_a_kill() {
-    if let Some(path) = std::env::var_os(FILE) {
-        return commit_without_end(&PathBuf::from(path));
+    if let Ok(url) = std::env::var(URL) {
+        return commit_without_end(&url);
     }
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("ledger.jifen");
-    let mut there = 0;
-    for acknowledgements in [1, 2, 5, 13, 34] {
-        let acknowledged = killed_after(acknowledgements, &path);
-        let ledger = Sqlite::open(&path).unwrap();
-        let view = View::of(&ledger, &["ann"], &["spend"], &[10]);
-        view.assert_sound();
-        there = u64::try_from(view.log.len()).unwrap();
-        assert!(there >= acknowledged, "{acknowledged} were acknowledged, {there} are there");
-        assert_eq!(there % BATCH, 0, "a batch is there whole or not at all");
-        let last = ledger.find(SOURCE, &format!("o{there}")).unwrap();
-        assert_eq!(last.map(|logged| logged.seq), Some(there));
+    for durable in durable() {
+        let mut there = 0;
+        for acknowledgements in [1, 2, 5, 13, 34] {
+            let acknowledged = killed_after(acknowledgements, &durable.url);
+            let ledger = durable.open();
+            let view = View::of(&*ledger, &["ann"], &["spend"], &[10]);
+            view.assert_sound();
+            there = u64::try_from(view.log.len()).unwrap();
+            assert!(there >= acknowledged, "{}: {acknowledged} acknowledged, {there} there", durable.name);
+            assert_eq!(there % BATCH, 0, "a batch is there whole or not at all");
+            let last = ledger.find(SOURCE, &format!("o{there}")).unwrap();
+            assert_eq!(last.map(|logged| logged.seq), Some(there));
+        }
+        assert!(there > 0);
     }
-    assert!(there > 0);
 }
 
 /// Runs the child until it has acknowledged so often, kills it, and returns the last place it acknowledged.
-fn killed_after(acknowledgements: usize, path: &Path) -> u64 {
-    let mut child = child(path);
+fn killed_after(acknowledgements: usize, url: &str) -> u64 {
+    let mut child = child(url);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let acknowledged = lines.filter_map(|line| Some(line.split_once(PREFIX)?.1.parse().unwrap()));
     let last = acknowledged.take(acknowledgements).last();
@@ -48,25 +54,75 @@ fn killed_after(acknowledgements: usize, path: &Path) -> u64 {
     last.expect("the child acknowledges")
 }
 
-fn child(path: &Path) -> Child {
+fn child(url: &str) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "tests::crash::what_was_acknowledged_survives_a_kill", "--nocapture"]);
-    command.env(FILE, path).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    command.env(URL, url).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn commit_without_end(path: &Path) {
-    let ledger = Sqlite::open(path).unwrap();
-    let mut there = u64::try_from(ledger.log(0, usize::MAX).unwrap().len()).unwrap();
+fn commit_without_end(url: &str) {
+    let ledger = open(url).unwrap();
+    let mut there = ledger.length().unwrap();
     // The end is a closed pipe, should the parent die first.
     loop {
-        let batch = (there..there + BATCH).map(|n| {
-            Draft::purchase(&format!("o{}", n + 1), "ann", n, 10, 100).lot("ann", "spend", 1).entry()
-        });
-        let committed = ledger.commit(batch.collect()).unwrap();
+        let committed = ledger.commit(batch(there)).unwrap();
         assert_eq!(committed.conflict, None);
         there += BATCH;
         if writeln!(std::io::stdout(), "{PREFIX}{there}").is_err() {
             return;
         }
+    }
+}
+
+/// Returns the batch behind so many entries.
+fn batch(there: u64) -> Vec<Entry> {
+    let purchase = |n: u64| Draft::purchase(&format!("o{}", n + 1), "ann", n, 10, 100);
+    (there..there + BATCH).map(|n| purchase(n).lot("ann", "spend", 1).entry()).collect()
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_crash_of_the_server() {
+    let server = Server::start();
+    let ledger = open(&server.new_schema()).unwrap();
+    let (over, (acknowledge, acknowledged)) = (AtomicBool::new(false), channel());
+    let attempted = thread::scope(|scope| {
+        let host = scope.spawn(|| commit_until(&over, &*ledger, &acknowledge));
+        for acknowledgements in [1, 5, 13] {
+            assert_eq!(acknowledged.iter().take(acknowledgements).count(), acknowledgements);
+            server.stop_at_once();
+            server.go_on();
+        }
+        // The first behind the crash.
+        acknowledged.recv().unwrap();
+        over.store(true, Ordering::SeqCst);
+        host.join().unwrap()
+    });
+    let view = View::of(&*ledger, &["ann"], &["spend"], &[10]);
+    view.assert_sound();
+    assert_eq!(u64::try_from(view.log.len()).unwrap(), attempted, "each was sent until it was there, once");
+}
+
+/// Commits batch after batch, each until it is there, and returns how many entries were sent.
+fn commit_until(over: &AtomicBool, ledger: &dyn Ledger, acknowledge: &Sender<u64>) -> u64 {
+    let mut there = 0;
+    while !over.load(Ordering::SeqCst) {
+        commit_stubbornly(ledger, there);
+        there += BATCH;
+        acknowledge.send(there).unwrap();
+    }
+    there
+}
+
+fn commit_stubbornly(ledger: &dyn Ledger, there: u64) {
+    loop {
+        match ledger.commit(batch(there)) {
+            Ok(Committed { conflict: None, .. }) => return,
+            // It was there when nobody knew.
+            Ok(Committed { conflict, .. }) => {
+                return assert_eq!(conflict, Some(Conflict::Duplicate { seq: there + 1 }));
+            }
+            Err(error) => assert!(error.retryable(), "{error:?}"),
+        }
+        thread::sleep(Duration::from_millis(5));
     }
 }

@@ -11,9 +11,10 @@ use jifen_loyalty::posting::{Kind, Postings, gain, loss};
 use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, Posting, RedemptionId};
 use tempfile::TempDir;
 
+use super::server::server;
 use crate::{
     Balance, Digest, Ledger, Logged, MemberQuery, Memory, Needs, OrderQuery, Query, Redemption,
-    RedemptionQuery, Snapshot, Sqlite, StatementLine,
+    RedemptionQuery, Snapshot, StatementLine, open,
 };
 
 /// Milliseconds of a day; the day `n` of tests begins at `n` times this.
@@ -32,12 +33,35 @@ pub(crate) struct Store {
 }
 
 /// Returns every store, empty.
-pub(crate) fn stores() -> [Store; 2] {
+pub(crate) fn stores() -> [Store; 3] {
+    let memory = Store { name: "memory", ledger: Arc::new(Memory::default()), _directory: None };
+    let [sqlite, postgres] = durable().map(|durable| {
+        let ledger = durable.open();
+        Store { name: durable.name, ledger, _directory: durable._directory }
+    });
+    [memory, sqlite, postgres]
+}
+
+/// A place for a ledger that several hosts may open, at once or one after the other.
+pub(crate) struct Durable {
+    pub(crate) name: &'static str,
+    pub(crate) url: String,
+    _directory: Option<TempDir>,
+}
+
+impl Durable {
+    pub(crate) fn open(&self) -> Arc<dyn Ledger> {
+        open(&self.url).unwrap()
+    }
+}
+
+/// Returns a place in every store that keeps what it has, with nothing there yet.
+pub(crate) fn durable() -> [Durable; 2] {
     let directory = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open(&directory.path().join("ledger.jifen")).unwrap();
+    let file = directory.path().join("ledger.jifen").display().to_string();
     [
-        Store { name: "memory", ledger: Arc::new(Memory::default()), _directory: None },
-        Store { name: "sqlite", ledger: Arc::new(sqlite), _directory: Some(directory) },
+        Durable { name: "sqlite", url: file, _directory: Some(directory) },
+        Durable { name: "postgres", url: server().new_schema(), _directory: None },
     ]
 }
 

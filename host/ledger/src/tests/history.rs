@@ -1,4 +1,4 @@
-//! Random histories: SQLite says what the model says, after every step.
+//! Random histories: every store says what the model says, after every step.
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -326,17 +326,21 @@ proptest! {
     fn every_store_says_what_the_model_says(
         batches in prop::collection::vec(prop::collection::vec(plan(), 0..8), 0..12),
     ) {
-        let [model, sqlite] = stores();
+        let [model, others @ ..] = stores();
         let single = Memory::default();
         let mut before = view(&*model.ledger);
         for plans in batches {
             let entries = entries(&*model.ledger, &plans);
             let expected = model.ledger.commit(entries.clone()).unwrap();
-            prop_assert_eq!(&expected, &sqlite.ledger.commit(entries.clone()).unwrap());
+            for store in &others {
+                prop_assert_eq!(&expected, &store.ledger.commit(entries.clone()).unwrap(), "{}", store.name);
+            }
             prop_assert_eq!(&expected, &one_at_a_time(&single, &entries));
             let after = view(&*model.ledger);
             after.assert_sound();
-            prop_assert_eq!(&after, &view(&*sqlite.ledger));
+            for store in &others {
+                prop_assert_eq!(&after, &view(&*store.ledger), "{}", store.name);
+            }
             prop_assert_eq!(&after, &view(&single));
             prop_assert_eq!(expected.seqs.is_empty(), before == after);
             prop_assert!(after.log.starts_with(&before.log), "the log is only appended to");

@@ -49,8 +49,9 @@ fn urls_pick_the_store_or_say_what_would_do() {
         ("", "name a file"),
         ("sqlite:", "name a file"),
         ("sqlite::memory:", "use memory:"),
-        ("postgres://db/jifen", "not in this release"),
-        ("postgresql://db/jifen", "not in this release"),
+        ("postgres:///jifen", "name a host"),
+        ("postgresql://db/jifen?sslmode=require", "without TLS"),
+        ("postgres://db:port/jifen", "a URL is postgres://"),
         ("https://example.com/ledger", "use a path"),
     ] {
         let error = open(url).err().expect(url).to_string();

@@ -1,5 +1,3 @@
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
-
 use super::*;
 use crate::time::day_number;
 

@@ -1,0 +1,259 @@
+//! Columns: from what a store keeps to what the domain means. What does not fit is an error of the store.
+
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use jifen_loyalty::clawback::Debt;
+use jifen_loyalty::entry::StockKey;
+use jifen_loyalty::lot::{Issuer, LotId};
+use jifen_loyalty::member::{Hold, Profile};
+use jifen_loyalty::posting::{Kind, Posting, parse_debt, parse_held};
+use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, UnitId};
+
+use crate::admission::Account;
+use crate::{Digest, Known, Logged};
+
+/// A row that a store gave. Columns are counted from 0.
+pub(crate) trait Row {
+    /// What the store says when a column does not hold what it should.
+    type Error;
+
+    fn text(&self, column: usize) -> Result<&str, Self::Error>;
+    fn text_or_null(&self, column: usize) -> Result<Option<&str>, Self::Error>;
+    fn number(&self, column: usize) -> Result<i64, Self::Error>;
+    fn number_or_null(&self, column: usize) -> Result<Option<i64>, Self::Error>;
+    fn bytes(&self, column: usize) -> Result<&[u8], Self::Error>;
+
+    /// Returns the error of a column that holds something else.
+    fn misfit(column: usize, why: impl Into<Box<dyn Error + Send + Sync>>) -> Self::Error;
+}
+
+/// Reads an unsigned number, or a smaller one than columns can hold.
+pub(crate) fn count<R: Row, T: TryFrom<i64>>(row: &R, column: usize) -> Result<T, R::Error> {
+    narrow::<R, T>(column, row.number(column)?)
+}
+
+pub(crate) fn count_or_null<R: Row, T: TryFrom<i64>>(row: &R, column: usize) -> Result<Option<T>, R::Error> {
+    row.number_or_null(column)?.map(|number| narrow::<R, T>(column, number)).transpose()
+}
+
+fn narrow<R: Row, T: TryFrom<i64>>(column: usize, number: i64) -> Result<T, R::Error> {
+    T::try_from(number).map_err(|_| R::misfit(column, format!("{number} is out of range")))
+}
+
+pub(crate) fn flag<R: Row>(row: &R, column: usize) -> Result<bool, R::Error> {
+    row.number(column).map(|number| number != 0)
+}
+
+/// Reads a name, such as a member's.
+pub(crate) fn name<R: Row, T: for<'a> From<&'a str>>(row: &R, column: usize) -> Result<T, R::Error> {
+    row.text(column).map(T::from)
+}
+
+pub(crate) fn points<R: Row>(row: &R, column: usize) -> Result<Points, R::Error> {
+    let number = count(row, column)?;
+    Points::new(number).ok_or_else(|| R::misfit(column, format!("{number} is out of range")))
+}
+
+pub(crate) fn instant<R: Row>(row: &R, column: usize) -> Result<Instant, R::Error> {
+    row.number(column).map(Instant::from_millis)
+}
+
+pub(crate) fn digest<R: Row>(row: &R, column: usize) -> Result<Digest, R::Error> {
+    row.bytes(column)?.try_into().map_err(|error| R::misfit(column, error))
+}
+
+/// The columns of a lot, for a SELECT from a table.
+macro_rules! lot_columns {
+    ($table:ident) => {
+        lot_columns!(@ $table: origin, version, award, unit, issuer, deployment, day, earned_ms, points, remaining, reversed,
+            expired, available_ms, expires_ms)
+    };
+    (@ $table:ident: $first:ident $(, $column:ident)*) => {
+        concat!(stringify!($table), ".", stringify!($first) $(, ", ", stringify!($table), ".", stringify!($column))*)
+    };
+}
+pub(crate) use lot_columns;
+
+/// Reads lots. They share a few names of units and deployments, and each is made once.
+#[derive(Default)]
+pub(crate) struct Lots {
+    origins: BTreeSet<MemberId>,
+    units: BTreeSet<UnitId>,
+    deployments: BTreeSet<DeploymentId>,
+}
+
+impl Lots {
+    /// Reads the columns of [`lot_columns`].
+    pub(crate) fn read<R: Row>(&mut self, row: &R, first: usize) -> Result<Lot, R::Error> {
+        let [
+            origin,
+            version,
+            award,
+            unit,
+            issuer,
+            deployment,
+            day,
+            earned,
+            points,
+            remaining,
+            reversed,
+            expired,
+            available,
+            expires,
+        ] = std::array::from_fn(|n| first.saturating_add(n));
+        Ok(Lot {
+            id: LotId {
+                member: once(&mut self.origins, row.text(origin)?),
+                version: count(row, version)?,
+                award: count(row, award)?,
+            },
+            unit: once(&mut self.units, row.text(unit)?),
+            issuer: self::issuer(row, issuer)?,
+            deployment: once(&mut self.deployments, row.text(deployment)?),
+            day: count(row, day)?,
+            earned_at: instant(row, earned)?,
+            points: self::points(row, points)?,
+            remaining: self::points(row, remaining)?,
+            reversed: self::points(row, reversed)?,
+            expired: self::points(row, expired)?,
+            available_at: instant(row, available)?,
+            expires_at: row.number_or_null(expires)?.map_or(Instant::NEVER, Instant::from_millis),
+        })
+    }
+}
+
+/// Reads a lot's name: origin, version, award.
+pub(crate) fn lot_id<R: Row>(row: &R, first: usize) -> Result<LotId, R::Error> {
+    let [origin, version, award] = std::array::from_fn(|n| first.saturating_add(n));
+    Ok(LotId { member: name(row, origin)?, version: count(row, version)?, award: count(row, award)? })
+}
+
+fn once<T: Borrow<str> + Clone + Ord + for<'a> From<&'a str>>(known: &mut BTreeSet<T>, name: &str) -> T {
+    if let Some(name) = known.get(name) {
+        return name.clone();
+    }
+    let name = T::from(name);
+    known.insert(name.clone());
+    name
+}
+
+/// Returns the column of an instant at which something ends: NULL for never.
+pub(crate) fn end(instant: Instant) -> Option<i64> {
+    (instant != Instant::NEVER).then_some(instant.millis())
+}
+
+/// Reads a member's row: version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day,
+/// indebted, holding.
+pub(crate) fn account<R: Row>(row: &R, first: usize) -> Result<Account, R::Error> {
+    let [version, registered, referrer, purchases, spend, last_purchase, indebted, holding] =
+        std::array::from_fn(|n| first.saturating_add(n));
+    let profile = Profile {
+        registered_day: count(row, registered)?,
+        referrer: row.text_or_null(referrer)?.map(MemberId::from),
+        purchase_count: count(row, purchases)?,
+        purchase_spend_minor: count(row, spend)?,
+        last_purchase_day: count(row, last_purchase)?,
+        indebted: flag(row, indebted)?,
+        holding: flag(row, holding)?,
+    };
+    Ok(Account { version: count(row, version)?, profile })
+}
+
+/// Reads what is known of an event: seq, event_digest, receipt, receipt_digest.
+pub(crate) fn known<R: Row>(row: &R, first: usize) -> Result<Known, R::Error> {
+    let [seq, event_digest, receipt, receipt_digest] = std::array::from_fn(|n| first.saturating_add(n));
+    Ok(Known {
+        seq: count(row, seq)?,
+        event_digest: digest(row, event_digest)?,
+        receipt: row.bytes(receipt)?.to_vec(),
+        receipt_digest: digest(row, receipt_digest)?,
+    })
+}
+
+/// Reads an entry of the log without its postings: seq, event, event_digest, receipt, receipt_digest.
+pub(crate) fn logged<R: Row>(row: &R, first: usize) -> Result<Logged, R::Error> {
+    let [seq, event, event_digest, receipt, receipt_digest] =
+        std::array::from_fn(|n| first.saturating_add(n));
+    Ok(Logged {
+        seq: count(row, seq)?,
+        event: row.bytes(event)?.to_vec(),
+        event_digest: digest(row, event_digest)?,
+        receipt: row.bytes(receipt)?.to_vec(),
+        receipt_digest: digest(row, receipt_digest)?,
+        postings: Vec::new(),
+    })
+}
+
+/// Reads what a member owes: unit, issuer, points.
+pub(crate) fn debt<R: Row>(row: &R, first: usize) -> Result<Debt, R::Error> {
+    let [unit, issuer, points] = std::array::from_fn(|n| first.saturating_add(n));
+    Ok(Debt {
+        unit: name(row, unit)?,
+        issuer: self::issuer(row, issuer)?,
+        points: self::points(row, points)?,
+    })
+}
+
+/// Reads what an account says that a member owes: account, unit, points.
+pub(crate) fn debt_account<R: Row>(row: &R) -> Result<(MemberId, Debt), R::Error> {
+    let (issuer, debtor) = parsed(row, 0, "debt", parse_debt)?;
+    Ok((debtor, Debt { unit: name(row, 1)?, issuer, points: points(row, 2)? }))
+}
+
+/// Reads the redemption of an account that holds points.
+pub(crate) fn held_account<R: Row>(row: &R) -> Result<RedemptionId, R::Error> {
+    parsed(row, 0, "hold", parse_held).map(|(redemption, _)| redemption)
+}
+
+/// Reads what a use of points took from a stock, if anything: deployment, item, day, quantity.
+pub(crate) fn stock<R: Row>(row: &R, first: usize) -> Result<Option<StockKey>, R::Error> {
+    let [deployment, item, day, quantity] = std::array::from_fn(|n| first.saturating_add(n));
+    let Some(item) = row.text_or_null(item)?.map(str::to_owned) else { return Ok(None) };
+    let (deployment, day) = (name(row, deployment)?, count(row, day)?);
+    Ok(Some(StockKey { deployment, item, day, quantity: count(row, quantity)? }))
+}
+
+/// Reads a part of what is held, and adds it to the holds of a member: redemption, origin, version, award, points, steps,
+/// until_ms, deployment, item, day, quantity. Rows come by redemption.
+pub(crate) fn add_hold<R: Row>(row: &R, first: usize, holds: &mut Vec<Hold>) -> Result<(), R::Error> {
+    let [redemption, lot, _, _, points, steps, until, stock] =
+        std::array::from_fn(|n| first.saturating_add(n));
+    let name: RedemptionId = name(row, redemption)?;
+    let part = (lot_id(row, lot)?, self::points(row, points)?);
+    if let Some(hold) = holds.last_mut().filter(|hold| hold.name == name) {
+        hold.parts.push(part);
+        return Ok(());
+    }
+    let (steps, until, stock) = (count(row, steps)?, instant(row, until)?, self::stock(row, stock)?);
+    holds.push(Hold { name, steps, until, stock, parts: vec![part] });
+    Ok(())
+}
+
+/// Reads a posting: kind, account, unit, points, lot.
+pub(crate) fn posting<R: Row>(row: &R, first: usize) -> Result<Posting, R::Error> {
+    let [kind, account, unit, points, lot] = std::array::from_fn(|n| first.saturating_add(n));
+    let of_lot = row.text_or_null(lot)?.map(|_| parsed(row, lot, "lot", LotId::parse)).transpose()?;
+    Ok(Posting {
+        kind: parsed(row, kind, "kind", Kind::parse)?,
+        account: row.text(account)?.to_owned(),
+        unit: name(row, unit)?,
+        points: row.number(points)?,
+        lot: of_lot,
+    })
+}
+
+pub(crate) fn issuer<R: Row>(row: &R, column: usize) -> Result<Issuer, R::Error> {
+    parsed(row, column, "issuer", Issuer::parse)
+}
+
+fn parsed<R: Row, T>(
+    row: &R,
+    column: usize,
+    what: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, R::Error> {
+    let text = row.text(column)?;
+    parse(text).ok_or_else(|| R::misfit(column, format!("{text:?} is no {what}")))
+}

@@ -1,0 +1,134 @@
+//! The ledger in a PostgreSQL database, shared by many hosts.
+//!
+//! ```text
+//! callers ──► queue ──► one writer thread:  BEGIN, lock, look up ─► decide ─► write ─► COMMIT  ──► each caller its answer
+//! readers ──► a connection each, one transaction that only reads per question
+//! ```
+//!
+//! **Writing.** As with SQLite, all batches that are in the queue of a host share one transaction and one flush
+//! ([`writer`]). The log is one order without gaps, so hosts take turns: whoever has the lock looks up everything that its
+//! batches name, a statement a table; decides on all of them ([`admission`]); writes, a statement a table; and commits. That
+//! is three round trips, however many entries there are, and nothing waits for a policy while the lock is held.
+//!
+//! **Durable** means `synchronous_commit = on`: the log is flushed before a caller hears of it. A connection that is lost
+//! before COMMIT has done nothing, and the group is performed again on a new one; one that is lost during COMMIT leaves
+//! what nobody knows ([`LedgerError::Uncertain`]), and sending it again tells.
+//!
+//! **What it leaves out:** TLS. A host and its server share a machine or a network that is trusted.
+//!
+//! [`admission`]: crate::admission
+//! [`writer`]: crate::writer
+
+mod column;
+mod desk;
+mod failure;
+mod found;
+mod link;
+mod log;
+mod readers;
+mod redemption;
+mod reports;
+mod rows;
+mod server;
+mod snapshot;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use jifen_loyalty::{Entry, Instant, MemberId};
+
+use self::desk::ServerDesk;
+use self::readers::Readers;
+use self::server::Server;
+use crate::writer::Writer;
+use crate::{
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Query, Release, Snapshot, StatementLine,
+};
+
+/// A ledger in a schema of a PostgreSQL database.
+pub struct Postgres {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Postgres {
+    /// Opens the ledger in the current schema of a database, or begins one if there is none.
+    ///
+    /// The URL is PostgreSQL's: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`; another schema than `public` is named by
+    /// `?options=-csearch_path%3DSCHEMA`.
+    ///
+    /// # Errors
+    ///
+    /// If the URL is none, the server cannot be reached or lets nobody in, or what is there is something else or of a later
+    /// schema. It is untouched then. No error says the password.
+    pub fn open(url: &str) -> Result<Self, LedgerError> {
+        let server = Server::new(url)?;
+        let link = server.open_or_begin()?;
+        let place = server.place().clone();
+        let writer = Writer::start(place, ServerDesk::new(server.clone(), link));
+        Ok(Self { writer, readers: Readers::new(server) })
+    }
+}
+
+impl Ledger for Postgres {
+    fn read(&self, query: &Query<'_>) -> Result<Snapshot, LedgerError> {
+        self.readers.read(|link| snapshot::snapshot(link, query))
+    }
+
+    fn commit(&self, entries: Vec<Entry>) -> Result<Committed, LedgerError> {
+        self.writer.commit(entries)
+    }
+
+    fn put_program(&self, digest: &Digest, body: &[u8]) -> Result<(), LedgerError> {
+        self.writer.put_program(digest, body)
+    }
+
+    fn program(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.readers.read(|link| store::program(link, digest))
+    }
+
+    fn put_release(&self, release: &Release) -> Result<(), LedgerError> {
+        self.writer.put_release(release)
+    }
+
+    fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError> {
+        self.readers.read(|link| store::release(link, digest))
+    }
+
+    fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError> {
+        self.readers.read(|link| log::page(link, after, limit))
+    }
+
+    fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError> {
+        self.readers.read(|link| log::of_order(link, number))
+    }
+
+    fn find(&self, source: &str, id: &str) -> Result<Option<Logged>, LedgerError> {
+        self.readers.read(|link| log::find(link, source, id))
+    }
+
+    fn balances(
+        &self,
+        at: Option<Instant>,
+        member: Option<&MemberId>,
+        each: &mut dyn FnMut(Balance),
+    ) -> Result<(), LedgerError> {
+        self.readers.read(|link| reports::balances(link, at, member, each))
+    }
+
+    fn statement(&self, member: &MemberId) -> Result<Vec<StatementLine>, LedgerError> {
+        self.readers.read(|link| reports::statement(link, member))
+    }
+
+    fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
+        self.readers.read(|link| reports::due(link, at, after, limit))
+    }
+
+    fn length(&self) -> Result<u64, LedgerError> {
+        self.readers.read(|link| log::end(link).map(|(length, _)| length))
+    }
+
+    fn latest_time(&self) -> Result<Option<Instant>, LedgerError> {
+        self.readers.read(|link| log::end(link).map(|(_, latest)| latest))
+    }
+}

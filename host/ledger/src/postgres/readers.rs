@@ -1,0 +1,53 @@
+//! Readers: a connection and a transaction that only reads for each question.
+
+use tokio_postgres::Error;
+
+use super::failure::Stop;
+use super::link::Link;
+use super::server::Server;
+use crate::LedgerError;
+use crate::pool::Pool;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+pub(super) struct Readers {
+    server: Server,
+    idle: Pool<Link>,
+}
+
+impl Readers {
+    pub(super) fn new(server: Server) -> Self {
+        Self { server, idle: Pool::default() }
+    }
+
+    /// Answers a question from one state of the ledger.
+    pub(super) fn read<T>(&self, answer: impl FnOnce(&Link) -> Result<T, Stop>) -> Result<T, LedgerError> {
+        let answered = self.begin().and_then(|link| {
+            let answer = answer(&link)?;
+            link.perform("COMMIT")?;
+            // A connection on which something failed is not kept.
+            self.idle.put_back(link);
+            Ok(answer)
+        });
+        answered.map_err(|stop| stop.explain(self.server.place(), "read"))
+    }
+
+    /// Returns a connection in a new transaction. Those that were lost while nobody needed them are passed over.
+    fn begin(&self) -> Result<Link, Stop> {
+        while let Some(link) = self.idle.take() {
+            match begin(&link).map_err(Stop::from) {
+                Ok(()) => return Ok(link),
+                Err(stop) if stop.is_lost() || link.is_closed() => (),
+                Err(stop) => return Err(stop),
+            }
+        }
+        let link = self.server.connect()?;
+        begin(&link)?;
+        Ok(link)
+    }
+}
+
+fn begin(link: &Link) -> Result<(), Error> {
+    link.age()?;
+    link.perform(BEGIN)
+}

@@ -1,0 +1,166 @@
+//! The server: how it is reached, what must be in its schema before we touch it, and how a ledger is begun.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Config, Error, NoTls};
+
+use super::failure::{Stop, explain};
+use super::link::{Call, Link};
+use crate::column::{self, Row as _};
+use crate::{LedgerError, Place};
+
+/// How long a connection may take to come about.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// The schema, step by step. A ledger has taken as many steps as its `ledger_schema` says; steps are only ever added.
+const STEPS: [&str; 1] = [include_str!("schema.sql")];
+
+// Plans do not depend on what is bound and are made once in a while (`Link::age`): by the index, wherever there is one,
+// and at the price that pages have on a disk that does not seek. Compiling them would cost more than it saves. Who waits
+// for another host gives up as with SQLite after ten seconds; who stalls in the middle of a commit is not waited for.
+const SESSION: &str = "
+    SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off;
+    SET random_page_cost = 1.1;
+    SET jit = off;
+    SET synchronous_commit = on;
+    SET lock_timeout = '10s';
+    SET idle_in_transaction_session_timeout = '60s';
+    SET client_min_messages = warning;
+";
+
+/// Begins what writes. Whoever has the lock has the end of the log, and of the schema, until it commits. The number is
+/// "Jife" in ASCII.
+pub(super) const BEGIN_WRITING: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SELECT pg_advisory_xact_lock(1248421477, hashtext(current_schema()))";
+
+/// A database, and the place in it where a ledger is.
+#[derive(Clone)]
+pub(super) struct Server(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    place: Place,
+}
+
+impl Server {
+    /// Reads a URL.
+    pub(super) fn new(url: &str) -> Result<Self, LedgerError> {
+        // Without the words of the parser, which may hold a password.
+        let refused = |mend| LedgerError::Url { url: "postgres://…".to_owned(), mend };
+        let mut config = Config::from_str(url)
+            .map_err(|_| refused("a URL is postgres://USER:PASSWORD@HOST:PORT/DATABASE?options=…"))?;
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(refused(
+                "this release connects without TLS, over a socket or a network that is trusted",
+            ));
+        }
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(refused("name a host, or the folder of a socket"));
+        }
+        config.ssl_mode(SslMode::Disable).application_name("jifen");
+        config.connect_timeout(config.get_connect_timeout().copied().unwrap_or(CONNECT_WAIT));
+        let place = Place::Database(without_password(&config));
+        Ok(Self(Arc::new(Inner { config, place })))
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    /// Opens a connection that writes, and begins the ledger or brings it up to date.
+    pub(super) fn open_or_begin(&self) -> Result<Link, LedgerError> {
+        let link = self.connect().map_err(|error| self.unopened(error))?;
+        self.migrate(&link)?;
+        Ok(link)
+    }
+
+    /// Opens a connection.
+    pub(super) fn connect(&self) -> Result<Link, Error> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("the system has room for one more descriptor");
+        let (client, connection) = runtime.block_on(self.0.config.connect(NoTls))?;
+        // What becomes of the connection is what the next call hears.
+        drop(runtime.spawn(async { connection.await.ok() }));
+        let link = Link::new(runtime, client);
+        link.perform(SESSION)?;
+        Ok(link)
+    }
+
+    /// Takes the steps that the ledger has not taken yet, all of them or none.
+    fn migrate(&self, link: &Link) -> Result<(), LedgerError> {
+        let migrated = self.take_steps(link);
+        if migrated.is_err() {
+            // If that fails too, the connection goes, and the transaction with it.
+            link.perform("ROLLBACK").ok();
+        }
+        migrated.map_err(|stop| stop.explain(self.place(), "open"))
+    }
+
+    fn take_steps(&self, link: &Link) -> Result<(), Stop> {
+        link.perform(BEGIN_WRITING)?;
+        for step in STEPS.iter().skip(self.steps_taken(link)?) {
+            link.perform(step)?;
+        }
+        Ok(link.perform("COMMIT")?)
+    }
+
+    /// Looks at what is there and writes nothing.
+    fn steps_taken(&self, link: &Link) -> Result<usize, Stop> {
+        // Not by the search path: the tables of another schema behind ours on it are not ours.
+        let there = Call::new(
+            "
+            SELECT current_schema(), EXISTS (
+              SELECT 1
+              FROM pg_tables
+              WHERE schemaname = current_schema()
+                AND tablename = 'ledger_schema'
+            )",
+        );
+        let row = link.ask_one(&there)?.pop().ok_or_else(|| self.nowhere())?;
+        row.text_or_null(0)?.ok_or_else(|| self.nowhere())?;
+        if !column::flag(&row, 1)? {
+            return Ok(0);
+        }
+        let version = link.ask_one(&Call::new("SELECT version FROM ledger_schema"))?;
+        let found = version.first().map(|row| column::count(row, 0)).transpose()?;
+        let known = u32::try_from(STEPS.len()).expect("there are few steps");
+        match found {
+            None => Err(LedgerError::NotALedger { place: self.place().clone() }.into()),
+            Some(found) if found > known => {
+                Err(LedgerError::Newer { place: self.place().clone(), found, known }.into())
+            }
+            Some(found) => Ok(usize::try_from(found).unwrap_or(usize::MAX)),
+        }
+    }
+
+    fn nowhere(&self) -> LedgerError {
+        let mend = "create the schema that search_path names";
+        LedgerError::CannotOpen { place: self.place().clone(), mend, source: None }
+    }
+
+    fn unopened(&self, error: Error) -> LedgerError {
+        explain(self.place(), "open", error)
+    }
+}
+
+/// Returns a URL that says which server, database and schema, and who asks.
+fn without_password(config: &Config) -> String {
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string().replace('/', "%2F"),
+    });
+    let addresses = config.get_hostaddrs().iter().map(ToString::to_string);
+    let hosts = hosts.chain(addresses).collect::<Vec<_>>().join(",");
+    let ports: Vec<_> = config.get_ports().iter().map(|port| format!(":{port}")).collect();
+    let user = config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    let options = config.get_options().map(|options| options.replace(' ', "%20").replace('=', "%3D"));
+    let options = options.map(|options| format!("?options={options}")).unwrap_or_default();
+    format!("postgres://{user}{hosts}{}/{database}{options}", ports.join(","))
+}

@@ -1,0 +1,59 @@
+//! The desk of SQLite's writer: one connection, and a transaction for all tasks that it is given.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::failure::{Stop, explain, explain_commit};
+use super::file::File;
+use super::{found, rows, store};
+use crate::admission::{Admission, Named};
+use crate::writer::{Answer, Desk, Task};
+use crate::{Committed, LedgerError};
+use jifen_loyalty::Entry;
+
+pub(super) struct FileDesk {
+    pub(super) file: File,
+    pub(super) connection: Connection,
+}
+
+impl Desk for FileDesk {
+    fn perform(&mut self, tasks: &[Task]) -> Result<Vec<Answer>, LedgerError> {
+        let begun = begin(&mut self.connection);
+        let transaction = begun.map_err(|error| explain(&self.file, "write to", error))?;
+        let answers = tasks.iter().map(|task| answer(&transaction, task)).collect::<Result<_, _>>();
+        let answers = answers.map_err(|error| explain(&self.file, "write to", error))?;
+        transaction.commit().map_err(|error| explain_commit(&self.file, error))?;
+        Ok(answers)
+    }
+}
+
+/// Begins a transaction, even if the last one could not be rolled back when it failed.
+fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+fn answer(connection: &Connection, task: &Task) -> rusqlite::Result<Answer> {
+    match task {
+        Task::Commit(entries) => match apply(connection, entries) {
+            Ok(committed) => Ok(Ok(committed)),
+            Err(Stop::Asked(error)) => Ok(Err(error)),
+            Err(Stop::Store(error)) => Err(error),
+        },
+        Task::Program { digest, body } => store::put_program(connection, digest, body).map(nothing_committed),
+        Task::Release(release) => store::put_release(connection, release).map(nothing_committed),
+    }
+}
+
+fn nothing_committed((): ()) -> Answer {
+    Ok(Committed::default())
+}
+
+/// Applies a batch: checks all that can stop it, then writes what was admitted.
+fn apply(connection: &Connection, entries: &[Entry]) -> Result<Committed, Stop> {
+    let found = found::of(connection, &Named::by(entries))?;
+    let (admission, conflict) = Admission::of(&found, entries)?;
+    rows::write(connection, &admission)?;
+    Ok(Committed { seqs: admission.seqs(), conflict })
+}
