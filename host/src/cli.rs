@@ -3,6 +3,7 @@
 //! Answers go to standard output, everything else to standard error. Exit codes: 0 done; 1 an answer of no (a test
 //! failed, a receipt differs); 2 the command could not be done; 3 done, and some events were refused.
 
+mod audit_check;
 mod balance;
 mod case;
 mod check;
@@ -65,6 +66,8 @@ enum Command {
 enum Audit {
     /// Derive every receipt again and compare.
     Replay(replay::Replay),
+    /// Add up the log again and compare with what the store keeps.
+    Check(audit_check::Check),
 }
 
 /// A ledger that exists.
@@ -98,6 +101,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Settle(settle) => settle.execute(),
         Command::Why(why) => why.execute(),
         Command::Audit(Audit::Replay(replay)) => replay.execute(),
+        Command::Audit(Audit::Check(check)) => check.execute(),
         Command::Test(test) => test.execute(),
         Command::Check(check) => check.execute(),
         Command::Case(case) => case.execute(),

@@ -1,6 +1,7 @@
 //! `jifen`, the points engine: see `README.md` for what it is, [`pipeline`] for the whole thing on one screen.
 
 mod active;
+mod audit;
 mod batch;
 mod cases;
 mod cli;

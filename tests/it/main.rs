@@ -1,5 +1,6 @@
 //! Whatever crosses a crate: one binary, so that it is linked once.
 
+mod audit;
 mod authors;
 mod clearing;
 mod components;

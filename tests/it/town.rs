@@ -190,11 +190,14 @@ impl Town {
             .join(", ")
     }
 
-    /// Replays a ledger, which must agree, and returns how many receipts there were.
+    /// Replays a ledger and checks its sums, which must agree, and returns how many receipts there were.
     pub(crate) fn replay(&self, ledger: &str) -> u64 {
         let done = self.done(&["audit", "replay", "--ledger", ledger, "--json"]);
         assert_eq!((done.code, &done.json()["differ"]), (Some(0), &json!(0)), "{done:?}");
-        done.json()["receipts"].as_u64().expect("a count")
+        let receipts = done.json()["receipts"].as_u64().expect("a count");
+        let checked = self.done(&["audit", "check", "--ledger", ledger, "--json"]);
+        assert_eq!((checked.code, &checked.json()["entries"]), (Some(0), &json!(receipts)), "{checked:?}");
+        receipts
     }
 }
 

@@ -28,6 +28,7 @@ mod postgres;
 mod report;
 mod snapshot;
 mod sqlite;
+mod stored;
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure like any other")]
 mod tests;
@@ -47,6 +48,7 @@ pub use snapshot::{
     RedemptionQuery, Snapshot,
 };
 pub use sqlite::Sqlite;
+pub use stored::Stored;
 
 /// A SHA-256.
 pub type Digest = [u8; 32];
@@ -111,6 +113,9 @@ pub trait Ledger: Send + Sync {
     /// can no longer be spent then, or points that are held no longer. In the order of their names, up to `limit` behind
     /// `after`.
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError>;
+
+    /// Calls `each` with all sums that the store keeps beside its log, for an audit.
+    fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError>;
 
     /// Returns how many entries there are: the place of the last.
     fn length(&self) -> Result<u64, LedgerError>;

@@ -18,7 +18,7 @@ use crate::snapshot::{add_lot, add_purchase};
 use crate::{
     Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery, Needs, Order,
     OrderQuery, Purchased, Query, RedeemedPart, Redemption, RedemptionQuery, Release, Snapshot,
-    StatementLine, Total,
+    StatementLine, Stored, Total,
 };
 
 /// A ledger in memory.
@@ -127,6 +127,29 @@ impl Ledger for Memory {
         let members: BTreeSet<_> = log.0.iter().flat_map(touched).collect();
         let due = members.into_iter().filter(|member| after.is_none_or(|after| *member > after));
         Ok(due.filter(|member| log.is_due(member, at)).take(limit).cloned().collect())
+    }
+
+    fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError> {
+        let log = &self.state().log;
+        for id in log.0.iter().flat_map(touched).collect::<BTreeSet<_>>() {
+            each(Stored::Member { id: id.clone(), version: log.version(id), profile: log.profile(id) });
+            for lot in log.lots(id) {
+                each(Stored::Lot { member: id.clone(), lot });
+            }
+            for Hold { name, parts, .. } in log.holds(id, None) {
+                for (lot, points) in parts {
+                    each(Stored::Hold { member: id.clone(), name: name.clone(), lot, points });
+                }
+            }
+            for debt in log.debts(id, None) {
+                each(Stored::Debt { member: id.clone(), debt });
+            }
+        }
+        let drawn = log.0.iter().flat_map(|entry| &entry.budgets).map(|draw| &draw.deployment);
+        for deployment in drawn.collect::<BTreeSet<_>>() {
+            each(Stored::Budget { deployment: deployment.clone(), granted: log.used(deployment) });
+        }
+        Ok(())
     }
 
     fn length(&self) -> Result<u64, LedgerError> {

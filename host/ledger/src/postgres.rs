@@ -42,7 +42,7 @@ use self::readers::Readers;
 use self::server::Server;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Query, Release, Snapshot, StatementLine,
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Query, Release, Snapshot, StatementLine, Stored,
 };
 
 /// A ledger in a schema of a PostgreSQL database.
@@ -122,6 +122,10 @@ impl Ledger for Postgres {
 
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
         self.readers.read(|link| reports::due(link, at, after, limit))
+    }
+
+    fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError> {
+        self.readers.read(|link| reports::stored(link, each))
     }
 
     fn length(&self) -> Result<u64, LedgerError> {

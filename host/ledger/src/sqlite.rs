@@ -41,7 +41,7 @@ use self::file::File;
 use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Query, Release, Snapshot, StatementLine,
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Query, Release, Snapshot, StatementLine, Stored,
 };
 
 /// A ledger in one SQLite file.
@@ -120,6 +120,10 @@ impl Ledger for Sqlite {
 
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
         self.readers.read(|connection| Ok(member::due(connection, at, after, limit)?))
+    }
+
+    fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError> {
+        self.readers.read(|connection| Ok(log::stored(connection, each)?))
     }
 
     fn length(&self) -> Result<u64, LedgerError> {

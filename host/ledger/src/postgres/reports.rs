@@ -11,7 +11,8 @@ use super::log;
 use crate::balances::{Balances, Held, Moved, Owed, Standing};
 use crate::column::{self, Lots, Row as _, lot_columns};
 use crate::report::moves;
-use crate::{Balance, StatementLine};
+use crate::stored::Table;
+use crate::{Balance, StatementLine, Stored};
 
 /// Lets the statements of a transaction read whole tables in the order in which they lie. Connections are set up for
 /// statements that find a few rows in large tables.
@@ -255,4 +256,17 @@ pub(super) fn due(
     link.perform(WHOLE_TABLES)?;
     let rows = link.ask_one(&Call::new(sql).value(at.millis()).value(after).value(limit))?;
     Ok(rows.iter().map(|row| column::name(row, 0)).collect::<Result<_, _>>()?)
+}
+
+/// Calls `each` with all that is kept beside the log.
+pub(super) fn stored(link: &Link, each: &mut dyn FnMut(Stored)) -> Result<(), Stop> {
+    link.perform(WHOLE_TABLES)?;
+    let mut lots = Lots::default();
+    for table in Table::ALL {
+        link.stream(&Call::new(table.sql()), &mut |row| {
+            each(table.read(row, &mut lots)?);
+            Ok(())
+        })?;
+    }
+    Ok(())
 }

@@ -4,7 +4,9 @@ use jifen_loyalty::Posting;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
 use crate::admission::Head;
-use crate::{Known, Logged, column};
+use crate::column::Lots;
+use crate::stored::Table;
+use crate::{Known, Logged, Stored, column};
 
 pub(super) fn head(connection: &Connection) -> Result<Head> {
     let sql = "
@@ -98,4 +100,17 @@ pub(super) fn of_order(connection: &Connection, number: &str) -> Result<Vec<Logg
         statement.query_map([number], |row| column::logged(row, 0))?.collect::<Result<Vec<_>>>()?;
     entries.iter_mut().try_for_each(|logged| add_postings(connection, logged))?;
     Ok(entries)
+}
+
+/// Calls `each` with all that is kept beside the log.
+pub(super) fn stored(connection: &Connection, each: &mut dyn FnMut(Stored)) -> Result<()> {
+    let mut lots = Lots::default();
+    for table in Table::ALL {
+        let mut statement = connection.prepare(table.sql())?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(table.read(row, &mut lots)?);
+        }
+    }
+    Ok(())
 }

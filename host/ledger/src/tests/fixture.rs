@@ -242,6 +242,14 @@ fn budgets_of(deployments: &[&str]) -> Vec<DeploymentId> {
     deployments.iter().map(|deployment| (*deployment).into()).collect()
 }
 
+/// Returns what the store keeps beside its log, in some order that is the same for all.
+fn stored(ledger: &dyn Ledger) -> Vec<String> {
+    let mut stored = Vec::new();
+    ledger.stored(&mut |row| stored.push(format!("{row:?}"))).unwrap();
+    stored.sort();
+    stored
+}
+
 /// Returns members for whom something is due, read one by one.
 fn due(ledger: &dyn Ledger, at: Instant) -> Vec<MemberId> {
     let mut due = Vec::<MemberId>::new();
@@ -265,6 +273,7 @@ pub(crate) struct View {
     balances: Vec<Vec<Balance>>,
     statements: Vec<Vec<StatementLine>>,
     due: Vec<Vec<MemberId>>,
+    stored: Vec<String>,
     latest: Option<Instant>,
 }
 
@@ -297,6 +306,7 @@ impl View {
         Self {
             snapshot: ledger.read(&query).unwrap(),
             balances: instants.map(|at| balances(ledger, at, None)).collect(),
+            stored: stored(ledger),
             due: days.iter().map(|day| due(ledger, at(day).unwrap_or(Instant::NEVER))).collect(),
             statements: ids.iter().map(|id| ledger.statement(id).unwrap()).collect(),
             latest: ledger.latest_time().unwrap(),

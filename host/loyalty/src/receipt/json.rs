@@ -14,7 +14,7 @@ use crate::clawback::{Debt, Level, Reach, Repayment, Reversal, Taken};
 use crate::decision::{Granted, Usage};
 use crate::event::Event;
 use crate::facts::{Answer, Fact};
-use crate::id::{MemberId, UnitId};
+use crate::id::{DeploymentId, MemberId, UnitId};
 use crate::lot::{Issuer, LotId};
 use crate::points::Points;
 use crate::posting::Posting;
@@ -301,6 +301,16 @@ impl Receipt {
     pub fn levels(json: &[u8]) -> Result<Vec<Level>, InvalidReceipt> {
         let read = LevelsJson::read(json)?;
         sums(read.refund.map_or(read.awards, |refund| refund.levels))
+    }
+
+    /// Reads from a canonical form what was granted, award by award.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a receipt of this release.
+    pub fn granted(json: &[u8]) -> Result<Vec<(DeploymentId, Points)>, InvalidReceipt> {
+        let awards = LevelsJson::read(json)?.awards.into_iter();
+        awards.map(|award| Ok((award.deployment.as_ref().into(), points(award.granted)?))).collect()
     }
 
     /// Reads from a canonical form what its awards come to, whatever refunds made of them.

@@ -1,0 +1,120 @@
+//! What a store has beside its log: the sums that it keeps so that nobody need work them out. An audit holds them against the
+//! log.
+
+use jifen_loyalty::clawback::Debt;
+use jifen_loyalty::lot::LotId;
+use jifen_loyalty::member::Profile;
+use jifen_loyalty::{DeploymentId, Lot, MemberId, Points, RedemptionId};
+
+use crate::column::{self, Lots, Row, lot_columns};
+
+/// A row that a store keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// A member, as of a version.
+    Member {
+        /// Who.
+        id: MemberId,
+        /// How many entries touched the member.
+        version: u64,
+        /// The figures.
+        profile: Profile,
+    },
+    /// A lot, as it is now.
+    Lot {
+        /// Whose.
+        member: MemberId,
+        /// The lot.
+        lot: Lot,
+    },
+    /// Points that are set aside.
+    Hold {
+        /// Whose.
+        member: MemberId,
+        /// What for.
+        name: RedemptionId,
+        /// Of which lot.
+        lot: LotId,
+        /// How many.
+        points: Points,
+    },
+    /// What a member owes.
+    Debt {
+        /// Who.
+        member: MemberId,
+        /// What, and whom.
+        debt: Debt,
+    },
+    /// What was granted from a budget.
+    Budget {
+        /// Whose.
+        deployment: DeploymentId,
+        /// How much.
+        granted: Points,
+    },
+}
+
+/// A table of which a store hands out rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Table {
+    Members,
+    Lots,
+    Holds,
+    Debts,
+    Budgets,
+}
+
+impl Table {
+    pub(crate) const ALL: [Self; 5] = [Self::Members, Self::Lots, Self::Holds, Self::Debts, Self::Budgets];
+
+    /// Returns what asks for all of it.
+    pub(crate) const fn sql(self) -> &'static str {
+        match self {
+            Self::Members => {
+                "
+                SELECT member, version, registered_day, referrer, purchase_count, purchase_spend_minor,
+                  last_purchase_day, indebted, holding
+                FROM members"
+            }
+            Self::Lots => concat!(
+                "SELECT member, ",
+                lot_columns!(lots),
+                "
+                FROM lots"
+            ),
+            Self::Holds => {
+                "
+                SELECT member, redemption, origin, version, award, held - released - captured
+                FROM redemption_lots
+                WHERE released + captured < held"
+            }
+            Self::Debts => "SELECT member, unit, issuer, points FROM debts",
+            Self::Budgets => "SELECT deployment, granted FROM budgets",
+        }
+    }
+
+    /// Reads a row of it.
+    pub(crate) fn read<R: Row>(self, row: &R, lots: &mut Lots) -> Result<Stored, R::Error> {
+        Ok(match self {
+            Self::Members => {
+                let account = column::account(row, 1)?;
+                Stored::Member {
+                    id: column::name(row, 0)?,
+                    version: account.version,
+                    profile: account.profile,
+                }
+            }
+            Self::Lots => Stored::Lot { member: column::name(row, 0)?, lot: lots.read(row, 1)? },
+            Self::Holds => Stored::Hold {
+                member: column::name(row, 0)?,
+                name: column::name(row, 1)?,
+                lot: column::lot_id(row, 2)?,
+                points: column::points(row, 5)?,
+            },
+            Self::Debts => Stored::Debt { member: column::name(row, 0)?, debt: column::debt(row, 1)? },
+            Self::Budgets => {
+                Stored::Budget { deployment: column::name(row, 0)?, granted: column::points(row, 1)? }
+            }
+        })
+    }
+}
