@@ -645,10 +645,8 @@ fn bring_lots(
         let Some(member) = redemption.owner.as_ref().and_then(|(id, _)| members.get_mut(id)) else {
             continue;
         };
-        for part in &redemption.parts {
-            if member.lot(&part.lot.id).is_none() {
-                member.lots.push(part.lot.clone());
-            }
-        }
+        let known: HashSet<_> = member.lots.iter().map(|lot| lot.id.clone()).collect();
+        let missing = redemption.parts.iter().filter(|part| !known.contains(&part.lot.id));
+        member.lots.extend(missing.map(|part| part.lot.clone()));
     }
 }

@@ -9,7 +9,7 @@
 //! with what remains of the purchase in the purchase's place (`refund`).
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jifen_engine::Prepared;
@@ -148,9 +148,11 @@ pub(crate) fn after<'m>(member: &'m Member, steps: &[Redeemed], at: Instant) -> 
         return Cow::Borrowed(member);
     }
     let mut member = member.clone();
+    let places: HashMap<_, _> =
+        member.lots.iter().enumerate().map(|(place, lot)| (lot.id.clone(), place)).collect();
     for step in steps {
         step.change_lots(at, &mut |id, remaining, expired| {
-            if let Some(lot) = member.lots.iter_mut().find(|lot| lot.id == *id) {
+            if let Some(lot) = places.get(id).and_then(|place| member.lots.get_mut(*place)) {
                 lot.remaining = lot.remaining.moved(remaining);
                 lot.expired = lot.expired.plus(expired);
             }
@@ -344,17 +346,20 @@ fn claim(event: &Event, order: Option<&Order>) -> Option<OrderClaim> {
 /// Returns what comes out of lots that were there before, and what goes back into them.
 fn lot_moves(receipt: &Receipt, new: &[NewLot], held: &[Held<'_>], at: Instant) -> Vec<LotMove> {
     let mut moves = Vec::<LotMove>::new();
+    let mut places = HashMap::<LotId, usize>::new();
+    let new: HashSet<_> = new.iter().map(|new| &new.lot.id).collect();
+    let by_name: HashMap<_, _> = held.iter().map(|held| (&held.lot.id, held)).collect();
     let mut change = |lot: &LotId, remaining: i64, reversed: Points, expired: i64| {
-        if new.iter().any(|new| new.lot.id == *lot) {
+        if new.contains(lot) {
             return;
         }
-        if let Some(moved) = moves.iter_mut().find(|moved| moved.lot == *lot) {
+        if let Some(moved) = places.get(lot).and_then(|place| moves.get_mut(*place)) {
             moved.remaining = moved.remaining.saturating_add(remaining);
             moved.reversed = moved.reversed.plus(reversed);
             moved.expired = moved.expired.saturating_add(expired);
         } else {
-            let known = held.iter().find(|held| held.lot.id == *lot);
-            let Held { member, lot, .. } = known.expect("a receipt moves lots that were read");
+            let Held { member, lot, .. } = by_name.get(lot).expect("a receipt moves lots that were read");
+            places.insert(lot.id.clone(), moves.len());
             let (member, deployment, day) = ((*member).clone(), lot.deployment.clone(), lot.day);
             moves.push(LotMove {
                 member,

@@ -10,6 +10,7 @@
 mod derive;
 mod payment;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jifen_engine::PreparedRequest;
@@ -383,7 +384,8 @@ fn paid(state: &State) -> Paid {
 
 /// Returns the points of each lot as far as `of` counts them, of the lots as they are now.
 fn parts(state: &State, member: &Member, of: fn(&RedeemedPart) -> Points) -> Vec<Part> {
-    let part = |part: &RedeemedPart| Part::of(member.lot(&part.lot.id).unwrap_or(&part.lot), of(part));
+    let lots: HashMap<_, _> = member.lots.iter().map(|lot| (&lot.id, lot)).collect();
+    let part = |part: &RedeemedPart| Part::of(lots.get(&part.lot.id).copied().unwrap_or(&part.lot), of(part));
     state.parts.iter().map(part).filter(|part| !part.had.is_zero()).collect()
 }
 

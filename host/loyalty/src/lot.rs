@@ -38,7 +38,7 @@ impl Issuer {
 /// A lot's name for ever, known as soon as the award is decided: which entry of whose, and the award's place in it.
 ///
 /// Written `ann/17/0`: the first award of the entry that brought ann to version 17.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LotId {
     /// The member to whom the entry's event happened, who need not be the one who has the lot.
     pub member: MemberId,

@@ -1,6 +1,6 @@
 //! Members: what the ledger keeps of one, and how an event changes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::clawback::Debt;
 use crate::entry::{Begins, DebtMove, Entry, RedemptionMove, StockKey};
@@ -115,14 +115,8 @@ impl Member {
             total.count = total.count.saturating_add(1);
             total.spend_minor = total.spend_minor.saturating_add(purchase.spend_minor());
         }
-        for change in entry.moved.iter().filter(|change| change.member == moved.id) {
-            if let Some(lot) = self.lots.iter_mut().find(|lot| lot.id == change.lot) {
-                lot.remaining = lot.remaining.moved(change.remaining);
-                lot.reversed = lot.reversed.plus(change.reversed);
-                lot.expired = lot.expired.moved(change.expired);
-            }
-            let day = self.granted_by_day.entry((change.deployment.clone(), change.day)).or_default();
-            day.reversed = day.reversed.plus(change.reversed);
+        if entry.moved.iter().any(|change| change.member == moved.id) {
+            self.change_lots(entry, &moved.id);
         }
         for new in entry.lots.iter().filter(|new| new.member == moved.id) {
             self.granted_by_day.entry((new.lot.deployment.clone(), new.lot.day)).or_default().add(&new.lot);
@@ -136,6 +130,20 @@ impl Member {
         }
         self.profile.indebted = !self.debts.is_empty();
         self.profile.holding = !self.holds.is_empty();
+    }
+
+    fn change_lots(&mut self, entry: &Entry, id: &MemberId) {
+        let places: HashMap<_, _> =
+            self.lots.iter().enumerate().map(|(place, lot)| (lot.id.clone(), place)).collect();
+        for change in entry.moved.iter().filter(|change| change.member == *id) {
+            if let Some(lot) = places.get(&change.lot).and_then(|place| self.lots.get_mut(*place)) {
+                lot.remaining = lot.remaining.moved(change.remaining);
+                lot.reversed = lot.reversed.plus(change.reversed);
+                lot.expired = lot.expired.moved(change.expired);
+            }
+            let day = self.granted_by_day.entry((change.deployment.clone(), change.day)).or_default();
+            day.reversed = day.reversed.plus(change.reversed);
+        }
     }
 
     /// Returns whether points of a lot are held.
@@ -157,12 +165,13 @@ impl Member {
         }
         let Some(hold) = self.holds.get_mut(place).filter(|hold| hold.name == step.name) else { return };
         hold.steps = hold.steps.saturating_add(1);
-        for part in &step.parts {
-            if let Some((_, points)) = hold.parts.iter_mut().find(|(lot, _)| *lot == part.lot) {
-                *points = points.less(part.released).less(part.captured);
-            } else {
-                hold.parts.push((part.lot.clone(), part.held.less(part.released).less(part.captured)));
-            }
+        if step.begins.is_some() {
+            hold.parts.extend(step.parts.iter().map(|part| (part.lot.clone(), part.held)));
+        }
+        let out: HashMap<_, _> =
+            step.parts.iter().map(|part| (&part.lot, part.released.plus(part.captured))).collect();
+        for (lot, points) in &mut hold.parts {
+            *points = points.less(out.get(lot).copied().unwrap_or_default());
         }
         hold.parts.retain(|(_, points)| !points.is_zero());
         self.holds.retain(|hold| !hold.parts.is_empty());

@@ -90,13 +90,16 @@ impl fmt::Display for Kind {
 /// The postings of an entry in the making. A lot has a posting for each movement; what other accounts gain and lose by
 /// movements of one kind is one posting.
 #[derive(Debug, Default)]
-pub struct Postings(Vec<Posting>);
+pub struct Postings {
+    lots: Vec<Posting>,
+    others: Vec<Posting>,
+}
 
 impl Postings {
     /// Moves points of a lot: positive into it, negative out of it.
     pub fn lot(&mut self, kind: Kind, member: &MemberId, unit: &UnitId, lot: &LotId, points: i64) {
         let (account, unit) = (format!("member/{member}"), unit.clone());
-        self.0.push(Posting { kind, account, unit, points, lot: Some(lot.clone()) });
+        self.lots.push(Posting { kind, account, unit, points, lot: Some(lot.clone()) });
     }
 
     /// Moves points of an issuer's account: negative where the issuer owes more.
@@ -120,7 +123,7 @@ impl Postings {
     ) {
         let (redemption, member) = holder;
         let account = format!("held/{}/{member}", escaped(redemption.as_str()));
-        self.0.push(Posting { kind, account, unit: unit.clone(), points, lot: Some(lot.clone()) });
+        self.lots.push(Posting { kind, account, unit: unit.clone(), points, lot: Some(lot.clone()) });
     }
 
     /// Moves what an issuer owes the merchant who took its points.
@@ -135,24 +138,20 @@ impl Postings {
     }
 
     fn other(&mut self, kind: Kind, account: String, unit: &UnitId, points: i64) {
-        let same = |other: &&mut Posting| {
-            other.kind == kind && other.account == account && other.unit == *unit && other.lot.is_none()
-        };
-        match self.0.iter_mut().find(same) {
+        let same =
+            |other: &&mut Posting| other.kind == kind && other.account == account && other.unit == *unit;
+        match self.others.iter_mut().find(same) {
             Some(posting) => posting.points = posting.points.saturating_add(points),
-            None => self.0.push(Posting { kind, account, unit: unit.clone(), points, lot: None }),
+            None => self.others.push(Posting { kind, account, unit: unit.clone(), points, lot: None }),
         }
     }
 
     /// Returns the postings, what moves a lot first, without those that came to nothing.
     pub fn into_vec(self) -> Vec<Posting> {
-        let (mut lots, others): (Vec<_>, Vec<_>) = self
-            .0
-            .into_iter()
-            .filter(|posting| posting.points != 0)
-            .partition(|posting| posting.lot.is_some());
-        lots.extend(others);
-        lots
+        let mut postings = self.lots;
+        postings.extend(self.others);
+        postings.retain(|posting| posting.points != 0);
+        postings
     }
 }
 

@@ -13,6 +13,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use chrono::{Days, Months, NaiveDate};
 use rules_guest::rate::{Rate, Rounding};
 
@@ -216,8 +218,11 @@ pub fn take(there: impl IntoIterator<Item = Part>, points: Points) -> Vec<Part> 
 /// the rest is free again: all of it.
 pub fn capture(open: Vec<Part>, points: Points) -> (Vec<Part>, Vec<Part>) {
     let captured = take(open.clone(), points);
-    let used = |lot: &LotId| total(captured.iter().filter(|part| part.lot == *lot));
-    let rest = open.into_iter().map(|part| Part { points: part.had.less(used(&part.lot)), ..part });
+    let used: HashMap<_, _> = captured.iter().map(|part| (&part.lot, part.points)).collect();
+    let rest = open.into_iter().map(|part| {
+        let used = used.get(&part.lot).copied().unwrap_or_default();
+        Part { points: part.had.less(used), ..part }
+    });
     let released = rest.filter(|part| !part.points.is_zero()).collect();
     (captured, released)
 }
@@ -352,10 +357,10 @@ impl Redeemed {
     /// Returns what the step does, by lot.
     pub fn parts(&self) -> Vec<PartMove> {
         let mut moves = Vec::<PartMove>::new();
+        let mut places = HashMap::<LotId, usize>::new();
         let mut add = |parts: &[Part], of: fn(&mut PartMove) -> &mut Points| {
             for part in parts {
-                let known = moves.iter().position(|moved| moved.lot == part.lot);
-                let place = known.unwrap_or_else(|| {
+                let place = *places.entry(part.lot.clone()).or_insert_with(|| {
                     moves.push(PartMove::none(part.lot.clone(), part.day));
                     moves.len().saturating_sub(1)
                 });

@@ -109,7 +109,7 @@ CREATE TABLE redemption_lots (
   released   INTEGER NOT NULL,
   captured   INTEGER NOT NULL,
   cancelled  INTEGER NOT NULL,
-  CONSTRAINT redemption_lots_in_order    PRIMARY KEY (member, redemption, n),
+  CONSTRAINT redemption_lots_once        PRIMARY KEY (member, redemption, origin, version, award),
   CONSTRAINT redemption_lots_nonnegative CHECK (min(held, released, captured, cancelled) >= 0),
   CONSTRAINT redemption_lots_out_once    CHECK (released + captured <= held),
   CONSTRAINT redemption_lots_back_once   CHECK (cancelled <= captured)

@@ -42,7 +42,7 @@ fn what_is_wrong_is_named_with_its_field() {
         ),
         (
             &purchase("jifen.purchase.completed", "jifen.day.closed"),
-            "data.order: unknown field `order`, expected `day` or `member`",
+            "data.order: unknown field `order`, expected one of `day`, `member`, `late`",
         ),
         (&purchase("2025-07-25T00:00:00+08:00", "2025-07-25"), "time: \"2025-07-25\" is not a time"),
         (
