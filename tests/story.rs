@@ -1,8 +1,9 @@
 //! Stories of redemptions: rows of words, each an event, and what members have after it.
 //!
 //! `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`, `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN
-//! [POINTS]`, `free NAME WHEN [POINTS]`, `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`; `until DAY` sets
-//! when points end that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a
+//! [POINTS]`, `free NAME WHEN [POINTS]`, `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`,
+//! `give MEMBER MEMBER WHEN POINTS`, `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`;
+//! `until DAY` sets when points end that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a
 //! tag, as `58.80#staples`; `freight:6` is freight, and `r1:20` was paid by a redemption. Behind `->` stands what members
 //! have then, or `no` and how the refusal begins.
 
@@ -51,6 +52,9 @@ pub(crate) fn told(lines: &str) -> String {
         let balance: Value = serde_json::from_str(line).expect("a line is an object");
         let member = balance["member"].as_str().expect("a member has a name");
         let mut words = format!("{member} {}", balance["available"]);
+        if let Some(unit) = balance["unit"].as_str().filter(|unit| *unit != "points") {
+            words.push_str(&format!(" {unit}"));
+        }
         for (field, before, after) in
             [("pending", "+", "pending"), ("held", "", "held"), ("debt", "-", "owed")]
         {
@@ -63,7 +67,8 @@ pub(crate) fn told(lines: &str) -> String {
     lines.lines().map(balance).collect::<Vec<_>>().join(", ")
 }
 
-fn event(n: usize, row: &str) -> Value {
+/// Returns the event of a row, named by its place.
+pub(crate) fn event(n: usize, row: &str) -> Value {
     let words: Vec<_> = row.split(' ').collect();
     let (kind, when, data) = match words.as_slice() {
         ["buy", id, member, when, rest @ ..] => {
@@ -73,6 +78,23 @@ fn event(n: usize, row: &str) -> Value {
             ("jifen.purchase.completed", when, data)
         }
         ["close", day, when] => ("jifen.day.closed", when, json!({"day": day})),
+        ["give", member, to, when, points] => {
+            let data = json!({"member": member, "to": to, "unit": "points", "points": number(points)});
+            ("jifen.points.transferred", when, data)
+        }
+        ["swap", member, into, when, points] => {
+            let data = json!({"member": member, "unit": "points", "into": into, "points": number(points)});
+            ("jifen.points.exchanged", when, data)
+        }
+        ["tell", member, through, when] => {
+            ("jifen.expiry.notified", when, json!({"member": member, "through": through}))
+        }
+        ["done", member, action, when] => {
+            ("jifen.action.done", when, json!({"member": member, "action": action}))
+        }
+        ["done", member, action, when, order] => {
+            ("jifen.action.done", when, json!({"member": member, "action": action, "order": order}))
+        }
         ["return", id, when, rest @ ..] => ("jifen.purchase.refunded", when, returned(id, rest)),
         ["ask", name, member, when, points @ ..] => {
             let (item, points) = match points {

@@ -124,9 +124,11 @@ impl Processor<'_> {
                 let reason = "jifen.settlement.closed is made by `jifen settle`".to_owned();
                 Err(InvalidEvent { field: "type".to_owned(), reason })
             }
-            Body::Refund(_) | Body::Redemption(_) | Body::Opening(_) => {
-                program.day_of(event.time).map(|(day, _)| day)
-            }
+            Body::Refund(_)
+            | Body::Redemption(_)
+            | Body::Opening(_)
+            | Body::Conversion(_)
+            | Body::TermChange(_) => program.day_of(event.time).map(|(day, _)| day),
             // The day that ended, not the midnight that ended it.
             Body::Close(close) => program.day_of(program.zone.start_of(close.day)).map(|(day, _)| day),
         }
@@ -220,7 +222,7 @@ impl Processor<'_> {
         let (mut redemptions, mut stock) = (Vec::new(), Vec::new());
         redemptions.extend(gifts.iter().map(|(key, name)| RedemptionQuery { name, key: *key }));
         for (key, Waiting { event, day, .. }) in waiting.iter().enumerate() {
-            let whole = matches!(event.body, Body::Refund(_));
+            let whole = matches!(event.body, Body::Refund(_) | Body::TermChange(_));
             orders.extend(event.order().map(|number| OrderQuery { number, whole, key: Some(key) }));
             redemptions.extend(named(event).map(|name| RedemptionQuery { name, key }));
             stock.extend(self.limited(event).map(|(deployment, item)| (deployment, item, day.number())));
@@ -268,7 +270,9 @@ impl Processor<'_> {
             | Body::Refund(_)
             | Body::Redemption(_)
             | Body::Settlement(_)
-            | Body::Opening(_) => None,
+            | Body::Opening(_)
+            | Body::Conversion(_)
+            | Body::TermChange(_) => None,
         });
         let names =
             |(key, close)| close::gift_names(self.active, close).into_iter().map(move |name| (key, name));
@@ -607,7 +611,7 @@ fn stands_alone(event: &Event, order: Option<&Order>) -> bool {
         Body::Happening(_) => {
             named(event).next().is_some() && order.is_some_and(|order| !order.entries.is_empty())
         }
-        Body::Settlement(_) | Body::Opening(_) => false,
+        Body::Settlement(_) | Body::Opening(_) | Body::Conversion(_) | Body::TermChange(_) => false,
     }
 }
 
@@ -619,7 +623,12 @@ fn owner<'k>(
     redemptions: &'k HashMap<RedemptionId, Redemption>,
 ) -> Option<(&'k MemberId, &'k Member)> {
     match &event.body {
-        Body::Happening(_) | Body::Close(_) | Body::Settlement(_) | Body::Opening(_) => None,
+        Body::Happening(_)
+        | Body::Close(_)
+        | Body::Settlement(_)
+        | Body::Opening(_)
+        | Body::Conversion(_)
+        | Body::TermChange(_) => None,
         Body::Refund(_) => refund::buyer(order?, event),
         Body::Redemption(step) => {
             let (id, member) = redemptions.get(&step.name)?.owner.as_ref()?;

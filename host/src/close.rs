@@ -2,7 +2,8 @@
 //!
 //! A close is everybody's: it becomes a close for each member for whom time did something, dated to the midnight at which it
 //! did, however late the close is sent. In this order (scenario D7): what was held for long enough is free again, what becomes
-//! available is there, what a program gives by itself is given, and what is left of lots that end lapses. Nothing here decides
+//! available is there, what a program gives by itself is given, and what is left of lots that end lapses; where the member
+//! should have been told of that and was not, it stays, and the books say so (scenario A14). Nothing here decides
 //! what can be spent: a lot that has ended is not spent whether or not its day was closed (scenario D9). The close says so
 //! in the books.
 
@@ -18,6 +19,7 @@ use jifen_loyalty::event::{Close, Purpose, Request};
 use jifen_loyalty::program::{AtClose, RedemptionDeployment};
 use jifen_loyalty::receipt::{Evaluation, Inputs};
 use jifen_loyalty::redemption::{Expired, Part, Redeemed, take};
+use jifen_loyalty::term::{Notice, Retermed};
 use jifen_loyalty::time::{Zone, next_day};
 use jifen_loyalty::{
     Entry, Event, Instant, InvalidEvent, Lot, Member, MemberId, Receipt, RedemptionId, UnitId,
@@ -97,7 +99,8 @@ pub(crate) fn closes(
 
 /// Returns the days up to a midnight on which points of a member lapsed, or were held no longer.
 fn days(member: &Member, zone: Zone, midnight: Instant) -> BTreeSet<NaiveDate> {
-    let lots = member.lots.iter().filter(|lot| !lot.remaining.is_zero()).map(|lot| lot.expires_at);
+    let said = |lot: &&Lot| lot.remaining.is_zero() || lot.term.notice == Notice::Missing;
+    let lots = member.lots.iter().filter(|lot| !said(lot)).map(|lot| lot.term.expires_at);
     let ends = lots.chain(member.holds.iter().map(|hold| hold.until));
     ends.filter(|end| *end <= midnight).map(|end| zone.last_day_before(end)).collect()
 }
@@ -178,7 +181,9 @@ pub(crate) fn process(
         stock.extend(taken);
     }
     work.expired = expired(&member, midnight);
-    if work.redemptions.is_empty() && work.expired.is_empty() && work.repayments.is_empty() {
+    work.terms = untold(&member, midnight);
+    let Work { redemptions, expired, repayments, terms, .. } = &work;
+    if redemptions.is_empty() && expired.is_empty() && repayments.is_empty() && terms.is_empty() {
         let reason = format!("{NOTHING_DUE} the end of {} did nothing to {id}", close.day);
         return Err(InvalidEvent { field: "data.member".to_owned(), reason }.into());
     }
@@ -199,6 +204,8 @@ struct Work {
     decision: Decision,
     evaluations: Vec<Evaluation>,
     repayments: Vec<Repayment>,
+    /// Points that would have lapsed, had the member been told.
+    terms: Vec<Retermed>,
 }
 
 /// A use of points that happens by itself, with what it takes from a stock.
@@ -242,7 +249,7 @@ fn there(member: &Member, unit: &UnitId, midnight: Instant) -> Vec<Part> {
 
 /// Returns lots in the order in which they are spent at a midnight: those that become available then, and those that end.
 fn usable(member: &Member, midnight: Instant, of: impl Fn(&Lot) -> bool) -> Vec<&Lot> {
-    let usable = |lot: &&Lot| of(lot) && lot.available_at <= midnight && lot.expires_at >= midnight;
+    let usable = |lot: &&Lot| of(lot) && lot.term.available_at <= midnight && lot.term.ends_at() >= midnight;
     let mut lots: Vec<_> = member.lots.iter().filter(usable).collect();
     lots.sort_by_key(|lot| lot.spending_order());
     lots
@@ -250,26 +257,20 @@ fn usable(member: &Member, midnight: Instant, of: impl Fn(&Lot) -> bool) -> Vec<
 
 /// Returns what is left of lots that can no longer be spent.
 fn expired(member: &Member, midnight: Instant) -> Vec<Expired> {
-    let over = member.lots.iter().filter(|lot| lot.expires_at <= midnight && !lot.remaining.is_zero());
+    let over = member.lots.iter().filter(|lot| lot.term.ends_at() <= midnight && !lot.remaining.is_zero());
     over.map(|lot| Expired { unit: lot.unit.clone(), part: Part::of(lot, lot.remaining) }).collect()
 }
 
+/// Returns lots that would have ended, had the member been told.
+fn untold(member: &Member, midnight: Instant) -> Vec<Retermed> {
+    let left = member.lots.iter().filter(|lot| !lot.remaining.is_zero());
+    left.filter_map(|lot| Retermed::of(lot, lot.term.missed(midnight))).collect()
+}
+
 fn receipt(program: String, member: Option<MemberId>, (version, day): (u64, i32), work: Work) -> Receipt {
-    let Work { redemptions, expired, decision, evaluations, repayments } = work;
-    Receipt {
-        program,
-        member,
-        version,
-        day,
-        referrer: None,
-        evaluations,
-        decision,
-        refund: None,
-        redemptions,
-        expired,
-        repayments,
-        settlement: None,
-    }
+    let Work { redemptions, expired, decision, evaluations, repayments, terms } = work;
+    let own = Receipt::new(program, (member, version), day);
+    Receipt { evaluations, decision, redemptions, expired, repayments, terms, ..own }
 }
 
 /// Derives the receipt of a close again.
@@ -283,9 +284,11 @@ pub(crate) fn derive(
     admit(zone, event, close)?;
     let (day, _) = active.program.day_of(event.time)?;
     let midnight = zone.start_of(next_day(close.day));
-    let Inputs { program, version, redemptions, mut expired, evaluations, repayments, .. } = inputs;
+    let Inputs { program, version, redemptions, mut expired, evaluations, repayments, terms, .. } = inputs;
     expired.retain(|expired| expired.part.has_lapsed(midnight));
-    let mut work = Work { expired, repayments, ..Work::default() };
+    let missed = |it: Retermed| Some(Retermed { now: it.was.missed(midnight)?, ..it });
+    let terms = terms.into_iter().filter_map(missed).collect();
+    let mut work = Work { expired, repayments, terms, ..Work::default() };
     let (given, lapsed): (Vec<_>, Vec<_>) = redemptions.into_iter().partition(|step| step.quoted.is_some());
     work.redemptions = lapsed;
     if let Some(id) = &close.member {

@@ -7,6 +7,7 @@ mod cases;
 mod cli;
 mod close;
 mod conflict;
+mod conversion;
 mod description;
 mod error;
 mod facts;
@@ -19,6 +20,7 @@ mod refund;
 mod releases;
 mod replay;
 mod settle;
+mod term;
 
 use std::process::ExitCode;
 

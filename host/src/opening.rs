@@ -58,9 +58,9 @@ fn receipt(
 ) -> Result<Receipt, InvalidEvent> {
     let program = &active.program;
     let wrong = |field: &str, reason: String| Err(InvalidEvent { field: field.to_owned(), reason });
-    if program.units.iter().all(|unit| unit.id != opening.unit) {
+    let Some(unit) = program.unit_named(&opening.unit) else {
         return wrong("data.unit", format!("{:?} is not a unit of the program", opening.unit));
-    }
+    };
     if let Issuer::Merchant(merchant) = &opening.issuer
         && program.merchant(merchant.as_str()).is_none()
     {
@@ -83,22 +83,13 @@ fn receipt(
         granted: opening.points,
         code: "opening_balance".to_owned(),
         limit: None,
-        available_at: event.time,
-        expires_at,
+        term: unit.term(event.time, expires_at),
         line: None,
     };
+    let day = program.day_of(event.time)?.0.number();
     Ok(Receipt {
-        program: active.digest.clone(),
-        member: Some(opening.member.clone()),
-        version,
-        day: program.day_of(event.time)?.0.number(),
-        referrer: None,
-        evaluations: Vec::new(),
         decision: Decision { awards: vec![granted], ..Decision::default() },
-        refund: None,
         redemptions,
-        expired: Vec::new(),
-        repayments: Vec::new(),
-        settlement: None,
+        ..Receipt::new(active.digest.clone(), (Some(opening.member.clone()), version), day)
     })
 }

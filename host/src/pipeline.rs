@@ -37,7 +37,7 @@ use rules_guest::calendar::Day;
 use crate::active::{Active, Loaded};
 use crate::error::Undecided;
 use crate::programs::Programs;
-use crate::{close, opening, redemption, refund};
+use crate::{close, conversion, opening, redemption, refund, term};
 
 /// Deployments that failed to answer, and how.
 pub(crate) type Faults = Vec<(DeploymentId, Fault)>;
@@ -138,6 +138,8 @@ pub(crate) fn process(
         Body::Redemption(step) => redemption::process(active, programs, event, step, lapsed, &known),
         Body::Close(close) => close::process(active, event, close, lapsed, &known),
         Body::Opening(opening) => opening::process(active, event, opening, lapsed, &known),
+        Body::Conversion(wanted) => conversion::process(active, event, wanted, lapsed, &known),
+        Body::TermChange(change) => term::process(active, event, change, lapsed, &known),
         Body::Settlement(_) => unreachable!("a settlement has no place in a batch"),
     }
 }
@@ -173,19 +175,13 @@ fn happened(
     admit(event, happening, known)?;
     let view = View::new(happening, known);
     let (decision, evaluations) = evaluate(active, happening, situation, &view);
+    let owner = (Some(happening.member.clone()), known.member.version.saturating_add(1));
     let mut receipt = Receipt {
-        program: active.digest.clone(),
-        member: Some(happening.member.clone()),
-        version: known.member.version.saturating_add(1),
-        day: situation.today.day.number(),
         referrer: view.referrer().cloned(),
         evaluations,
         decision,
-        refund: None,
         redemptions: lapsed,
-        expired: Vec::new(),
-        repayments: Vec::new(),
-        settlement: None,
+        ..Receipt::new(active.digest.clone(), owner, situation.today.day.number())
     };
     let mut restocked = redemption::restocked(&receipt.redemptions, known.member);
     if let Some(order) = known.order.filter(|order| !order.entries.is_empty()) {
@@ -369,6 +365,7 @@ fn lot_moves(receipt: &Receipt, new: &[NewLot], held: &[Held<'_>], at: Instant) 
                 remaining,
                 reversed,
                 expired,
+                term: None,
             });
         }
     };
@@ -395,6 +392,16 @@ fn lot_moves(receipt: &Receipt, new: &[NewLot], held: &[Held<'_>], at: Instant) 
     }
     for taken in receipt.repayments.iter().map(|repayment| &repayment.taken) {
         change(&taken.from.lot, loss(taken.points), Points::ZERO, 0);
+    }
+    for part in receipt.conversion.iter().flat_map(|conversion| &conversion.parts) {
+        change(&part.from.lot, loss(part.from.points), Points::ZERO, 0);
+    }
+    for retermed in &receipt.terms {
+        change(&retermed.lot, 0, Points::ZERO, 0);
+    }
+    let terms: HashMap<_, _> = receipt.terms.iter().map(|retermed| (&retermed.lot, &retermed.now)).collect();
+    for moved in &mut moves {
+        moved.term = terms.get(&moved.lot).map(|now| (*now).clone());
     }
     moves
 }

@@ -116,19 +116,13 @@ fn hold(
     let restocked = restocked(&lapsed, known.member);
     in_stock(&stock, &restocked, known)?;
     let step = held_by(active, &redemption.name, request, (deployment, offer), held, event.time);
+    let owner = (Some(request.member.clone()), known.member.version.saturating_add(1));
     let receipt = Receipt {
-        program: active.digest.clone(),
-        member: Some(request.member.clone()),
-        version: known.member.version.saturating_add(1),
-        day,
-        referrer: None,
         evaluations: quotation.evaluations,
         decision: quotation.decision,
-        refund: None,
         redemptions: lapsed.into_iter().chain([step]).collect(),
-        expired: Vec::new(),
         repayments,
-        settlement: None,
+        ..Receipt::new(active.digest.clone(), owner, day)
     };
     Ok(draft(event, receipt, &request.member, known, stock, restocked).entry(active))
 }
@@ -193,7 +187,7 @@ pub(crate) fn less(member: &Member, repayments: &[Repayment]) -> Member {
 }
 
 /// Returns the points of a unit that can be spent, in the order in which they are.
-fn there(member: &Member, unit: &UnitId, at: Instant) -> Vec<Part> {
+pub(crate) fn there(member: &Member, unit: &UnitId, at: Instant) -> Vec<Part> {
     let usable = |lot: &&Lot| lot.unit == *unit && lot.standing(at) == Standing::Available;
     let mut lots: Vec<_> = member.lots.iter().filter(usable).collect();
     lots.sort_by_key(|lot| lot.spending_order());
@@ -358,19 +352,11 @@ fn go_on(
     let mut restocked = restocked(&lapsed, known.member);
     restocked.extend(state.stock.clone().filter(|_| is_undone(state, &step)));
     let after = after(known.member, std::slice::from_ref(&step), event.time);
+    let moved = (Some(owner.clone()), known.member.version.saturating_add(1));
     let mut receipt = Receipt {
-        program: pinned.digest.clone(),
-        member: Some(owner.clone()),
-        version: known.member.version.saturating_add(1),
-        day: day.number(),
-        referrer: None,
-        evaluations: Vec::new(),
         decision: Decision { awards: compensation.into_iter().collect(), ..Decision::default() },
-        refund: None,
         redemptions: lapsed.into_iter().chain([step]).collect(),
-        expired: Vec::new(),
-        repayments: Vec::new(),
-        settlement: None,
+        ..Receipt::new(pinned.digest.clone(), moved, day.number())
     };
     receipt.repayments = repayments(&receipt, owner, event.time, &after);
     Ok(draft(event, receipt, owner, known, Vec::new(), restocked).entry(&pinned))
@@ -503,7 +489,9 @@ fn cancel(
     };
     let zone = pinned.program.zone;
     let before = base.paid.map_or(Points::ZERO, |paid| paid.cancelled);
-    let cancellation = deployment.terms(cause).cancel(used, (before, points), today, zone, at);
+    let unit = pinned.program.unit(deployment.unit);
+    let cancellation =
+        deployment.terms(cause).cancel(used, (before, points), (today, at), zone, unit.notice());
     let merchant = base.acceptance.as_ref().map(|by| &by.merchant);
     let compensation = (!cancellation.compensation.is_zero()).then(|| Granted {
         deployment: deployment.id.clone(),
@@ -514,8 +502,7 @@ fn cancel(
         granted: cancellation.compensation,
         code: format!("{}_cancelled", cause.code()),
         limit: None,
-        available_at: at,
-        expires_at: pinned.program.unit(deployment.unit).expires_at(today, zone),
+        term: unit.term(at, unit.expires_at(today, zone)),
         line: None,
     });
     Ok((

@@ -75,6 +75,16 @@ pub(crate) fn buyer<'o>(order: &'o Order, event: &Event) -> Option<(&'o MemberId
     order.owners.get_key_value(&purchased.member)
 }
 
+/// Returns who bought what an event of an order is about, and the buyer's versions whose lots the order opened; `None` if
+/// there is no such purchase.
+pub(crate) fn bought_by<'o>(
+    order: &'o Order,
+    event: &Event,
+) -> Result<Option<(&'o MemberId, Vec<u64>)>, InvalidEvent> {
+    let Some(purchased) = target(order, event)? else { return Ok(None) };
+    Ok(Some((&purchased.member, Bought::read(&order.entries, purchased.seq)?.versions)))
+}
+
 /// Returns the purchase that a refund is of: the only one of that number, or of several the only one of the same sender.
 fn target<'o>(order: &'o Order, event: &Event) -> Result<Option<&'o Purchased>, InvalidEvent> {
     if let [] | [_] = order.purchases.as_slice() {
@@ -102,20 +112,7 @@ fn wait(active: &Active, event: &Arc<Event>, order: &Order) -> Result<(Entry, Fa
 }
 
 fn waiting(program: String, day: i32) -> Receipt {
-    Receipt {
-        program,
-        member: None,
-        version: 0,
-        day,
-        referrer: None,
-        evaluations: Vec::new(),
-        decision: Decision::default(),
-        refund: Some(Refunded::default()),
-        redemptions: Vec::new(),
-        expired: Vec::new(),
-        repayments: Vec::new(),
-        settlement: None,
-    }
+    Receipt { refund: Some(Refunded::default()), ..Receipt::new(program, (None, 0), day) }
 }
 
 /// What an order comes to after a refund, and how.
@@ -297,11 +294,8 @@ fn refund_receipt(
 ) -> Receipt {
     let Settled { mut decision, evaluations, levels, reversals } = settled;
     decision.awards.extend(back.iter().filter_map(|back| back.compensation.clone()));
+    let owner = (Some(bought.happening.member.clone()), version.saturating_add(1));
     Receipt {
-        program: pinned.digest.clone(),
-        member: Some(bought.happening.member.clone()),
-        version: version.saturating_add(1),
-        day,
         referrer: bought.inputs.referrer.clone(),
         evaluations,
         decision,
@@ -313,9 +307,7 @@ fn refund_receipt(
             reversals,
         }),
         redemptions: lapsed.into_iter().chain(back.into_iter().map(|back| back.step)).collect(),
-        expired: Vec::new(),
-        repayments: Vec::new(),
-        settlement: None,
+        ..Receipt::new(pinned.digest.clone(), owner, day)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::pipeline::evaluate;
 use crate::programs::Programs;
 use crate::refund::{self, Then};
 use crate::releases::Releases;
-use crate::{close, opening, redemption, settle};
+use crate::{close, conversion, opening, redemption, settle, term};
 
 /// Entries that are read at once.
 const CHUNK: usize = 1_000;
@@ -155,6 +155,12 @@ impl<'a> Replay<'a> {
             Body::Opening(opening) => {
                 opening::derive(&*self.programs.get(&inputs.program)?, event, opening, inputs)
             }
+            Body::Conversion(wanted) => {
+                conversion::derive(&*self.programs.get(&inputs.program)?, event, wanted, inputs)
+            }
+            Body::TermChange(change) => {
+                term::derive(&*self.programs.get(&inputs.program)?, event, change, inputs)
+            }
             Body::Close(close) => close::derive(&*self.programs.get(&inputs.program)?, event, close, inputs),
         }
     }
@@ -171,19 +177,14 @@ impl<'a> Replay<'a> {
         let Inputs { program, referrer, evaluations, version, refund, redemptions, repayments, .. } = inputs;
         let then = Then { evaluations: &evaluations, referrer: referrer.as_ref(), history: None };
         let (decision, evaluations) = evaluate(&active, happening, situation, &then);
+        let owner = (Some(happening.member.clone()), version);
         let mut receipt = Receipt {
-            program,
-            member: Some(happening.member.clone()),
-            version,
-            day: situation.today.day.number(),
             referrer,
             evaluations,
             decision,
-            refund: None,
             redemptions,
-            expired: Vec::new(),
             repayments,
-            settlement: None,
+            ..Receipt::new(program, owner, situation.today.day.number())
         };
         if let Some(recorded) = refund {
             let earlier = self.earlier(logged, event)?;

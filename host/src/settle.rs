@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use jifen_ledger::{Ledger, Logged, Order};
 use jifen_loyalty::clearing::{Clearing, Settled};
-use jifen_loyalty::decision::Decision;
 use jifen_loyalty::event::{Body, Settlement};
 use jifen_loyalty::time::day_number;
 use jifen_loyalty::{Entry, Event, Instant, InvalidEvent, Program, Receipt};
@@ -109,9 +108,13 @@ pub(crate) fn walk(
 fn settled_through(entries: &[Logged]) -> u64 {
     let through = entries.iter().filter_map(|logged| match Event::parse(&logged.event).ok()?.body {
         Body::Settlement(settlement) => Some(settlement.through),
-        Body::Happening(_) | Body::Refund(_) | Body::Redemption(_) | Body::Close(_) | Body::Opening(_) => {
-            None
-        }
+        Body::Happening(_)
+        | Body::Refund(_)
+        | Body::Redemption(_)
+        | Body::Close(_)
+        | Body::Opening(_)
+        | Body::Conversion(_)
+        | Body::TermChange(_) => None,
     });
     through.max().unwrap_or(0)
 }
@@ -133,18 +136,6 @@ fn last_program(ledger: &dyn Ledger, through: u64) -> Result<(String, Program), 
 }
 
 fn receipt(program: String, zone: &Program, time: Instant, settled: Settled) -> Receipt {
-    Receipt {
-        program,
-        member: None,
-        version: 0,
-        day: day_number(zone.zone.local(time).date),
-        referrer: None,
-        evaluations: Vec::new(),
-        decision: Decision::default(),
-        refund: None,
-        redemptions: Vec::new(),
-        expired: Vec::new(),
-        repayments: Vec::new(),
-        settlement: Some(settled),
-    }
+    let day = day_number(zone.zone.local(time).date);
+    Receipt { settlement: Some(settled), ..Receipt::new(program, (None, 0), day) }
 }

@@ -67,6 +67,15 @@ impl Rate {
         divide(exact, divisor, rounding)
     }
 
+    /// Returns the least amount of which the rate comes to at least `whole`.
+    ///
+    /// # Errors
+    ///
+    /// The rate is nothing, or the result does not fit.
+    pub fn least_for(self, whole: u64) -> Result<u64, RateError> {
+        proportion(whole, self.denominator, self.numerator, Rounding::Ceil)
+    }
+
     /// Returns what multiplying by this rate adds: `amount × (rate − 1)`, exact until it is rounded once.
     ///
     /// # Errors

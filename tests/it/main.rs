@@ -21,6 +21,7 @@ mod server;
 #[path = "../story.rs"]
 mod story;
 mod support;
+mod terms;
 mod tidy;
 mod town;
 mod virgin;

@@ -1,5 +1,5 @@
-//! Everything mixed: purchases, returns, uses of points and closes of a few members, in disorder and with repeats. It must
-//! not matter how they are cut into batches.
+//! Everything mixed: purchases, returns, uses of points, gifts, exchanges, notices, actions and closes of a few members, in
+//! disorder and with repeats. It must not matter how they are cut into batches.
 
 use serde_json::{Value, json};
 
@@ -30,6 +30,24 @@ policy = 'gift'
 unit = 'points'
 at_close = { item = 'voucher', merchant = 'shop' }
 stock = { voucher = { per_day = 2 } }
+
+[[unit]]
+id = 'green'
+expires = { days = 3 }
+notice = { days = 1 }
+
+[[exchange]]
+unit = 'points'
+into = 'green'
+rate = '0.3'
+
+[[deployment]]
+id = 'green'
+policy = 'spend'
+lane = 'bonus'
+unit = 'green'
+issuer = 'merchant'
+available = { on = 'confirmed' }
 ";
 
 /// Returns events over some days of July, most of them in order. Names are few, so that steps meet.
@@ -52,8 +70,13 @@ fn events(seed: u64, count: u64) -> Vec<Value> {
             json!({"specversion": "1.0", "id": format!("e{n}"), "source": "/clock", "type": "jifen.day.closed",
                 "time": time, "data": data})
         };
+        let own = |kind: &str, mut data: Value| {
+            data["member"] = json!(member);
+            json!({"specversion": "1.0", "id": format!("e{n}"), "source": "/app", "type": format!("jifen.{kind}"),
+                "time": time, "data": data})
+        };
         let midnight = format!("2025-07-{:02}T00:00:00+08:00", day + 1);
-        let event = match dice.roll(20) {
+        let event = match dice.roll(27) {
             0..=5 => {
                 let mut event = purchase(&format!("o{order}"), &member, &time, 1_000 + 500 * dice.roll(30));
                 event["id"] = json!(format!("e{n}"));
@@ -88,6 +111,18 @@ fn events(seed: u64, count: u64) -> Vec<Value> {
                     "type": "jifen.purchase.refunded", "time": time, "data": data})
             }
             18 => of_close(json!({"day": format!("2025-07-{day:02}")}), midnight),
+            19 => {
+                let unit = ["points", "green"][usize::try_from(dice.roll(2)).expect("few")];
+                let to = format!("m{}", dice.roll(4));
+                own("points.transferred", json!({"to": to, "unit": unit, "points": 1 + dice.roll(20)}))
+            }
+            20..=21 => own(
+                "points.exchanged",
+                json!({"unit": "points", "into": "green", "points": 1 + dice.roll(40)}),
+            ),
+            22..=23 => own("expiry.notified", json!({"through": format!("2025-07-{:02}", day + 2)})),
+            24 => own("action.done", json!({"action": "confirmed"})),
+            25 => own("action.done", json!({"action": "confirmed", "order": format!("o{order}")})),
             _ => of_close(json!({"day": format!("2025-07-{day:02}"), "member": member}), midnight),
         };
         let again = events.get(usize::try_from(dice.roll(count)).expect("few")).cloned();

@@ -9,7 +9,8 @@ use jifen_loyalty::entry::StockKey;
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::{Hold, Profile};
 use jifen_loyalty::posting::{Kind, Posting, parse_debt, parse_held};
-use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, UnitId};
+use jifen_loyalty::term::Notice;
+use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, Term, UnitId};
 
 use crate::admission::Account;
 use crate::{Digest, Known, Logged};
@@ -68,7 +69,7 @@ pub(crate) fn digest<R: Row>(row: &R, column: usize) -> Result<Digest, R::Error>
 macro_rules! lot_columns {
     ($table:ident) => {
         lot_columns!(@ $table: origin, version, award, unit, issuer, deployment, day, earned_ms, points, remaining, reversed,
-            expired, available_ms, expires_ms)
+            expired, available_ms, expires_ms, awaits, notice)
     };
     (@ $table:ident: $first:ident $(, $column:ident)*) => {
         concat!(stringify!($table), ".", stringify!($first) $(, ", ", stringify!($table), ".", stringify!($column))*)
@@ -102,6 +103,8 @@ impl Lots {
             expired,
             available,
             expires,
+            awaits,
+            notice,
         ] = std::array::from_fn(|n| first.saturating_add(n));
         Ok(Lot {
             id: LotId {
@@ -118,10 +121,29 @@ impl Lots {
             remaining: self::points(row, remaining)?,
             reversed: self::points(row, reversed)?,
             expired: self::points(row, expired)?,
-            available_at: instant(row, available)?,
-            expires_at: row.number_or_null(expires)?.map_or(Instant::NEVER, Instant::from_millis),
+            term: Term {
+                available_at: instant(row, available)?,
+                awaits: row.text_or_null(awaits)?.map(str::to_owned),
+                expires_at: row.number_or_null(expires)?.map_or(Instant::NEVER, Instant::from_millis),
+                notice: self::notice(row, notice)?,
+            },
         })
     }
+}
+
+/// Returns the column of whether a member must be told of an end.
+pub(crate) fn notice_number(notice: Notice) -> i32 {
+    match notice {
+        Notice::Given => 0,
+        Notice::Needed => 1,
+        Notice::Missing => 2,
+    }
+}
+
+fn notice<R: Row>(row: &R, column: usize) -> Result<Notice, R::Error> {
+    let number: i32 = count(row, column)?;
+    let notice = Notice::ALL.into_iter().find(|notice| notice_number(*notice) == number);
+    notice.ok_or_else(|| R::misfit(column, format!("{number} is no notice")))
 }
 
 /// Reads a lot's name: origin, version, award.

@@ -10,6 +10,7 @@ use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::entry::{Begins, BudgetDraw, PartMove, StockKey, StockTaken};
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::{Hold, Profile};
+use jifen_loyalty::term::Notice;
 use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, RedemptionId, UnitId};
 
 use crate::entry::{check, spend_minor, touched};
@@ -386,6 +387,7 @@ impl Log {
             lot.remaining = lot.remaining.moved(moved.remaining);
             lot.expired = lot.expired.moved(moved.expired);
             lot.reversed = lot.reversed.plus(moved.reversed);
+            lot.term = moved.term.clone().unwrap_or(lot.term);
         }
         lot
     }
@@ -409,7 +411,8 @@ impl Log {
     }
 
     fn is_due(&self, member: &MemberId, at: Instant) -> bool {
-        let over = |lot: &Lot| lot.expires_at <= at && !lot.remaining.is_zero();
+        let untold = |lot: &Lot| lot.term.notice == Notice::Missing;
+        let over = |lot: &Lot| lot.term.expires_at <= at && !untold(lot) && !lot.remaining.is_zero();
         self.lots(member).iter().any(over) || self.holds(member, None).iter().any(|hold| hold.until <= at)
     }
 

@@ -21,7 +21,7 @@ use crate::time::Instant;
 /// Why money is owed for points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// The issuer awarded them: it pays the pool. Negative where they were taken back.
+    /// The issuer awarded them: it pays the pool. Negative where they were taken back, or became points of another unit.
     Accrual,
     /// A merchant took them: the pool pays. Negative where they were given back.
     Redemption,
@@ -133,12 +133,12 @@ impl Clearing {
     /// Adds a posting of an entry that was decided by a program and happened at `time`.
     pub fn add(&mut self, posting: &Posting, program: &Program, time: Instant) {
         match posting.kind {
-            Kind::Award | Kind::Clawback | Kind::Repayment => {
+            Kind::Award | Kind::Clawback | Kind::Repayment | Kind::Exchange => {
                 self.issuer(Reason::Accrual, posting, posting.points.saturating_neg(), program, time);
             }
             Kind::Expiry => self.issuer(Reason::Breakage, posting, posting.points, program, time),
             Kind::Redemption | Kind::Return => self.claim(posting, program, time),
-            Kind::Hold | Kind::Release | Kind::Settlement => {}
+            Kind::Hold | Kind::Release | Kind::Transfer | Kind::Settlement => {}
         }
     }
 

@@ -14,8 +14,9 @@ use crate::event::{Happening, Occasion};
 use crate::id::{DeploymentId, MemberId, UnitId};
 use crate::lot::{Issuer, Lot, LotId};
 use crate::points::Points;
-use crate::program::{Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Situation};
+use crate::program::{Availability, Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Situation};
 use crate::proposal::{Award, Fault, Proposal, Recipient};
+use crate::term::Term;
 use crate::time::{Instant, date_of, next_day};
 
 /// What an event brings to members, and what it did not bring them.
@@ -48,10 +49,8 @@ pub struct Granted {
     pub code: String,
     /// Why less was granted than asked, if less was.
     pub limit: Option<Limit>,
-    /// The first instant at which the points can be spent.
-    pub available_at: Instant,
-    /// The first at which they no longer can.
-    pub expires_at: Instant,
+    /// When the points can be spent.
+    pub term: Term,
     /// The line it is for.
     pub line: Option<u32>,
 }
@@ -104,10 +103,10 @@ impl Granted {
             remaining: self.granted,
             reversed: Points::ZERO,
             expired: Points::ZERO,
-            available_at: self.available_at,
-            expires_at: self.expires_at,
+            term: self.term.clone(),
         }
     }
+
     fn level(&self, to: &MemberId, granted: Points) -> Level {
         let Self { deployment, unit, issuer, .. } = self.clone();
         Level { deployment, to: to.clone(), unit, issuer, granted }
@@ -290,8 +289,7 @@ impl Terms<'_> {
             Recipient::Referrer => self.referrer.cloned(),
         };
         let none = to.is_none();
-        let (available_at, expires_at) =
-            self.validity(deployment, award.available_from, award.valid_until)?;
+        let term = self.term(deployment, award.available_from, award.valid_until)?;
         Ok(Granted {
             deployment: deployment.id.clone(),
             to,
@@ -301,8 +299,7 @@ impl Terms<'_> {
             granted: if none { Points::ZERO } else { award.points },
             code: award.reason,
             limit: none.then_some(Limit::NoReferrer),
-            available_at,
-            expires_at,
+            term,
             line: award.line,
         })
     }
@@ -316,15 +313,10 @@ impl Terms<'_> {
         if u64::from(line) < lines { Ok(()) } else { Err(Fault::NoSuchLine { line, lines }) }
     }
 
-    /// Returns the first instant at which points can be spent and the first at which they no longer can. An expiry
-    /// that counts from somewhere counts from the day on which they become available.
-    fn validity(
-        &self,
-        deployment: &Deployment,
-        from: Option<i32>,
-        until: Option<i32>,
-    ) -> Result<(Instant, Instant), Fault> {
-        let zone = self.program.zone;
+    /// Returns when points can be spent. An expiry that counts from somewhere counts from the day on which they become
+    /// available; for those that wait for an action, from today until it is done.
+    fn term(&self, deployment: &Deployment, from: Option<i32>, until: Option<i32>) -> Result<Term, Fault> {
+        let (zone, unit) = (self.program.zone, self.program.unit_of(deployment));
         let today = self.situation.today.day.number();
         let first = from.unwrap_or_else(|| deployment.available.first_day(today)).max(today);
         let impossible = Fault::NeverSpendable { from: first, until: until.unwrap_or(first) };
@@ -333,9 +325,18 @@ impl Terms<'_> {
         let expires_at = match until {
             Some(until) if until < first => return Err(impossible),
             Some(until) => zone.start_of(next_day(date_of(until).ok_or(impossible)?)),
-            None => self.program.unit_of(deployment).expires_at(first_date, zone),
+            None => unit.expires_at(first_date, zone),
         };
-        Ok((available_at, expires_at))
+        let term = unit.term(available_at, expires_at);
+        Ok(match &deployment.available {
+            Availability::OnAction(action) if from.is_none() => {
+                Term { available_at: Instant::NEVER, awaits: Some(action.clone()), ..term }
+            }
+            Availability::AtOnce
+            | Availability::AfterDays(_)
+            | Availability::On(_)
+            | Availability::OnAction(_) => term,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::lot::{Issuer, Lot, LotId};
 use crate::member::Profile;
 use crate::points::Points;
 use crate::posting::Posting;
+use crate::term::Term;
 use crate::time::Instant;
 
 /// What one event writes, and what must still be true when it is written.
@@ -93,6 +94,8 @@ pub struct LotMove {
     pub reversed: Points,
     /// How many points more of it have lapsed; negative where what had lapsed is taken back instead.
     pub expired: i64,
+    /// When its points can be spent from then on, where that changes.
+    pub term: Option<Term>,
 }
 
 /// A step of a use of points.

@@ -55,6 +55,10 @@ pub enum Body {
     Settlement(Settlement),
     /// A member brings points along from elsewhere.
     Opening(Opening),
+    /// Points of a member become another member's, or points of another unit.
+    Conversion(Conversion),
+    /// Something happened by which points can be spent at another time.
+    TermChange(TermChange),
 }
 
 /// Something that happened to a member, for which rules award points.
@@ -217,6 +221,56 @@ pub struct Opening {
     pub expires: Option<NaiveDate>,
 }
 
+/// Points that are to become others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    /// Whose they are.
+    pub member: MemberId,
+    /// Of which unit.
+    pub unit: UnitId,
+    /// How many: at least one.
+    pub points: Points,
+    /// What they are to become.
+    pub goal: Goal,
+}
+
+/// What points are to become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Another member's.
+    Member(MemberId),
+    /// Points of another unit.
+    Unit(UnitId),
+}
+
+/// Something by which points of a member can be spent at another time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TermChange {
+    /// Whose points.
+    pub member: MemberId,
+    /// What happened.
+    pub cause: TermCause,
+}
+
+/// By what points can be spent at another time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TermCause {
+    /// The member was told which points end up to a day.
+    Notified {
+        /// Of which unit; `None` for all.
+        unit: Option<UnitId>,
+        /// The last day of which the member was told.
+        through: NaiveDate,
+    },
+    /// The member did what points wait for.
+    Done {
+        /// The program's name for it.
+        action: String,
+        /// For which order; `None` for all points that wait for it.
+        order: Option<String>,
+    },
+}
+
 /// A settlement of all that no earlier one settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settlement {
@@ -313,7 +367,9 @@ impl Event {
             | Body::Redemption(_)
             | Body::Close(_)
             | Body::Settlement(_)
-            | Body::Opening(_) => None,
+            | Body::Opening(_)
+            | Body::Conversion(_)
+            | Body::TermChange(_) => None,
         }
     }
 
@@ -328,15 +384,19 @@ impl Event {
     /// What settlements have in place of an order's number: no order has this name.
     pub const SETTLEMENTS: &str = "\u{1}settlements";
 
-    /// Returns the number of the order that it completes or returns: what entries have in common that must not miss each
-    /// other. Settlements have [`Self::SETTLEMENTS`].
+    /// Returns the number of the order that it completes, returns or is done for: what entries have in common that must not
+    /// miss each other. Settlements have [`Self::SETTLEMENTS`].
     pub fn order(&self) -> Option<&str> {
         match &self.body {
             Body::Refund(refund) => Some(&refund.order),
             Body::Settlement(_) => Some(Self::SETTLEMENTS),
-            Body::Happening(_) | Body::Redemption(_) | Body::Close(_) | Body::Opening(_) => {
-                self.purchase().map(|purchase| &*purchase.order)
-            }
+            Body::TermChange(TermChange { cause: TermCause::Done { order, .. }, .. }) => order.as_deref(),
+            Body::Happening(_)
+            | Body::Redemption(_)
+            | Body::Close(_)
+            | Body::Opening(_)
+            | Body::Conversion(_)
+            | Body::TermChange(_) => self.purchase().map(|purchase| &*purchase.order),
         }
     }
 
@@ -348,7 +408,9 @@ impl Event {
             | Body::Refund(_)
             | Body::Close(_)
             | Body::Settlement(_)
-            | Body::Opening(_) => None,
+            | Body::Opening(_)
+            | Body::Conversion(_)
+            | Body::TermChange(_) => None,
         }
     }
 
@@ -359,6 +421,8 @@ impl Event {
             Body::Redemption(Redemption { step: Step::Requested(request), .. }) => Some(&request.member),
             Body::Close(close) => close.member.as_ref(),
             Body::Opening(opening) => Some(&opening.member),
+            Body::Conversion(conversion) => Some(&conversion.member),
+            Body::TermChange(change) => Some(&change.member),
             Body::Redemption(_) | Body::Refund(_) | Body::Settlement(_) => None,
         }
     }

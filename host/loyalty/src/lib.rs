@@ -13,6 +13,8 @@
 //! | [`Posting`] | one side of a balanced double entry |
 //! | [`Redeemed`] | what an event did to a use of points |
 //! | [`Lot`] | the points of one award, with their issuer, first and last instant |
+//! | [`Term`] | when points can be spent, and whether the member must be told of their end |
+//! | [`Conversion`](conversion::Conversion) | points that became another member's, or of another unit |
 //! | [`Member`] | what the ledger keeps of a member, as of a version |
 //! | [`Clearing`](clearing::Clearing) | what points come to in money between issuers, acceptors and the program |
 //! | [`Receipt`] | the record of one event, from which everything can be derived again |
@@ -22,6 +24,7 @@
 
 pub mod clawback;
 pub mod clearing;
+pub mod conversion;
 pub mod day;
 pub mod decision;
 pub mod entry;
@@ -37,6 +40,7 @@ pub mod proposal;
 pub mod receipt;
 pub mod redemption;
 pub mod refund;
+pub mod term;
 pub mod time;
 
 pub use day::BusinessDay;
@@ -53,4 +57,5 @@ pub use program::Program;
 pub use proposal::{Award, Fault, Offer, Proposal, Quote, Recipient};
 pub use receipt::Receipt;
 pub use redemption::Redeemed;
+pub use term::Term;
 pub use time::Instant;

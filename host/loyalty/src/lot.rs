@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::id::{DeploymentId, MemberId, MerchantId, UnitId};
 use crate::points::Points;
+use crate::term::Term;
 use crate::time::Instant;
 
 /// Who owes for points.
@@ -86,10 +87,8 @@ pub struct Lot {
     pub reversed: Points,
     /// How many have lapsed, as far as that is posted.
     pub expired: Points,
-    /// The first instant at which they can be spent.
-    pub available_at: Instant,
-    /// The first instant at which they no longer can; [`Instant::NEVER`] if they stay.
-    pub expires_at: Instant,
+    /// When they can be spent.
+    pub term: Term,
 }
 
 /// What of a lot can be spent at an instant.
@@ -107,14 +106,14 @@ impl Lot {
     /// Returns what puts lots in the order in which they are spent: the earliest expiry first and those that stay last,
     /// then the earliest earned, then by name.
     pub fn spending_order(&self) -> (Instant, Instant, &LotId) {
-        (self.expires_at, self.earned_at, &self.id)
+        (self.term.expires_at, self.earned_at, &self.id)
     }
 
     /// Returns where the lot stands at an instant.
     pub fn standing(&self, at: Instant) -> Standing {
-        if at >= self.expires_at {
+        if at >= self.term.ends_at() {
             Standing::Expired
-        } else if at < self.available_at {
+        } else if at < self.term.available_at {
             Standing::Pending
         } else {
             Standing::Available

@@ -140,6 +140,7 @@ impl Member {
                 lot.remaining = lot.remaining.moved(change.remaining);
                 lot.reversed = lot.reversed.plus(change.reversed);
                 lot.expired = lot.expired.moved(change.expired);
+                lot.term = change.term.clone().unwrap_or_else(|| lot.term.clone());
             }
             let day = self.granted_by_day.entry((change.deployment.clone(), change.day)).or_default();
             day.reversed = day.reversed.plus(change.reversed);

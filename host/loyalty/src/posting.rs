@@ -42,13 +42,17 @@ pub enum Kind {
     Return,
     /// Points lapse: nobody owes them any more.
     Expiry,
+    /// Points become another member's.
+    Transfer,
+    /// Points become points of another unit.
+    Exchange,
     /// A claim on an issuer is settled in money.
     Settlement,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Award,
         Self::Clawback,
         Self::Repayment,
@@ -57,6 +61,8 @@ impl Kind {
         Self::Redemption,
         Self::Return,
         Self::Expiry,
+        Self::Transfer,
+        Self::Exchange,
         Self::Settlement,
     ];
 
@@ -71,6 +77,8 @@ impl Kind {
             Self::Redemption => "redemption",
             Self::Return => "return",
             Self::Expiry => "expiry",
+            Self::Transfer => "transfer",
+            Self::Exchange => "exchange",
             Self::Settlement => "settlement",
         }
     }

@@ -4,6 +4,7 @@
 //! refuses it refuses with line, field and mend. A parsed program never changes: a change builds the next one.
 
 mod contract;
+mod exchange;
 mod expiry;
 mod raw;
 mod redemption;
@@ -17,6 +18,7 @@ use chrono::NaiveDate;
 use rules_guest::calendar::{Calendar, Day};
 
 pub use self::contract::Contract;
+pub use self::exchange::Exchange;
 pub use self::expiry::{Expiry, Period};
 pub use self::redemption::{AtClose, Covers, RedemptionDeployment, Stock};
 use crate::clawback::Clawback;
@@ -25,6 +27,7 @@ use crate::event::{Happening, InvalidEvent, Occasion, Request};
 use crate::id::{DeploymentId, LaneId, MerchantId, UnitId};
 use crate::lot::Issuer;
 use crate::points::Points;
+use crate::term::{Notice, Term};
 use crate::time::{Instant, Zone, day_number, next_day};
 
 /// What is deployed where.
@@ -44,6 +47,8 @@ pub struct Program {
     pub redemptions: Vec<RedemptionDeployment>,
     /// What points cost, in the order of the file.
     pub contracts: Vec<Contract>,
+    /// What points of one unit are worth in another, in the order of the file.
+    pub exchanges: Vec<Exchange>,
     /// What is odd without being wrong, for the operator.
     pub warnings: Vec<String>,
     merchants: HashMap<MerchantId, Merchant>,
@@ -61,12 +66,39 @@ pub struct Unit {
     pub expiry: Expiry,
     /// How far a refund goes to take points back.
     pub clawback: Clawback,
+    /// Days between telling a member that points end and their last day; `None` where they end untold.
+    pub notice_days: Option<u32>,
+    /// Whether members can give points to each other, and what becomes of their end.
+    pub transfer: Transfer,
+}
+
+/// What becomes of points that a member gives to another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transfer {
+    /// They end when they would have.
+    #[default]
+    Preserve,
+    /// They end as if they were awarded on that day.
+    Reset,
+    /// They cannot be given.
+    Forbidden,
 }
 
 impl Unit {
     /// Returns the first instant at which points can no longer be spent that are available from a day.
     pub fn expires_at(&self, first_day: NaiveDate, zone: Zone) -> Instant {
         self.expiry.last_day(first_day).map_or(Instant::NEVER, |last| zone.start_of(next_day(last)))
+    }
+
+    /// Returns the term of points that can be spent between two instants.
+    pub fn term(&self, available_at: Instant, expires_at: Instant) -> Term {
+        let notice = if expires_at == Instant::NEVER { Notice::Given } else { self.notice() };
+        Term { notice, ..Term::new(available_at, expires_at) }
+    }
+
+    /// Returns whether members must be told that points of it end.
+    pub fn notice(&self) -> Notice {
+        if self.notice_days.is_some() { Notice::Needed } else { Notice::Given }
     }
 }
 
@@ -180,7 +212,7 @@ pub enum Mode {
 }
 
 /// When points can first be spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Availability {
     /// At once.
     #[default]
@@ -189,15 +221,17 @@ pub enum Availability {
     AfterDays(u32),
     /// From the midnight that begins a day; at once after it.
     On(NaiveDate),
+    /// Once the member has done something.
+    OnAction(String),
 }
 
 impl Availability {
-    /// Returns the first business day on which points can be spent that are earned on a day.
-    pub fn first_day(self, today: i32) -> i32 {
+    /// Returns the first business day on which points can be spent that are earned on a day, if they wait for nothing else.
+    pub fn first_day(&self, today: i32) -> i32 {
         match self {
-            Self::AtOnce => today,
-            Self::AfterDays(days) => today.saturating_add(i32::try_from(days).unwrap_or(i32::MAX)),
-            Self::On(date) => day_number(date).max(today),
+            Self::AtOnce | Self::OnAction(_) => today,
+            Self::AfterDays(days) => today.saturating_add(i32::try_from(*days).unwrap_or(i32::MAX)),
+            Self::On(date) => day_number(*date).max(today),
         }
     }
 }
@@ -380,6 +414,20 @@ impl Program {
                 && (contract.from..contract.until).contains(&time)
         };
         self.contracts.iter().find(holds)
+    }
+
+    /// Returns the exchange from one unit into another that holds at an instant: the first in the file.
+    pub fn exchange(&self, unit: &UnitId, into: &UnitId, time: Instant) -> Option<&Exchange> {
+        let holds = |exchange: &&Exchange| {
+            (&self.unit(exchange.unit).id, &self.unit(exchange.into).id) == (unit, into)
+                && (exchange.from..exchange.until).contains(&time)
+        };
+        self.exchanges.iter().find(holds)
+    }
+
+    /// Returns the unit of that name.
+    pub fn unit_named(&self, id: &UnitId) -> Option<&Unit> {
+        self.units.iter().find(|unit| unit.id == *id)
     }
 
     /// Returns the redemption deployment of that name.

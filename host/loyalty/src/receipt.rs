@@ -14,14 +14,16 @@ use sha2::{Digest, Sha256};
 pub use self::json::InvalidReceipt;
 use crate::clawback::{Level, Repayment, Reversal};
 use crate::clearing::Settled;
+use crate::conversion::{Conversion, Converted};
 use crate::decision::{Decision, Granted, Usage};
 use crate::entry::NewLot;
 use crate::facts::Answer;
-use crate::id::{DeploymentId, MemberId};
-use crate::lot::{Lot, LotId};
+use crate::id::{DeploymentId, MemberId, UnitId};
+use crate::lot::{Issuer, Lot, LotId};
 use crate::points::Points;
 use crate::posting::{Kind, Posting, Postings, gain, loss};
 use crate::redemption::{Expired, Redeemed};
+use crate::term::Retermed;
 use crate::time::Instant;
 
 /// The record of one event.
@@ -49,6 +51,10 @@ pub struct Receipt {
     pub expired: Vec<Expired>,
     /// What lots paid of the member's debts.
     pub repayments: Vec<Repayment>,
+    /// Lots that can be spent at another time from then on.
+    pub terms: Vec<Retermed>,
+    /// Points that became another member's or points of another unit.
+    pub conversion: Option<Conversion>,
     /// What parties owed each other, where it is a settlement.
     pub settlement: Option<Settled>,
 }
@@ -115,6 +121,10 @@ pub struct Inputs {
     pub expired: Vec<Expired>,
     /// What lots paid of the member's debts.
     pub repayments: Vec<Repayment>,
+    /// Lots that can be spent at another time from then on.
+    pub terms: Vec<Retermed>,
+    /// Points that became another member's or points of another unit.
+    pub conversion: Option<Conversion>,
 }
 
 impl Evaluation {
@@ -140,12 +150,33 @@ impl Sealed {
 }
 
 impl Receipt {
+    /// Returns a receipt of a program, for the entry that brings a member to a version on a business day: so far, nothing
+    /// happened.
+    pub fn new(program: String, (member, version): (Option<MemberId>, u64), day: i32) -> Self {
+        Self {
+            program,
+            member,
+            version,
+            day,
+            referrer: None,
+            evaluations: Vec::new(),
+            decision: Decision::default(),
+            refund: None,
+            redemptions: Vec::new(),
+            expired: Vec::new(),
+            repayments: Vec::new(),
+            terms: Vec::new(),
+            conversion: None,
+            settlement: None,
+        }
+    }
+
     /// Returns the lots that the decision opens, as the entry leaves them: less what was taken back of them or paid from
     /// them at once. `at` is the event's time.
     pub fn lots(&self, at: Instant) -> Vec<NewLot> {
         let granted = (0..).zip(&self.decision.awards).filter(|(_, award)| !award.granted.is_zero());
         let mut lots: Vec<_> = granted.filter_map(|(place, award)| self.lot(place, award, at)).collect();
-        lots.extend(self.returned_lots(at));
+        lots.extend(self.further_lots(at));
         for reversal in self.reversals() {
             let mut left = reversal.taken_back();
             for taken in &reversal.taken {
@@ -166,32 +197,46 @@ impl Receipt {
         lots
     }
 
-    /// Returns the lots that used points open which can be spent for longer than those that they came from.
-    fn returned_lots(&self, at: Instant) -> Vec<NewLot> {
+    /// Returns the lots that are not awards: of used points that can be spent for longer than those that they came from,
+    /// and of points that became others.
+    fn further_lots(&self, at: Instant) -> Vec<NewLot> {
         let Some(member) = &self.member else { return Vec::new() };
-        let returned = self
-            .redemptions
-            .iter()
-            .flat_map(|step| step.new_lots().map(move |(back, end)| (step, back, end)));
-        let lots = returned.zip(self.returned_names()).map(|((step, back, expires_at), id)| Lot {
-            id,
-            unit: step.unit.clone(),
-            issuer: back.issuer.clone(),
-            deployment: step.acceptance.as_ref().map_or_else(|| "".into(), |it| it.deployment.clone()),
-            day: self.day,
-            earned_at: at,
-            points: back.points,
-            remaining: back.points,
-            reversed: Points::ZERO,
-            expired: Points::ZERO,
-            available_at: at,
-            expires_at,
-        });
-        lots.map(|lot| NewLot { member: member.clone(), lot }).collect()
+        let mut names = self.further_names();
+        let mut open =
+            |member: &MemberId, deployment: DeploymentId, unit: &UnitId, issuer: &Issuer, points, term| {
+                let lot = Lot {
+                    id: names.next()?,
+                    unit: unit.clone(),
+                    issuer: issuer.clone(),
+                    deployment,
+                    day: self.day,
+                    earned_at: at,
+                    points,
+                    remaining: points,
+                    reversed: Points::ZERO,
+                    expired: Points::ZERO,
+                    term,
+                };
+                Some(NewLot { member: member.clone(), lot })
+            };
+        let mut lots = Vec::new();
+        for step in &self.redemptions {
+            let by = step.acceptance.as_ref().map_or_else(|| "".into(), |it| it.deployment.clone());
+            for (back, term) in step.new_lots(at) {
+                lots.extend(open(member, by.clone(), &step.unit, &back.issuer, back.points, term));
+            }
+        }
+        if let Some(conversion) = &self.conversion {
+            let Conversion { kind, to, into, .. } = conversion;
+            for Converted { from, points, term } in conversion.gained() {
+                lots.extend(open(to, kind.code().into(), into, &from.issuer, *points, term.clone()));
+            }
+        }
+        lots
     }
 
     /// Returns the names of lots that are not awards: they come behind those.
-    fn returned_names(&self) -> impl Iterator<Item = LotId> {
+    fn further_names(&self) -> impl Iterator<Item = LotId> {
         let awards = u32::try_from(self.decision.awards.len()).unwrap_or(u32::MAX);
         let member = self.member.clone();
         (awards..)
@@ -230,7 +275,7 @@ impl Receipt {
             postings.lot(Kind::Award, member, &lot.unit, &lot.id, gain(lot.points));
             postings.issuer(Kind::Award, &lot.issuer, &lot.unit, loss(lot.points));
         }
-        let mut names = self.returned_names();
+        let mut names = self.further_names();
         for (member, step) in
             self.member.iter().flat_map(|member| self.redemptions.iter().map(move |step| (member, step)))
         {
@@ -242,6 +287,9 @@ impl Receipt {
             postings.lapse(member, &part.issuer, unit, &part.lot, part.points);
         }
         self.reversals().iter().for_each(|reversal| reversal.post(&mut postings));
+        for (member, conversion) in self.member.iter().zip(&self.conversion) {
+            conversion.post(member, &mut names, &mut postings);
+        }
         self.settlement.iter().for_each(|settled| settled.post(&mut postings));
         for (member, paid) in
             self.member.iter().flat_map(|member| self.repayments.iter().map(move |paid| (member, paid)))

@@ -24,6 +24,7 @@ use crate::lot::{Issuer, Lot, LotId};
 use crate::points::Points;
 use crate::posting::{Kind, Postings, gain, loss};
 use crate::proposal::Offer;
+use crate::term::{Notice, Term, ends_at};
 use crate::time::{Instant, Zone, next_day};
 
 /// What an event did to a use of points.
@@ -93,6 +94,8 @@ pub struct Part {
     pub day: i32,
     /// The first instant at which its points can no longer be spent.
     pub expires_at: Instant,
+    /// Whether they end only once the member was told.
+    pub notice: Notice,
     /// How many points there were.
     pub had: Points,
     /// How many of them go.
@@ -132,6 +135,8 @@ pub enum Return {
     New {
         /// The first instant at which it no longer can.
         expires_at: Instant,
+        /// Whether it ends only once the member was told.
+        notice: Notice,
     },
 }
 
@@ -189,14 +194,14 @@ pub struct Cancellation {
 impl Part {
     /// Returns so many points of a lot, of which there are `had`.
     pub fn of(lot: &Lot, had: Points) -> Self {
-        let Lot { id, issuer, day, expires_at, .. } = lot;
+        let Lot { id, issuer, day, term: Term { expires_at, notice, .. }, .. } = lot;
         let (lot, issuer) = (id.clone(), issuer.clone());
-        Self { lot, issuer, day: *day, expires_at: *expires_at, had, points: had }
+        Self { lot, issuer, day: *day, expires_at: *expires_at, notice: *notice, had, points: had }
     }
 
     /// Returns whether its lot has lapsed at an instant.
     pub fn has_lapsed(&self, at: Instant) -> bool {
-        self.expires_at <= at
+        ends_at(self.expires_at, self.notice) <= at
     }
 }
 
@@ -239,14 +244,15 @@ pub fn total<'p>(parts: impl IntoIterator<Item = &'p Part>) -> Points {
 
 impl CancelTerms {
     /// Cancels so many of the points that are used still, which are given in the order in which they were consumed, after
-    /// `before` that are no longer: parts come to what the whole would have. `today` is the business day of the instant `at`.
+    /// `before` that are no longer: parts come to what the whole would have. `today` is the business day of the instant `at`,
+    /// and `notice` says whether the member must be told of the end of what can be spent for longer.
     pub fn cancel(
         &self,
         used: Vec<Part>,
         (before, points): (Points, Points),
-        today: NaiveDate,
+        (today, at): (NaiveDate, Instant),
         zone: Zone,
-        at: Instant,
+        notice: Notice,
     ) -> Cancellation {
         let cancelled = take(used.into_iter().rev(), points);
         let points = total(&cancelled);
@@ -258,7 +264,7 @@ impl CancelTerms {
             fee = fee.less(kept);
             let points = part.points.less(kept);
             if !points.is_zero() {
-                let to = self.destination(part, today, zone, at);
+                let to = self.destination(part, (today, at), zone, notice);
                 returned.push(Returned { lot: part.lot.clone(), issuer: part.issuer.clone(), points, to });
             }
         }
@@ -266,13 +272,19 @@ impl CancelTerms {
         Cancellation { compensation: more(self.compensation, before, points), cancelled, returned }
     }
 
-    fn destination(&self, part: &Part, today: NaiveDate, zone: Zone, at: Instant) -> Return {
+    fn destination(
+        &self,
+        part: &Part,
+        (today, at): (NaiveDate, Instant),
+        zone: Zone,
+        notice: Notice,
+    ) -> Return {
         let lapsed = part.has_lapsed(at);
         let expires_at = self
             .last_day(part, today, zone, lapsed)
             .map_or(Instant::NEVER, |day| zone.start_of(next_day(day)));
         if expires_at > part.expires_at && expires_at > at {
-            Return::New { expires_at }
+            Return::New { expires_at, notice }
         } else if lapsed {
             Return::Lapsed
         } else {
@@ -329,10 +341,12 @@ impl Redeemed {
         }
     }
 
-    /// Returns what comes back into lots of its own, each with the first instant at which it can no longer be spent.
-    pub fn new_lots(&self) -> impl Iterator<Item = (&Returned, Instant)> {
-        self.returned.iter().filter_map(|returned| match returned.to {
-            Return::New { expires_at } => Some((returned, expires_at)),
+    /// Returns what comes back at an instant into lots of its own, each with when it can be spent.
+    pub fn new_lots(&self, at: Instant) -> impl Iterator<Item = (&Returned, Term)> {
+        self.returned.iter().filter_map(move |returned| match returned.to {
+            Return::New { expires_at, notice } => {
+                Some((returned, Term { notice, ..Term::new(at, expires_at) }))
+            }
             Return::Lot | Return::Lapsed => None,
         })
     }

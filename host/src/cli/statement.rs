@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use jifen_ledger::{Ledger, Move, StatementLine};
 use jifen_loyalty::clearing::{self, Clearing};
+use jifen_loyalty::term::Notice;
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{Instant, Lot, MemberId, MerchantId};
 use serde::Serialize;
@@ -74,9 +75,16 @@ struct LotLine<'a> {
     issuer: String,
     points: u64,
     remaining: u64,
-    available: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available: Option<String>,
+    /// The action that they wait for, in place of when they are available.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    awaits: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<String>,
+    /// Where the member must be told of that before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'static str>,
 }
 
 impl Statement {
@@ -128,8 +136,10 @@ fn json(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<()
         issuer: lot.issuer.to_string(),
         points: lot.points.get(),
         remaining: lot.remaining.get(),
-        available: zone.format(lot.available_at),
+        available: lot.term.awaits.is_none().then(|| zone.format(lot.term.available_at)),
+        awaits: lot.term.awaits.as_deref(),
         expires: ends(lot).map(|end| zone.format(end)),
+        notice: (lot.term.notice != Notice::Given).then(|| lot.term.notice.code()),
     });
     let json = Line {
         seq: line.seq,
@@ -155,6 +165,9 @@ fn words(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<(
         write!(out, "  {} {} {}", lot.deployment, lot.points, lot.unit)?;
         if let Some(end) = ends(lot) {
             write!(out, " until {}", zone.format(end))?;
+        }
+        if let Some(action) = &lot.term.awaits {
+            write!(out, " once {action}")?;
         }
     }
     for moved in line.moves.iter().map(MoveLine::from) {
@@ -183,7 +196,7 @@ fn is_zero(points: &i64) -> bool {
 }
 
 fn ends(lot: &Lot) -> Option<Instant> {
-    (lot.expires_at != Instant::NEVER).then_some(lot.expires_at)
+    (lot.term.expires_at != Instant::NEVER).then_some(lot.term.expires_at)
 }
 
 /// Returns minor units that may be negative as people write money.

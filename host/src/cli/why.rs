@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jifen_ledger::{Ledger, Logged};
-use jifen_loyalty::event::{Body, Occasion, Purpose, Redemption, Step};
+use jifen_loyalty::event::{Body, Conversion, Goal, Occasion, Purpose, Redemption, Step, TermCause};
 use jifen_loyalty::{BusinessDay, Event};
 use rules_guest::calendar::Day;
 use serde::Deserialize;
@@ -47,6 +47,9 @@ struct Told {
     expired: Vec<Expired>,
     #[serde(default)]
     repayments: Vec<Repayment>,
+    #[serde(default)]
+    terms: Vec<Retermed>,
+    conversion: Option<Converted>,
     settlement: Option<Settlement>,
 }
 
@@ -139,6 +142,60 @@ struct Expired {
 }
 
 #[derive(Deserialize)]
+struct Retermed {
+    lot: String,
+    was: Term,
+    now: Term,
+}
+
+#[derive(Deserialize)]
+struct Term {
+    available: Option<String>,
+    expires: Option<String>,
+    notice: Option<String>,
+    awaits: Option<String>,
+}
+
+impl Retermed {
+    fn words(&self) -> String {
+        let Self { lot, was, now } = self;
+        if now.notice.is_some() && was.notice != now.notice {
+            return format!("stays      lot {lot}: nobody told the member that it was to end");
+        }
+        let until = now.expires.as_ref().map_or_else(|| "for ever".to_owned(), |end| format!("until {end}"));
+        match (&was.awaits, &now.available) {
+            (Some(action), Some(from)) if now.awaits.is_none() => {
+                format!("there      lot {lot}, which waited for {action}, from {from} {until}")
+            }
+            _ => format!("told       lot {lot} can be spent {until}"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Converted {
+    unit: String,
+    to: String,
+    into: String,
+    parts: Vec<ConvertedPart>,
+}
+
+#[derive(Deserialize)]
+struct ConvertedPart {
+    from: Taken,
+    points: u64,
+}
+
+impl Converted {
+    fn words(&self) -> impl Iterator<Item = String> {
+        let Self { unit, to, into, parts } = self;
+        parts.iter().map(move |ConvertedPart { from, points }| {
+            format!("became     {points} {into} of {to}: {} {unit} of lot {}", from.points, from.lot)
+        })
+    }
+}
+
+#[derive(Deserialize)]
 struct Settlement {
     lines: Vec<SettledLine>,
 }
@@ -180,6 +237,7 @@ struct Award {
     reason: String,
     code: Option<String>,
     available: Option<String>,
+    awaits: Option<String>,
     expires: Option<String>,
 }
 
@@ -260,6 +318,12 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
     for Expired { unit, lot, points } in &told.expired {
         writeln!(text, "  lapsed     {points} {unit} of lot {lot}")?;
     }
+    for words in told.conversion.iter().flat_map(Converted::words) {
+        writeln!(text, "  {words}")?;
+    }
+    for retermed in &told.terms {
+        writeln!(text, "  {}", retermed.words())?;
+    }
     for line in told.settlement.iter().flat_map(|settlement| &settlement.lines) {
         writeln!(text, "  {}", line.words())?;
     }
@@ -275,6 +339,21 @@ fn occasion(event: &Event) -> String {
     match &event.body {
         Body::Redemption(redemption) => step(redemption),
         Body::Opening(opening) => format!("brought {} {} along", opening.points, opening.unit),
+        Body::Conversion(conversion) => {
+            let Conversion { unit, points, goal, .. } = conversion;
+            match goal {
+                Goal::Member(to) => format!("gave {points} {unit} to {to}"),
+                Goal::Unit(into) => format!("exchanged {points} {unit} into {into}"),
+            }
+        }
+        Body::TermChange(change) => match &change.cause {
+            TermCause::Notified { unit: None, through } => format!("was told what ends up to {through}"),
+            TermCause::Notified { unit: Some(unit), through } => {
+                format!("was told which {unit} end up to {through}")
+            }
+            TermCause::Done { action, order: None } => action.clone(),
+            TermCause::Done { action, order: Some(order) } => format!("{action} for order {order}"),
+        },
         Body::Close(close) => format!("the day {} was closed", close.day),
         Body::Settlement(settlement) => format!("all was settled up to receipt {}", settlement.through),
         Body::Refund(refund) => {
@@ -405,15 +484,16 @@ impl Words<'_> {
     }
 
     fn award(&self, award: &Award) -> String {
-        let Award { deployment, to, unit, issuer, asked, granted, reason, code, available, expires } = award;
+        let Award { deployment, to, unit, issuer, asked, granted, reason, code, .. } = award;
         let mut words = format!("{deployment:<10} {granted} {unit} to {to}, owed by {issuer}");
         let why = self.reason(deployment, code.as_ref().unwrap_or(reason));
         match code {
             None => words.push_str(&format!(": {why}")),
             Some(_) => words.push_str(&format!("; {asked} asked: {why}; limited by {reason}")),
         }
-        words.extend(available.iter().map(|from| format!("; available from {from}")));
-        words.extend(expires.iter().map(|until| format!("; until {until}")));
+        words.extend(award.available.iter().map(|from| format!("; available from {from}")));
+        words.extend(award.awaits.iter().map(|action| format!("; available once {action}")));
+        words.extend(award.expires.iter().map(|until| format!("; until {until}")));
         words
     }
 

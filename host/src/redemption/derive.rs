@@ -45,19 +45,13 @@ fn derive_hold(
     let held = take(own.held.clone(), offer.points);
     enough(&held, offer.points)?;
     let step = held_by(&active, &redemption.name, request, (deployment, offer), held, event.time);
+    let (owner, day) = ((Some(request.member.clone()), inputs.version), situation.today.day.number());
     Ok(Receipt {
-        program: inputs.program.clone(),
-        member: Some(request.member.clone()),
-        version: inputs.version,
-        day: situation.today.day.number(),
-        referrer: None,
         evaluations: quotation.evaluations,
         decision: quotation.decision,
-        refund: None,
         redemptions: lapsed(inputs, &step).chain([step]).collect(),
-        expired: Vec::new(),
         repayments: inputs.repayments.clone(),
-        settlement: None,
+        ..Receipt::new(inputs.program.clone(), owner, day)
     })
 }
 
@@ -78,18 +72,10 @@ fn derive_step(
     let parts = (open(own), own.cancelled.iter().rev().cloned().collect());
     let (step, compensation) = advance(&pinned, step, base, parts, &owner, (day.number(), event.time))?;
     Ok(Receipt {
-        program: pinned.digest.clone(),
-        member: Some(owner),
-        version: inputs.version,
-        day: day.number(),
-        referrer: None,
-        evaluations: Vec::new(),
         decision: Decision { awards: compensation.into_iter().collect(), ..Decision::default() },
-        refund: None,
         redemptions: lapsed(inputs, &step).chain([step]).collect(),
-        expired: Vec::new(),
         repayments: inputs.repayments.clone(),
-        settlement: None,
+        ..Receipt::new(pinned.digest.clone(), (Some(owner), inputs.version), day.number())
     })
 }
 

@@ -66,7 +66,7 @@ fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Re
     let mut insert = transaction.prepare_cached(lot)?;
     for new in &entry.lots {
         let (unit, deployment) = (new.lot.unit.as_str(), new.lot.deployment.as_str());
-        let (points, expires) = (new.lot.points.entry(), new.lot.expires_at.millis());
+        let (points, expires) = (new.lot.points.entry(), new.lot.term.expires_at.millis());
         let id = &new.lot.id;
         let row =
             params![member, entry.day, id.version, id.award, seq, time, unit, deployment, points, expires];

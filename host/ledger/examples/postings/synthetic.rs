@@ -5,7 +5,7 @@ use jifen_loyalty::event::{Body, Event, Happening, Line, Occasion, Purchase};
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::{Member, Profile};
 use jifen_loyalty::posting::{Kind, Postings, gain, loss};
-use jifen_loyalty::{Entry, Instant, Lot, Points, Posting};
+use jifen_loyalty::{Entry, Instant, Lot, Points, Posting, Term};
 
 const MEMBERS: usize = 2_500;
 const MERCHANTS: u64 = 457;
@@ -148,8 +148,7 @@ fn lot(id: LotId, deployment: &str, day: i32, points: u64) -> Lot {
         remaining: points,
         reversed: Points::ZERO,
         expired: Points::ZERO,
-        available_at: start_of(day),
-        expires_at: start_of(day.saturating_add(365)),
+        term: Term::new(start_of(day), start_of(day.saturating_add(365))),
     }
 }
 

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use jifen_loyalty::entry::{LotMove, NewLot};
 use jifen_loyalty::lot::LotId;
-use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, Points, Posting};
+use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, Points, Posting, Term};
 
 use super::column::Unsigned;
 use super::link::{Call, Change};
 use super::redemption;
 use crate::admission::{Account, Admission, ItemKey};
-use crate::column::end;
+use crate::column::{end, notice_number};
 use crate::entry::spend_minor;
 
 /// An entry with its place in the log.
@@ -27,6 +27,7 @@ pub(super) fn changes<'a>(admitted: &[Admission<'a>]) -> Vec<Change<'a>> {
         Change::any(new_postings(&entries)),
         Change::any(new_lots(&entries)),
         moved_lots(&entries),
+        terms(&entries),
         Change::any(members(admitted)),
     ];
     changes.extend(debts(&entries));
@@ -91,11 +92,11 @@ fn new_lots<'a>(entries: &[Numbered<'a>]) -> Call<'a> {
     let sql = "
         INSERT INTO lots
           (member, day, origin, version, award, seq, earned_ms, unit, issuer, deployment, points, remaining, reversed,
-           expired, available_ms, expires_ms)
+           expired, available_ms, expires_ms, awaits, notice)
         SELECT *
         FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
           $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
-          $15::bigint[], $16::bigint[])";
+          $15::bigint[], $16::bigint[], $17::text[], $18::integer[])";
     let of_entry = |(seq, entry): Numbered<'a>| entry.lots.iter().map(move |new| (seq, new));
     let mut rows: Vec<(u64, &NewLot)> = entries.iter().copied().flat_map(of_entry).collect();
     rows.sort_by_key(|(_, new)| (&new.member, new.lot.day, &new.lot.id));
@@ -115,8 +116,45 @@ fn new_lots<'a>(entries: &[Numbered<'a>]) -> Call<'a> {
         .column(lots.clone().map(|lot| Unsigned(lot.remaining.get())))
         .column(lots.clone().map(|lot| Unsigned(lot.reversed.get())))
         .column(lots.clone().map(|lot| Unsigned(lot.expired.get())))
-        .column(lots.clone().map(|lot| lot.available_at.millis()))
-        .column(lots.map(|lot| end(lot.expires_at)))
+        .column(lots.clone().map(|lot| lot.term.available_at.millis()))
+        .column(lots.clone().map(|lot| end(lot.term.expires_at)))
+        .column(lots.clone().map(|lot| lot.term.awaits.as_deref()))
+        .column(lots.map(|lot| notice_number(lot.term.notice)))
+}
+
+/// Writes when lots can be spent from now on.
+fn terms<'a>(entries: &[Numbered<'a>]) -> Change<'a> {
+    let sql = "
+        UPDATE lots
+        SET available_ms = changed.available_ms,
+          expires_ms = changed.expires_ms,
+          awaits = changed.awaits,
+          notice = changed.notice
+        FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+          $8::text[], $9::integer[])
+          AS changed (member, day, origin, version, award, available_ms, expires_ms, awaits, notice)
+        WHERE lots.member = changed.member
+          AND lots.day = changed.day
+          AND lots.origin = changed.origin
+          AND lots.version = changed.version
+          AND lots.award = changed.award";
+    let changes = entries.iter().flat_map(|(_, entry)| &entry.moved);
+    let changes =
+        changes.filter_map(|moved| Some(((&moved.member, moved.day, &moved.lot), moved.term.as_ref()?)));
+    // Of a lot that changes twice, the last.
+    let changes: BTreeMap<_, &Term> = changes.collect();
+    let (lots, terms) = (changes.keys().map(|(_, _, lot)| *lot), changes.values());
+    let call = Call::new(sql)
+        .column(changes.keys().map(|(member, _, _)| member.as_str()))
+        .column(changes.keys().map(|(_, day, _)| *day))
+        .column(lots.clone().map(|lot| lot.member.as_str()))
+        .column(lots.clone().map(|lot| Unsigned(lot.version)))
+        .column(lots.map(|lot| i64::from(lot.award)))
+        .column(terms.clone().map(|term| term.available_at.millis()))
+        .column(terms.clone().map(|term| end(term.expires_at)))
+        .column(terms.clone().map(|term| term.awaits.as_deref()))
+        .column(terms.map(|term| notice_number(term.notice)));
+    Change::all(call, changes.len())
 }
 
 /// Movements of lots, by their key.

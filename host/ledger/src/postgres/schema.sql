@@ -74,6 +74,8 @@ CREATE TABLE lots (
   expired      BIGINT  NOT NULL,   -- What has lapsed, as far as that is posted.
   available_ms BIGINT  NOT NULL,
   expires_ms   BIGINT,             -- NULL: never.
+  awaits       TEXT,               -- The action that it waits for; NULL: none.
+  notice       INTEGER NOT NULL,   -- 0: the member was told of the end, or need not be; 1: must be; 2: was not in time.
   CONSTRAINT lots_of_member             PRIMARY KEY (member, day, origin, version, award),
   CONSTRAINT lots_remaining_nonnegative CHECK (remaining >= 0),
   CONSTRAINT lots_expired_nonnegative   CHECK (expired >= 0),

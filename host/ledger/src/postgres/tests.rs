@@ -74,7 +74,8 @@ fn of_no_lot() -> Entry {
     entry.postings = postings.into_vec();
     let (member, deployment) = ("bob".into(), "spend".into());
     let (remaining, reversed) = (loss(points), Points::ZERO);
-    entry.moved = vec![LotMove { member, day: 10, deployment, lot, remaining, reversed, expired: 0 }];
+    entry.moved =
+        vec![LotMove { member, day: 10, deployment, lot, remaining, reversed, expired: 0, term: None }];
     entry
 }
 

@@ -449,6 +449,7 @@ pub(super) fn due(
         WHERE member > ?2
           AND remaining > 0
           AND expires_ms <= ?1
+          AND notice < 2
         UNION
         SELECT redemption_lots.member
         FROM redemption_lots

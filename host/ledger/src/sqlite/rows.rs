@@ -1,12 +1,12 @@
 //! Rows: what an admitted batch writes.
 
 use jifen_loyalty::entry::{LotMove, NewLot};
-use jifen_loyalty::{Entry, Instant, Posting};
+use jifen_loyalty::{Entry, Instant, Posting, Term};
 use rusqlite::{Connection, Result, params};
 
 use super::redemption;
 use crate::admission::Admission;
-use crate::column::end;
+use crate::column::{end, notice_number};
 use crate::entry::spend_minor;
 
 /// Writes all of an admitted batch, table by table.
@@ -15,6 +15,7 @@ pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Resul
     write_postings(connection, admission)?;
     write_lots(connection, admission)?;
     move_lots(connection, admission)?;
+    change_terms(connection, admission)?;
     write_members(connection, admission)?;
     write_debts(connection, admission)?;
     redemption::write(connection, admission)?;
@@ -72,8 +73,8 @@ fn write_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> 
     let sql = "
         INSERT INTO lots
           (member, day, origin, version, award, seq, earned_ms, unit, issuer, deployment, points, remaining, reversed,
-           expired, available_ms, expires_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+           expired, available_ms, expires_ms, awaits, notice)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
     let mut insert = connection.prepare_cached(sql)?;
     let mut lots: Vec<_> = admission.numbered().flat_map(lots_of).collect();
     lots.sort_by_key(|(_, new)| (&new.member, new.lot.day, &new.lot.id));
@@ -93,8 +94,10 @@ fn write_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> 
             lot.remaining.get(),
             lot.reversed.get(),
             lot.expired.get(),
-            lot.available_at.millis(),
-            end(lot.expires_at),
+            lot.term.available_at.millis(),
+            end(lot.term.expires_at),
+            lot.term.awaits,
+            notice_number(lot.term.notice),
         ])?;
     }
     Ok(())
@@ -122,6 +125,35 @@ fn move_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
         let (owner, origin) = (member.as_str(), lot.member.as_str());
         let change = params![owner, day, origin, lot.version, lot.award, remaining, reversed.get(), expired];
         update.query_one(change, |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+/// Writes when lots can be spent from now on.
+fn change_terms(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
+    let sql = "
+        UPDATE lots
+        SET available_ms = ?6, expires_ms = ?7, awaits = ?8, notice = ?9
+        WHERE member = ?1
+          AND day = ?2
+          AND origin = ?3
+          AND version = ?4
+          AND award = ?5";
+    let mut update = connection.prepare_cached(sql)?;
+    for moved in admission.entries.iter().flat_map(|entry| &entry.moved) {
+        let LotMove { member, day, lot, term: Some(term), .. } = moved else { continue };
+        let Term { available_at, awaits, expires_at, notice } = term;
+        update.execute(params![
+            member.as_str(),
+            day,
+            lot.member.as_str(),
+            lot.version,
+            lot.award,
+            available_at.millis(),
+            end(*expires_at),
+            awaits,
+            notice_number(*notice),
+        ])?;
     }
     Ok(())
 }

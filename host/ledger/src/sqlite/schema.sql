@@ -63,6 +63,8 @@ CREATE TABLE lots (
   expired      INTEGER NOT NULL,   -- What has lapsed, as far as that is posted.
   available_ms INTEGER NOT NULL,
   expires_ms   INTEGER,            -- NULL: never.
+  awaits       TEXT,               -- The action that it waits for; NULL: none.
+  notice       INTEGER NOT NULL,   -- 0: the member was told of the end, or need not be; 1: must be; 2: was not in time.
   CONSTRAINT lots_of_member             PRIMARY KEY (member, day, origin, version, award),
   CONSTRAINT lots_remaining_nonnegative CHECK (remaining >= 0),
   CONSTRAINT lots_expired_nonnegative   CHECK (expired >= 0),

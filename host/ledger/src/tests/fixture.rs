@@ -8,7 +8,9 @@ use jifen_loyalty::event::{Body, Event, Happening, Line, Occasion, Purchase, Reg
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::posting::{Kind, Postings, gain, loss};
-use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, Posting, RedemptionId};
+use jifen_loyalty::{
+    DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, Posting, RedemptionId, Term,
+};
 use tempfile::TempDir;
 
 use super::server::server;
@@ -179,8 +181,10 @@ pub(crate) fn lot(deployment: &str, day: i32, points: u64) -> Lot {
         remaining: points,
         reversed: Points::ZERO,
         expired: Points::ZERO,
-        available_at: Instant::from_millis(i64::from(day) * DAY_MS),
-        expires_at: Instant::from_millis(i64::from(day + 30) * DAY_MS),
+        term: Term::new(
+            Instant::from_millis(i64::from(day) * DAY_MS),
+            Instant::from_millis(i64::from(day + 30) * DAY_MS),
+        ),
     }
 }
 

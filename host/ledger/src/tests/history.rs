@@ -10,7 +10,8 @@ use jifen_loyalty::entry::{
 use jifen_loyalty::event::{Body, Cause, Event, Redemption, Refund, Step};
 use jifen_loyalty::posting::{Postings, gain, loss};
 use jifen_loyalty::redemption::{Acceptance, Part, Redeemed, Return, Returned, capture, take, void};
-use jifen_loyalty::{Entry, Instant, Member, Points};
+use jifen_loyalty::term::Notice;
+use jifen_loyalty::{Entry, Instant, Member, Points, Term};
 
 use super::fixture::{DAY_MS, Draft, EVERYTHING, ITEM, USES, View, member, redemption, stores, used};
 use crate::{Committed, Ledger, Memory, OrderQuery, Query, RedeemedPart};
@@ -100,6 +101,12 @@ fn entry(ledger: &dyn Ledger, before: &[Entry], plan: &Plan) -> Entry {
     let draw = draw(deployment, used, plan);
     if !draw.granted.is_zero() {
         draft = draft.lot(MEMBERS[plan.to], deployment, draw.granted.get());
+        let term = &mut draft.lots[0].lot.term;
+        if plan.to != plan.member {
+            *term =
+                Term { available_at: Instant::NEVER, awaits: Some("confirmed".to_owned()), ..term.clone() };
+        }
+        term.notice = if plan.points % 2 == 1 { Notice::Needed } else { Notice::Given };
     }
     draft.draws.push(draw);
     let mut entry = draft.entry();
@@ -132,7 +139,20 @@ fn repay(entry: &mut Entry, member: &Member) {
         remaining,
         reversed: Points::ZERO,
         expired: 0,
+        term: None,
     });
+}
+
+/// Returns the next term that a lot can get at an instant, if there is one.
+fn next(term: &Term, at: Instant) -> Option<Term> {
+    let later = term.expires_at.max(Instant::from_millis(at.millis() + DAY_MS));
+    match (&term.awaits, term.notice) {
+        _ if term.ends_at() <= at => None,
+        (Some(_), _) => Some(Term { available_at: at, awaits: None, expires_at: later, ..term.clone() }),
+        (None, Notice::Needed) => Some(Term { notice: Notice::Missing, ..term.clone() }),
+        (None, Notice::Missing) => Some(Term { notice: Notice::Given, expires_at: later, ..term.clone() }),
+        (None, Notice::Given) => None,
+    }
 }
 
 /// Makes an entry that returns a purchase of the ledger: of each of its lots it takes `points` back, or lets them be owed. `None` where there is no such purchase, or the batch moves those whom it concerns.
@@ -183,6 +203,7 @@ fn refund(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, of: u8) -> Option<
             remaining,
             reversed: asked,
             expired,
+            term: next(&lot.term, entry.event.time),
         });
         if !reversal.debt.is_zero() {
             let (unit, issuer) = (lot.unit.clone(), lot.issuer.clone());
@@ -243,6 +264,7 @@ fn use_points(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, name: &str) ->
             remaining,
             reversed: Points::ZERO,
             expired: gain(expired),
+            term: None,
         });
     });
     let asked = Redemption { name: name.into(), step: Step::Captured(None) };

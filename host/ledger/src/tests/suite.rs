@@ -209,8 +209,8 @@ fn a_lot_is_gone_at_the_instant_it_expires() {
 fn a_lot_is_pending_until_the_instant_it_is_available() {
     for store in stores() {
         let mut draft = Draft::purchase("o1", "ann", 0, 10, 100).lot("ann", "spend", 7);
-        draft.lots[0].lot.available_at = Instant::from_millis(12 * DAY_MS);
-        draft.lots[0].lot.expires_at = Instant::NEVER;
+        draft.lots[0].lot.term.available_at = Instant::from_millis(12 * DAY_MS);
+        draft.lots[0].lot.term.expires_at = Instant::NEVER;
         store.ledger.commit(vec![draft.entry()]).unwrap();
         let at = |ms| {
             let balance = balances(&*store.ledger, Some(Instant::from_millis(ms)), None).remove(0);
@@ -380,8 +380,8 @@ fn lots_come_back_as_they_went_in() {
         let mut draft =
             Draft::purchase("o1", "ann", 0, 10, 100).lot("ann", "spend", 1).lot("ann", "eco", MAX);
         draft.lots[0].lot.issuer = Issuer::Merchant("store-330".into());
-        draft.lots[1].lot.expires_at = Instant::NEVER;
-        draft.lots[1].lot.available_at = Instant::from_millis(i64::MIN);
+        draft.lots[1].lot.term.expires_at = Instant::NEVER;
+        draft.lots[1].lot.term.available_at = Instant::from_millis(i64::MIN);
         let expected: Vec<_> = draft.lots.iter().map(|new| new.lot.clone()).collect();
         store.ledger.commit(vec![draft.entry()]).unwrap();
         assert_eq!(plain(member(&*store.ledger, "ann", 0, EVERYTHING).lots), expected, "{}", store.name);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::posting::{Posting, balanced};
+use crate::term::Term;
 
 fn points(points: u64) -> Points {
     Points::new(points).unwrap()
@@ -18,8 +19,7 @@ fn lot(version: u64, remaining: u64, from: i64, until: i64) -> Lot {
         remaining: points(remaining),
         reversed: Points::ZERO,
         expired: Points::ZERO,
-        available_at: Instant::from_millis(from),
-        expires_at: Instant::from_millis(until),
+        term: Term::new(Instant::from_millis(from), Instant::from_millis(until)),
     }
 }
 

@@ -228,8 +228,8 @@ fn points_can_be_spent_from_an_instant_until_another() {
             decide(&program("all", &[""]), Usage::default(), vec![Ok(Proposal::Awards(vec![asked]))]);
         let [award] = &*decision.awards else { unreachable!("one was asked for") };
         let instant = |text: &str| Instant::parse(text).unwrap();
-        assert_eq!(award.available_at, instant(available_at), "{from:?} {until:?}");
-        assert_eq!(award.expires_at, expires_at.map_or(Instant::NEVER, instant), "{from:?} {until:?}");
+        assert_eq!(award.term.available_at, instant(available_at), "{from:?} {until:?}");
+        assert_eq!(award.term.expires_at, expires_at.map_or(Instant::NEVER, instant), "{from:?} {until:?}");
     }
 }
 
@@ -246,20 +246,7 @@ fn later_lanes_see_what_was_granted() {
 fn every_lot_is_owed_by_its_issuer() {
     let program = program("all", &["", "cap = { per_event = 1 }", ""]);
     let decision = decide(&program, Usage::default(), vec![asks(&[3, 4]), asks(&[9]), asks(&[5])]);
-    let receipt = Receipt {
-        program: String::new(),
-        member: Some("ann".into()),
-        version: 7,
-        day: 739_457,
-        referrer: None,
-        evaluations: Vec::new(),
-        decision,
-        refund: None,
-        redemptions: Vec::new(),
-        expired: Vec::new(),
-        repayments: Vec::new(),
-        settlement: None,
-    };
+    let receipt = Receipt { decision, ..Receipt::new(String::new(), (Some("ann".into()), 7), 739_457) };
     let lots = receipt.lots(Instant::from_millis(0));
     let postings = receipt.postings(&lots, Instant::from_millis(0));
     assert!(crate::posting::balanced(&postings));

@@ -1,5 +1,7 @@
 //! Events as they are written: the one place that knows their JSON.
 
+mod points;
+
 use std::borrow::Cow;
 
 use chrono::NaiveDate;
@@ -277,6 +279,10 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
         "jifen.redemption.cancelled" => finish(&envelope, time, cancellation),
         DAY_CLOSED => finish(&envelope, time, close),
         "jifen.balance.opened" => finish(&envelope, time, opening),
+        "jifen.points.transferred" => finish(&envelope, time, points::transfer),
+        "jifen.points.exchanged" => finish(&envelope, time, points::exchange),
+        "jifen.expiry.notified" => finish(&envelope, time, points::notification),
+        "jifen.action.done" => finish(&envelope, time, points::action),
         "jifen.settlement.closed" => finish(&envelope, time, settlement),
         unknown => Err(InvalidEvent::new("type", format!("{unknown:?} is not a type that Jifen knows"))),
     }
@@ -426,7 +432,6 @@ fn step(redemption: &str, step: Step) -> Result<Body, InvalidEvent> {
 }
 
 fn opening(_: Instant, data: &RawOpening<'_>) -> Result<Body, InvalidEvent> {
-    let missing = || InvalidEvent::new("data.points", "is missing; write how many there are");
     let issuer = match name("data.issuer", &data.issuer)? {
         "platform" => Issuer::Platform,
         merchant => Issuer::Merchant(merchant.into()),
@@ -434,7 +439,7 @@ fn opening(_: Instant, data: &RawOpening<'_>) -> Result<Body, InvalidEvent> {
     Ok(Body::Opening(Opening {
         member: MemberId::from(name("data.member", &data.member)?),
         unit: UnitId::from(name("data.unit", &data.unit)?),
-        points: points(Some(data.points))?.ok_or_else(missing)?,
+        points: points::some(data.points)?,
         issuer,
         expires: data.expires.as_deref().map(|day| self::day("data.expires", day)).transpose()?,
     }))

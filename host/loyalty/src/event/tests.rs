@@ -185,6 +185,59 @@ fn a_refund_says_what_comes_back() {
 }
 
 #[test]
+fn what_happens_to_points_is_checked() {
+    for (kind, data, refused) in [
+        (
+            "points.transferred",
+            r#"{"member":"ann","to":"ann","unit":"points","points":1}"#,
+            "data.to: is the member",
+        ),
+        (
+            "points.transferred",
+            r#"{"member":"ann","to":"bob","unit":"points","points":0}"#,
+            "data.points: is 0",
+        ),
+        (
+            "points.transferred",
+            r#"{"member":"ann","to":"bob","unit":"points"}"#,
+            "data: missing field `points`",
+        ),
+        (
+            "points.transferred",
+            r#"{"member":"ann","to":"","unit":"points","points":1}"#,
+            "data.to: must be 1 to",
+        ),
+        (
+            "points.exchanged",
+            r#"{"member":"ann","unit":"a","into":"a","points":1}"#,
+            "data.into: is the unit",
+        ),
+        (
+            "points.exchanged",
+            r#"{"member":"ann","unit":"a","into":"b","points":-1}"#,
+            "data.points: invalid value",
+        ),
+        (
+            "points.exchanged",
+            r#"{"member":"ann","unit":"a","into":"b","points":1,"rate":2}"#,
+            "data.rate: unknown field",
+        ),
+        ("expiry.notified", r#"{"member":"ann"}"#, "data: missing field `through`"),
+        (
+            "expiry.notified",
+            r#"{"member":"ann","through":"tomorrow"}"#,
+            "data.through: \"tomorrow\" is not a day",
+        ),
+        ("action.done", r#"{"member":"ann","action":""}"#, "data.action: must be 1 to"),
+        ("action.done", r#"{"member":"ann","action":"confirmed","order":""}"#, "data.order: must be 1 to"),
+    ] {
+        let json = REFUND.replace("purchase.refunded", kind).replace(r#"{"order":"7"}"#, data);
+        let told = refusal(&json);
+        assert!(told.contains(refused), "{data}: {told}");
+    }
+}
+
+#[test]
 fn spend_is_lines_less_discount() {
     let json = purchase(r#""currency":"CNY""#, r#""currency":"CNY","freight":600,"discount":850"#);
     let event = Event::parse(json.as_bytes()).unwrap();

@@ -1,6 +1,7 @@
 //! Program files as they are written: the one place that knows their TOML.
 
 mod contract;
+mod exchange;
 mod redemption;
 
 use std::collections::{BTreeSet, HashMap};
@@ -11,10 +12,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::contract::RawContract;
+use self::exchange::RawExchange;
 use self::redemption::RawRedemption;
 use super::{
     Availability, Budget, Cap, Combine, Deployment, Expiry, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
-    OnRefund, OverEvent, Period, PolicyRef, Program, Scope, Unit, ancestors,
+    OnRefund, OverEvent, Period, PolicyRef, Program, Scope, Transfer, Unit, ancestors,
 };
 use crate::clawback::Clawback;
 use crate::id::{DeploymentId, MerchantId};
@@ -44,6 +46,8 @@ struct RawProgram {
     redemption: Vec<RawRedemption>,
     #[serde(default)]
     contract: Vec<RawContract>,
+    #[serde(default)]
+    exchange: Vec<RawExchange>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +64,24 @@ struct RawUnit {
     expires: Option<Spanned<RawExpiry>>,
     #[serde(default)]
     clawback: RawClawback,
+    notice: Option<Spanned<RawNotice>>,
+    #[serde(default)]
+    transfer: RawTransfer,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNotice {
+    days: u32,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawTransfer {
+    #[default]
+    Preserve,
+    Reset,
+    Forbidden,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -166,6 +188,7 @@ struct RawDeployment {
 struct RawAvailable {
     days: Option<u32>,
     date: Option<String>,
+    on: Option<String>,
 }
 
 /// A time, written as text or as TOML's own.
@@ -258,6 +281,9 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
     let contracts = (0_usize..).zip(raw.contract);
     let contracts = contracts.map(|(index, raw)| context.contract(&format!("contract[{index}]"), raw));
     let contracts = contracts.collect::<Result<_, _>>()?;
+    let exchanges = (0_usize..).zip(raw.exchange);
+    let exchanges = exchanges.map(|(index, raw)| context.exchange(&format!("exchange[{index}]"), raw));
+    let exchanges = exchanges.collect::<Result<_, _>>()?;
     Ok(Program {
         name: raw.program.name,
         zone,
@@ -266,6 +292,7 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
         deployments: deployments.items,
         redemptions: redemptions.items,
         contracts,
+        exchanges,
         warnings,
         merchants,
         calendars: calendars.items,
@@ -431,7 +458,17 @@ impl Lines<'_> {
             RawClawback::WithinBalance => Clawback::WithinBalance,
             RawClawback::Debt => Clawback::Debt,
         };
-        Ok(Unit { id: raw.id.as_ref().as_str().into(), expiry: expiry.unwrap_or_default(), clawback })
+        let transfer = match raw.transfer {
+            RawTransfer::Preserve => Transfer::Preserve,
+            RawTransfer::Reset => Transfer::Reset,
+            RawTransfer::Forbidden => Transfer::Forbidden,
+        };
+        let notice = raw.notice.as_ref();
+        let notice_days = notice
+            .map(|raw| self.check(&format!("{field}.notice.days"), raw, |raw| days(raw.days)))
+            .transpose()?;
+        let id = raw.id.as_ref().as_str().into();
+        Ok(Unit { id, expiry: expiry.unwrap_or_default(), clawback, notice_days, transfer })
     }
 
     fn points(&self, field: &str, points: &Spanned<u64>) -> Result<Points, InvalidProgram> {
@@ -546,19 +583,27 @@ impl Context<'_> {
     }
 }
 
+fn days(days: u32) -> Result<u32, String> {
+    if days <= DAYS_MAX { Ok(days) } else { Err(format!("is {days} days; at most {DAYS_MAX} are allowed")) }
+}
+
 fn available(raw: &RawAvailable) -> Result<Availability, String> {
-    const FORMS: &str = "write { days = 14 } or { date = \"2026-05-01\" }";
-    match (raw.days, &raw.date) {
-        (Some(days), None) if days <= DAYS_MAX => Ok(Availability::AfterDays(days)),
-        (Some(days), None) => Err(format!("is {days} days; at most {DAYS_MAX} are allowed")),
-        (None, Some(date)) => {
+    const FORMS: &str = "write { days = 14 }, { date = \"2026-05-01\" } or { on = \"receipt-confirmed\" }";
+    match (raw.days, &raw.date, &raw.on) {
+        (Some(days), None, None) => Ok(Availability::AfterDays(self::days(days)?)),
+        (None, Some(date), None) => {
             let date = date.parse().map_err(|_| format!("{date:?} is not a date; {FORMS}"))?;
             Ok(Availability::On(date))
         }
-        (None, None) => {
+        (None, None, Some(action)) if action.is_empty() || action.chars().any(char::is_control) => {
+            Err("names no action; write a word without control characters, such as receipt-confirmed"
+                .to_owned())
+        }
+        (None, None, Some(action)) => Ok(Availability::OnAction(action.clone())),
+        (None, None, None) => {
             Err(format!("says nothing; {FORMS}, or leave it out for points that are there at once"))
         }
-        (Some(_), Some(_)) => Err(format!("days and a date exclude each other; {FORMS}")),
+        _ => Err(format!("days, a date and an action exclude each other; {FORMS}")),
     }
 }
 

@@ -135,7 +135,43 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
         (
             "mode = \"live\"",
             "available = { weeks = 2 }",
-            "deployment[0].available.weeks: unknown field `weeks`, expected `days` or `date`",
+            "deployment[0].available.weeks: unknown field `weeks`, expected one of `days`, `date`, `on`",
+        ),
+        (
+            "mode = \"live\"",
+            "available = { on = \"\" }",
+            "deployment[0].available: names no action; write a word without control characters",
+        ),
+        (
+            "{ months = 12 }",
+            "{ months = 12 }\nnotice = { days = 3661 }",
+            "line 8: unit[0].notice.days: is 3661 days; at most 3660 are allowed",
+        ),
+        ("{ months = 12 }", "{ months = 12 }\nnotice = {}", "unit[0].notice: missing field `days`"),
+        (
+            "{ months = 12 }",
+            "{ months = 12 }\ntransfer = \"yes\"",
+            "unit[0].transfer: unknown variant `yes`, expected one of `preserve`, `reset`, `forbidden`",
+        ),
+        (
+            "[[lane]]",
+            "[[exchange]]\nunit = \"points\"\ninto = \"green\"\nrate = \"0.1\"\n\n[[lane]]",
+            "exchange[0].into: there is no [[unit]] with the id \"green\"; there is points",
+        ),
+        (
+            "[[lane]]",
+            "[[exchange]]\nunit = \"points\"\ninto = \"points\"\nrate = \"0.1\"\n\n[[lane]]",
+            "exchange[0].into: is the unit itself; name another",
+        ),
+        (
+            "[[lane]]",
+            "[[unit]]\nid = \"green\"\n[[exchange]]\nunit = \"points\"\ninto = \"green\"\nrate = \"0\"\n\n[[lane]]",
+            "exchange[0].rate: is 0, so that points would become nothing",
+        ),
+        (
+            "[[lane]]",
+            "[[unit]]\nid = \"green\"\n[[exchange]]\nunit = \"points\"\ninto = \"green\"\nrate = 0.5\n\n[[lane]]",
+            "exchange[0].rate: ",
         ),
         ("mode = \"live\"", "available = {}", "deployment[0].available: says nothing; write { days = 14 }"),
         (
@@ -146,7 +182,7 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
         (
             "mode = \"live\"",
             "available = { days = 1, date = \"2026-05-01\" }",
-            "deployment[0].available: days and a date exclude each other",
+            "deployment[0].available: days, a date and an action exclude each other",
         ),
         (
             "mode = \"live\"",

@@ -1,16 +1,21 @@
 //! Receipts as they are written: the one place that knows their JSON.
 
 mod clearing;
+mod conversion;
 mod redemption;
+mod term;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
 use self::clearing::SettledOut;
+use self::conversion::ConversionJson;
 use self::redemption::{ExpiredJson, RedeemedJson};
+use self::term::{NoticeJson, RetermedJson};
 use super::{Evaluation, Inputs, Key, Receipt, Refunded, Sealed};
 use crate::clawback::{Debt, Level, Reach, Repayment, Reversal, Taken};
+use crate::conversion::Conversion;
 use crate::decision::{Granted, Usage};
 use crate::event::Event;
 use crate::facts::{Answer, Fact};
@@ -19,6 +24,7 @@ use crate::lot::{Issuer, LotId};
 use crate::points::Points;
 use crate::posting::Posting;
 use crate::redemption::{Expired, Redeemed};
+use crate::term::{Retermed, Term};
 use crate::time::{Instant, Zone, date_of};
 
 /// Why a receipt cannot be read.
@@ -52,6 +58,10 @@ struct Canonical<'a> {
     expired: Vec<ExpiredJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     repayments: Vec<RepaymentJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    terms: Vec<RetermedJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversion: Option<ConversionJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settlement: Option<SettledOut<'a>>,
     postings: Vec<PostingOut<'a>>,
@@ -71,7 +81,11 @@ struct AwardOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     available: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    awaits: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<NoticeJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
 }
@@ -218,6 +232,10 @@ struct InputsJson<'a> {
     expired: Vec<ExpiredJson<'a>>,
     #[serde(borrow, default)]
     repayments: Vec<RepaymentJson<'a>>,
+    #[serde(borrow, default)]
+    terms: Vec<RetermedJson<'a>>,
+    #[serde(borrow, default)]
+    conversion: Option<ConversionJson<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -262,6 +280,8 @@ impl Receipt {
             redemptions: self.redemptions.iter().map(|step| RedeemedJson::new(step, zone)).collect(),
             expired: self.expired.iter().map(|expired| ExpiredJson::new(expired, zone)).collect(),
             repayments: self.repayments.iter().map(RepaymentJson::from).collect(),
+            terms: self.terms.iter().map(|retermed| RetermedJson::new(retermed, zone)).collect(),
+            conversion: self.conversion.as_ref().map(|conversion| ConversionJson::new(conversion, zone)),
             settlement: self.settlement.as_ref().map(SettledOut::from),
             postings: postings.iter().map(PostingOut::from).collect(),
         };
@@ -290,6 +310,8 @@ impl Receipt {
             redemptions: inputs.redemptions.into_iter().map(Redeemed::try_from).collect::<Result<_, _>>()?,
             expired: inputs.expired.into_iter().map(Expired::try_from).collect::<Result<_, _>>()?,
             repayments: inputs.repayments.into_iter().map(Repayment::try_from).collect::<Result<_, _>>()?,
+            terms: inputs.terms.into_iter().map(Retermed::try_from).collect::<Result<_, _>>()?,
+            conversion: inputs.conversion.map(Conversion::try_from).transpose()?,
         })
     }
 
@@ -348,6 +370,7 @@ fn is_zero(points: &u64) -> bool {
 }
 
 fn award_out<'a>(award: &'a Granted, event: &Event, zone: Zone) -> AwardOut<'a> {
+    let Term { available_at, awaits, expires_at, notice } = &award.term;
     AwardOut {
         deployment: award.deployment.as_str(),
         to: award.to.as_ref().map_or("", |member| member.as_str()),
@@ -357,8 +380,10 @@ fn award_out<'a>(award: &'a Granted, event: &Event, zone: Zone) -> AwardOut<'a> 
         granted: award.granted.get(),
         reason: award.reason(),
         code: award.limit.is_some().then_some(&*award.code),
-        available: (award.available_at != event.time).then(|| zone.format(award.available_at)),
-        expires: (award.expires_at != Instant::NEVER).then(|| zone.format(award.expires_at)),
+        available: (*available_at != event.time && awaits.is_none()).then(|| zone.format(*available_at)),
+        awaits: awaits.as_deref(),
+        expires: (*expires_at != Instant::NEVER).then(|| zone.format(*expires_at)),
+        notice: NoticeJson::out(*notice),
         line: award.line,
     }
 }

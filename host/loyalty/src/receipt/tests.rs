@@ -2,13 +2,16 @@
 
 use super::{Evaluation, Key, Receipt, Refunded};
 use crate::clawback::{Debt, Level, Reach, Repayment, Reversal, Taken};
+use crate::conversion::{Conversion, Converted};
 use crate::decision::{Decision, Usage};
 use crate::event::Event;
 use crate::facts::{Answer, Fact};
 use crate::lot::{Issuer, LotId};
 use crate::points::Points;
+use crate::posting::Kind;
 use crate::proposal::Offer;
 use crate::redemption::{Acceptance, Expired, Paid, Part, Quoted, Redeemed, Return, Returned};
+use crate::term::{Notice, Retermed, Term};
 use crate::time::{Instant, Zone};
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/app","type":"jifen.member.registered","time":"2025-07-25T00:00:00+08:00","data":{"member":"ann"}}"#;
@@ -39,6 +42,7 @@ fn what_went_into_a_decision_reads_back() {
         issuer: Issuer::Platform,
         day: 739_457,
         expires_at,
+        notice: Notice::Needed,
         had: points(9),
         points: points(8),
     };
@@ -68,10 +72,16 @@ fn what_went_into_a_decision_reads_back() {
         returned: vec![
             back(Return::Lot),
             back(Return::Lapsed),
-            back(Return::New { expires_at: Instant::from_millis(3) }),
-            back(Return::New { expires_at: Instant::NEVER }),
+            back(Return::New { expires_at: Instant::from_millis(3), notice: Notice::Needed }),
+            back(Return::New { expires_at: Instant::NEVER, notice: Notice::Given }),
         ],
         ..Redeemed::new("r2".into(), 7, "points".into(), None)
+    };
+    let waiting = Term {
+        available_at: Instant::NEVER,
+        awaits: Some("confirmed".to_owned()),
+        expires_at: Instant::from_millis(7),
+        notice: Notice::Missing,
     };
     let receipt = Receipt {
         program: "ab".repeat(32),
@@ -120,6 +130,20 @@ fn what_went_into_a_decision_reads_back() {
             debt: Debt { unit: "points".into(), issuer: Issuer::Platform, points: points(9) },
             taken: taken(20, 9),
         }],
+        terms: vec![Retermed {
+            lot: part(Instant::NEVER).lot,
+            unit: "points".into(),
+            day: 739_457,
+            was: waiting.clone(),
+            now: Term::new(Instant::from_millis(5), Instant::NEVER),
+        }],
+        conversion: Some(Conversion {
+            kind: Kind::Exchange,
+            unit: "points".into(),
+            to: "bob".into(),
+            into: "green".into(),
+            parts: vec![Converted { from: part(Instant::from_millis(6)), points: points(3), term: waiting }],
+        }),
         settlement: None,
     };
     let sealed = receipt.seal(&event, Zone::parse("Asia/Shanghai").unwrap(), &[]);
@@ -129,6 +153,7 @@ fn what_went_into_a_decision_reads_back() {
     assert_eq!((inputs.version, inputs.repayments), (receipt.version, receipt.repayments));
     assert_eq!(inputs.refund, receipt.refund);
     assert_eq!((inputs.redemptions, inputs.expired), (receipt.redemptions, receipt.expired));
+    assert_eq!((inputs.terms, inputs.conversion), (receipt.terms, receipt.conversion));
     assert_eq!(Receipt::levels(&sealed.json).unwrap(), [level(60)]);
 }
 

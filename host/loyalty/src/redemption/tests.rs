@@ -26,6 +26,7 @@ fn part(version: u64, had: u64, last_day: &str) -> Part {
         issuer: Issuer::Platform,
         day: day_number(date("2026-01-01")),
         expires_at,
+        notice: Notice::Given,
         had: points(had),
         points: points(had),
     }
@@ -40,7 +41,7 @@ fn told(cancellation: &Cancellation) -> String {
             let to = match to {
                 Return::Lot => String::new(),
                 Return::Lapsed => " lapsed".to_owned(),
-                Return::New { expires_at } => format!(" until {}", zone().last_day_before(*expires_at)),
+                Return::New { expires_at, .. } => format!(" until {}", zone().last_day_before(*expires_at)),
             };
             format!("{points} of {}{to}", lot.version)
         })
@@ -92,7 +93,8 @@ fn what_comes_back_follows_the_terms() {
     ] {
         let used = used.map(|(lot, had, last_day)| part(lot, had, last_day)).to_vec();
         let noon = Instant::parse(&format!("{today}T12:00:00+08:00")).unwrap();
-        let cancellation = terms.cancel(used, (Points::ZERO, points(wanted)), date(today), zone(), noon);
+        let cancellation =
+            terms.cancel(used, (Points::ZERO, points(wanted)), (date(today), noon), zone(), Notice::Given);
         assert_eq!(told(&cancellation), expected, "{scenario}");
     }
 }
@@ -114,7 +116,8 @@ fn parts_of_a_cancellation_come_to_the_whole() {
     for before in 0..99 {
         let used = vec![part(1, 99 - before, "2026-12-31")];
         let now = Instant::parse("2026-01-01T12:00:00+08:00").unwrap();
-        let one = terms.cancel(used, (points(before), points(1)), date("2026-01-01"), zone(), now);
+        let one =
+            terms.cancel(used, (points(before), points(1)), (date("2026-01-01"), now), zone(), Notice::Given);
         back = back.plus(one.returned.iter().map(|returned| returned.points).sum());
         compensation = compensation.plus(one.compensation);
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::term::NoticeJson;
 use super::{InvalidReceipt, is_zero, issuer, points};
 use crate::lot::LotId;
 use crate::proposal::Offer;
@@ -66,13 +67,15 @@ struct OfferJson<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct PartJson<'a> {
+pub(super) struct PartJson<'a> {
     lot: String,
     #[serde(borrow)]
     issuer: Cow<'a, str>,
     earned: String,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     expires: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notice: Option<NoticeJson>,
     had: u64,
     points: u64,
 }
@@ -96,6 +99,8 @@ struct ReturnedJson<'a> {
     /// Of a lot of its own: when it ends.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     new: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notice: Option<NoticeJson>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -106,15 +111,15 @@ fn is_false(flag: &bool) -> bool {
 /// The end of what never ends.
 const NEVER: &str = "never";
 
-fn end_out<'a>(instant: Instant, zone: Zone) -> Cow<'a, str> {
+pub(super) fn end_out<'a>(instant: Instant, zone: Zone) -> Cow<'a, str> {
     if instant == Instant::NEVER { NEVER.into() } else { zone.format(instant).into() }
 }
 
-fn end(text: &str) -> Result<Instant, InvalidReceipt> {
+pub(super) fn end(text: &str) -> Result<Instant, InvalidReceipt> {
     if text == NEVER { Ok(Instant::NEVER) } else { Instant::parse(text).map_err(InvalidReceipt) }
 }
 
-fn lot(name: &str) -> Result<LotId, InvalidReceipt> {
+pub(super) fn lot(name: &str) -> Result<LotId, InvalidReceipt> {
     LotId::parse(name).ok_or_else(|| InvalidReceipt(format!("{name:?} is no lot")))
 }
 
@@ -234,12 +239,13 @@ impl TryFrom<ExpiredJson<'_>> for Expired {
 }
 
 impl<'a> PartJson<'a> {
-    fn new(part: &'a Part, zone: Zone) -> Self {
+    pub(super) fn new(part: &'a Part, zone: Zone) -> Self {
         Self {
             lot: part.lot.to_string(),
             issuer: part.issuer.to_string().into(),
             earned: super::date_text(part.day),
             expires: (part.expires_at != Instant::NEVER).then(|| end_out(part.expires_at, zone)),
+            notice: NoticeJson::out(part.notice),
             had: part.had.get(),
             points: part.points.get(),
         }
@@ -255,6 +261,7 @@ impl TryFrom<PartJson<'_>> for Part {
             issuer: issuer(&json.issuer)?,
             day: day(&json.earned)?,
             expires_at: end(json.expires.as_deref().unwrap_or(NEVER))?,
+            notice: NoticeJson::read(json.notice),
             had: points(json.had)?,
             points: points(json.points)?,
         })
@@ -262,7 +269,7 @@ impl TryFrom<PartJson<'_>> for Part {
 }
 
 /// Reads a day as [`super::date_text`] writes it.
-fn day(text: &str) -> Result<i32, InvalidReceipt> {
+pub(super) fn day(text: &str) -> Result<i32, InvalidReceipt> {
     let number = || text.parse().ok().filter(|number| date_of(*number).is_none());
     let day = text.parse().map(day_number).ok().or_else(number);
     day.ok_or_else(|| InvalidReceipt(format!("{text:?} is no day")))
@@ -271,9 +278,11 @@ fn day(text: &str) -> Result<i32, InvalidReceipt> {
 impl<'a> ReturnedJson<'a> {
     fn new(returned: &'a Returned, zone: Zone) -> Self {
         let Returned { lot, issuer, points, to } = returned;
-        let new = match to {
-            Return::New { expires_at } => Some(end_out(*expires_at, zone)),
-            Return::Lot | Return::Lapsed => None,
+        let (new, notice) = match to {
+            Return::New { expires_at, notice } => {
+                (Some(end_out(*expires_at, zone)), NoticeJson::out(*notice))
+            }
+            Return::Lot | Return::Lapsed => (None, None),
         };
         Self {
             lot: lot.to_string(),
@@ -281,6 +290,7 @@ impl<'a> ReturnedJson<'a> {
             points: points.get(),
             lapsed: *to == Return::Lapsed,
             new,
+            notice,
         }
     }
 }
@@ -290,7 +300,9 @@ impl TryFrom<ReturnedJson<'_>> for Returned {
 
     fn try_from(json: ReturnedJson<'_>) -> Result<Self, InvalidReceipt> {
         let to = match (json.new, json.lapsed) {
-            (Some(expires), _) => Return::New { expires_at: end(&expires)? },
+            (Some(expires), _) => {
+                Return::New { expires_at: end(&expires)?, notice: NoticeJson::read(json.notice) }
+            }
             (None, true) => Return::Lapsed,
             (None, false) => Return::Lot,
         };

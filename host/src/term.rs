@@ -1,0 +1,155 @@
+//! What happened, by which points can be spent at another time: the member was told of their end, or did what they wait for.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jifen_loyalty::clawback::{Repayment, spendable};
+use jifen_loyalty::entry::Moved;
+use jifen_loyalty::event::{TermCause, TermChange};
+use jifen_loyalty::receipt::Inputs;
+use jifen_loyalty::term::Retermed;
+use jifen_loyalty::time::{date_of, next_day};
+use jifen_loyalty::{Entry, Event, InvalidEvent, Lot, Program, Receipt, Redeemed, Term};
+
+use crate::active::Active;
+use crate::error::Undecided;
+use crate::pipeline::{Draft, Faults, Held, Known};
+use crate::{redemption, refund};
+
+/// Processes such an event.
+///
+/// # Errors
+///
+/// If the program does not know the unit, or the ledger not the order.
+pub(crate) fn process(
+    active: &Active,
+    event: &Arc<Event>,
+    change: &TermChange,
+    lapsed: Vec<Redeemed>,
+    known: &Known<'_>,
+) -> Result<(Entry, Faults), Undecided> {
+    let of_order = of_order(event, change, known)?;
+    let concerned = |lot: &&Lot| {
+        let there = !lot.remaining.is_zero() || known.member.holds_of(&lot.id);
+        let then = lot.earned_at <= event.time && lot.term.ends_at() > event.time;
+        there
+            && then
+            && of_order
+                .as_ref()
+                .is_none_or(|versions| lot.id.member == change.member && versions.contains(&lot.id.version))
+    };
+    let mut lots: Vec<_> = known.member.lots.iter().filter(concerned).collect();
+    lots.sort_by_key(|lot| lot.spending_order());
+    let mut terms = Vec::new();
+    for lot in lots {
+        let now = next(&active.program, event, change, &lot.unit, lot.day, &lot.term)?;
+        terms.extend(Retermed::of(lot, now));
+    }
+    let mut receipt = receipt(active, event, change, known.member.version.saturating_add(1))?;
+    let restocked = redemption::restocked(&lapsed, known.member);
+    receipt.redemptions = lapsed;
+    receipt.repayments = repayments(known, &terms, event);
+    receipt.terms = terms;
+    let moved = Moved {
+        id: change.member.clone(),
+        version: known.member.version,
+        profile: known.member.profile.clone(),
+    };
+    let held = Held::of(&change.member, known.member);
+    let (budgets, stock) = (Vec::new(), Vec::new());
+    Ok(Draft { event, receipt, moved, held, budgets, order: known.order, stock, restocked }.entry(active))
+}
+
+/// Returns the buyer's versions whose lots an order opened, where the event is about one.
+fn of_order(
+    event: &Event,
+    change: &TermChange,
+    known: &Known<'_>,
+) -> Result<Option<HashSet<u64>>, InvalidEvent> {
+    let Some(number) = event.order() else { return Ok(None) };
+    let wrong = |reason| Err(InvalidEvent { field: "data.order".to_owned(), reason });
+    let order = known.order.expect("an event of an order is read with it");
+    match refund::bought_by(order, event)? {
+        Some((buyer, versions)) if *buyer == change.member => Ok(Some(versions.into_iter().collect())),
+        Some(_) => {
+            wrong(format!("{number} is not an order of {}; name the member who bought", change.member))
+        }
+        None => {
+            wrong(format!("unknown_order: no purchase has the number {number}; send it after its purchase"))
+        }
+    }
+}
+
+/// Returns the term that a lot gets, if it gets another.
+fn next(
+    program: &Program,
+    event: &Event,
+    change: &TermChange,
+    unit: &jifen_loyalty::UnitId,
+    earned: i32,
+    term: &Term,
+) -> Result<Option<Term>, InvalidEvent> {
+    let zone = program.zone;
+    let (day, _) = program.day_of(event.time)?;
+    let Some(today) = date_of(day.number()) else { return Ok(None) };
+    let known = program.unit_named(unit);
+    Ok(match &change.cause {
+        TermCause::Notified { unit: only, through } => {
+            let meant = only.as_ref().is_none_or(|only| only == unit);
+            let ends = term.expires_at <= zone.start_of(next_day(*through));
+            let days = known.and_then(|unit| unit.notice_days).unwrap_or(0);
+            term.told(today, days, zone).filter(|_| meant && ends)
+        }
+        TermCause::Done { action, .. } => {
+            known.and_then(|unit| term.done(action, unit, earned, (today, event.time), zone))
+        }
+    })
+}
+
+/// Returns what points that are there now pay of what the member owes.
+fn repayments(known: &Known<'_>, terms: &[Retermed], event: &Event) -> Vec<Repayment> {
+    if known.member.debts.is_empty() {
+        return Vec::new();
+    }
+    let mut lots = known.member.lots.clone();
+    for Retermed { lot, now, .. } in terms {
+        lots.iter_mut().filter(|own| own.id == *lot).for_each(|own| own.term = now.clone());
+    }
+    Repayment::all(&known.member.debts, spendable(lots.iter(), event.time))
+}
+
+fn receipt(
+    active: &Active,
+    event: &Event,
+    change: &TermChange,
+    version: u64,
+) -> Result<Receipt, InvalidEvent> {
+    let program = &active.program;
+    if let TermCause::Notified { unit: Some(unit), .. } = &change.cause
+        && program.unit_named(unit).is_none()
+    {
+        let reason = format!("{unit:?} is not a unit of the program");
+        return Err(InvalidEvent { field: "data.unit".to_owned(), reason });
+    }
+    let day = program.day_of(event.time)?.0.number();
+    Ok(Receipt::new(active.digest.clone(), (Some(change.member.clone()), version), day))
+}
+
+/// Derives the receipt of such an event again.
+pub(crate) fn derive(
+    active: &Active,
+    event: &Event,
+    change: &TermChange,
+    inputs: Inputs,
+) -> Result<Receipt, Undecided> {
+    let mut receipt = receipt(active, event, change, inputs.version)?;
+    for recorded in inputs.terms {
+        let Retermed { unit, day, was, .. } = &recorded;
+        if let Some(now) = next(&active.program, event, change, unit, *day, was)? {
+            receipt.terms.push(Retermed { now, ..recorded });
+        }
+    }
+    receipt.redemptions = inputs.redemptions;
+    receipt.repayments = inputs.repayments;
+    Ok(receipt)
+}
