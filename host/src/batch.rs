@@ -128,7 +128,8 @@ impl Processor<'_> {
             | Body::Redemption(_)
             | Body::Opening(_)
             | Body::Conversion(_)
-            | Body::TermChange(_) => program.day_of(event.time).map(|(day, _)| day),
+            | Body::TermChange(_)
+            | Body::Block(_) => program.day_of(event.time).map(|(day, _)| day),
             // The day that ended, not the midnight that ended it.
             Body::Close(close) => program.day_of(program.zone.start_of(close.day)).map(|(day, _)| day),
         }
@@ -272,7 +273,8 @@ impl Processor<'_> {
             | Body::Settlement(_)
             | Body::Opening(_)
             | Body::Conversion(_)
-            | Body::TermChange(_) => None,
+            | Body::TermChange(_)
+            | Body::Block(_) => None,
         });
         let names =
             |(key, close)| close::gift_names(self.active, close).into_iter().map(move |name| (key, name));
@@ -611,7 +613,11 @@ fn stands_alone(event: &Event, order: Option<&Order>) -> bool {
         Body::Happening(_) => {
             named(event).next().is_some() && order.is_some_and(|order| !order.entries.is_empty())
         }
-        Body::Settlement(_) | Body::Opening(_) | Body::Conversion(_) | Body::TermChange(_) => false,
+        Body::Settlement(_)
+        | Body::Opening(_)
+        | Body::Conversion(_)
+        | Body::TermChange(_)
+        | Body::Block(_) => false,
     }
 }
 
@@ -628,7 +634,8 @@ fn owner<'k>(
         | Body::Settlement(_)
         | Body::Opening(_)
         | Body::Conversion(_)
-        | Body::TermChange(_) => None,
+        | Body::TermChange(_)
+        | Body::Block(_) => None,
         Body::Refund(_) => refund::buyer(order?, event),
         Body::Redemption(step) => {
             let (id, member) = redemptions.get(&step.name)?.owner.as_ref()?;

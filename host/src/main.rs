@@ -3,6 +3,7 @@
 mod active;
 mod audit;
 mod batch;
+mod block;
 mod cases;
 mod cli;
 mod close;

@@ -37,7 +37,7 @@ use rules_guest::calendar::Day;
 use crate::active::{Active, Loaded};
 use crate::error::Undecided;
 use crate::programs::Programs;
-use crate::{close, conversion, opening, redemption, refund, term};
+use crate::{block, close, conversion, opening, redemption, refund, term};
 
 /// Deployments that failed to answer, and how.
 pub(crate) type Faults = Vec<(DeploymentId, Fault)>;
@@ -140,6 +140,7 @@ pub(crate) fn process(
         Body::Opening(opening) => opening::process(active, event, opening, lapsed, &known),
         Body::Conversion(wanted) => conversion::process(active, event, wanted, lapsed, &known),
         Body::TermChange(change) => term::process(active, event, change, lapsed, &known),
+        Body::Block(bought) => block::process(active, event, bought, &known),
         Body::Settlement(_) => unreachable!("a settlement has no place in a batch"),
     }
 }

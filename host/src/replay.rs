@@ -19,7 +19,7 @@ use crate::pipeline::evaluate;
 use crate::programs::Programs;
 use crate::refund::{self, Then};
 use crate::releases::Releases;
-use crate::{close, conversion, opening, redemption, settle, term};
+use crate::{block, close, conversion, opening, redemption, settle, term};
 
 /// Entries that are read at once.
 const CHUNK: usize = 1_000;
@@ -161,6 +161,7 @@ impl<'a> Replay<'a> {
             Body::TermChange(change) => {
                 term::derive(&*self.programs.get(&inputs.program)?, event, change, inputs)
             }
+            Body::Block(bought) => block::derive(&*self.programs.get(&inputs.program)?, event, bought),
             Body::Close(close) => close::derive(&*self.programs.get(&inputs.program)?, event, close, inputs),
         }
     }

@@ -4,12 +4,13 @@
 //! ended. So each posting is settled once, whenever it arrived and whatever its business time, and two settlements at once
 //! cannot both have it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jifen_ledger::{Ledger, Logged, Order};
-use jifen_loyalty::clearing::{Clearing, Settled};
+use jifen_loyalty::clearing::{Block, Clearing, Settled};
 use jifen_loyalty::event::{Body, Settlement};
+use jifen_loyalty::receipt::{Covered, Key};
 use jifen_loyalty::time::day_number;
 use jifen_loyalty::{Entry, Event, Instant, InvalidEvent, Program, Receipt};
 
@@ -34,7 +35,7 @@ pub(crate) fn prepare(ledger: &dyn Ledger) -> Result<Option<Run>, HostError> {
     let entries = ledger.order(Event::SETTLEMENTS)?;
     let after = settled_through(&entries);
     let through = ledger.length()?;
-    let settled = settle(ledger, after, through)?;
+    let settled = settle(ledger, after, through, &entries)?;
     let Some(time) = ledger.latest_time()?.filter(|_| !settled.lines.is_empty()) else { return Ok(None) };
     let event = Arc::new(event(through, time));
     let (digest, program) = last_program(ledger, through)?;
@@ -65,26 +66,69 @@ pub(crate) fn derive(
     }
     let mut entries = ledger.order(Event::SETTLEMENTS)?;
     entries.retain(|earlier| earlier.seq < logged.seq);
-    let settled = settle(ledger, settled_through(&entries), through)?;
+    let settled = settle(ledger, settled_through(&entries), through, &entries)?;
     let (digest, program) = last_program(ledger, through)?;
     Ok(receipt(digest, &program, event.time, settled))
 }
 
-/// Sums the postings of a part of the log.
-fn settle(ledger: &dyn Ledger, after: u64, through: u64) -> Result<Settled, HostError> {
+/// Sums the postings of a part of the log, and lets the blocks that earlier settlements left pay for them.
+fn settle(ledger: &dyn Ledger, after: u64, through: u64, earlier: &[Logged]) -> Result<Settled, HostError> {
     let mut clearing = Clearing::default();
-    walk(ledger, after, through, |logged, event, program| {
+    walk(ledger, after, through, |Walked { logged, event, program }| {
         logged.postings.iter().for_each(|posting| clearing.add(posting, program, event.time));
     })?;
-    Ok(Settled { after, lines: clearing.lines() })
+    let mut blocks = blocks(ledger, through)?;
+    if !blocks.is_empty() {
+        take(&mut blocks, &covered(earlier)?);
+    }
+    Ok(Settled::new(after, clearing.lines(), blocks))
 }
 
-/// Calls `each` with the entries of a part of the log that post anything, their events and the programs that decided them.
+/// Returns the blocks that were bought up to a place in the log, the oldest first, as they were bought.
+pub(crate) fn blocks(ledger: &dyn Ledger, through: u64) -> Result<Vec<Block>, HostError> {
+    let mut blocks = Vec::new();
+    for logged in ledger.order(Event::BLOCKS)?.iter().filter(|logged| logged.seq <= through) {
+        let Event { source, id, time, body, .. } = Event::parse(&logged.event).map_err(HostError::Event)?;
+        if let Body::Block(bought) = body {
+            blocks.push(Block::new(Key { source, id }, time, bought));
+        }
+    }
+    Ok(blocks)
+}
+
+/// Returns what blocks had to do with settlements.
+pub(crate) fn covered(settlements: &[Logged]) -> Result<Vec<Covered>, HostError> {
+    let covered = settlements.iter().map(|logged| Receipt::covered(&logged.receipt));
+    covered.collect::<Result<_, _>>().map_err(HostError::Receipt)
+}
+
+/// Leaves of blocks what settlements left.
+pub(crate) fn take(blocks: &mut [Block], covered: &[Covered]) {
+    let mut taken = BTreeMap::<&Key, i64>::new();
+    for (key, points) in covered.iter().flat_map(|covered| &covered.blocks) {
+        let sum = taken.entry(key).or_default();
+        *sum = sum.saturating_add(*points);
+    }
+    for block in blocks {
+        let taken = taken.get(&block.key).copied().unwrap_or(0);
+        block.left = block.left.moved(taken.saturating_neg());
+    }
+}
+
+/// An entry of the log, read.
+pub(crate) struct Walked<'a> {
+    pub(crate) logged: &'a Logged,
+    pub(crate) event: Event,
+    /// The program that decided it.
+    pub(crate) program: &'a Program,
+}
+
+/// Calls `each` with the entries of a part of the log that post anything.
 pub(crate) fn walk(
     ledger: &dyn Ledger,
     after: u64,
     through: u64,
-    mut each: impl FnMut(&Logged, &Event, &Program),
+    mut each: impl FnMut(Walked<'_>),
 ) -> Result<(), HostError> {
     let mut programs = HashMap::<String, Program>::new();
     let mut place = after;
@@ -93,12 +137,13 @@ pub(crate) fn walk(
         let Some(last) = chunk.last() else { return Ok(()) };
         place = last.seq;
         for logged in chunk.iter().filter(|logged| logged.seq <= through && !logged.postings.is_empty()) {
-            let digest = Receipt::inputs(&logged.receipt).map_err(HostError::Receipt)?.program;
-            if !programs.contains_key(&digest) {
-                programs.insert(digest.clone(), program_named(ledger, &digest)?.0);
+            let inputs = Receipt::inputs(&logged.receipt).map_err(HostError::Receipt)?;
+            if !programs.contains_key(&inputs.program) {
+                programs.insert(inputs.program.clone(), program_named(ledger, &inputs.program)?.0);
             }
             let event = Event::parse(&logged.event).map_err(HostError::Event)?;
-            each(logged, &event, programs.get(&digest).expect("it was put there"));
+            let program = programs.get(&inputs.program).expect("it was put there");
+            each(Walked { logged, event, program });
         }
     }
     Ok(())
@@ -114,7 +159,8 @@ fn settled_through(entries: &[Logged]) -> u64 {
         | Body::Close(_)
         | Body::Opening(_)
         | Body::Conversion(_)
-        | Body::TermChange(_) => None,
+        | Body::TermChange(_)
+        | Body::Block(_) => None,
     });
     through.max().unwrap_or(0)
 }

@@ -4,7 +4,9 @@
 //! awarded, whoever takes them is paid from it, and an issuer may get something back for points that lapse. Nothing is
 //! worked out on the way; it is all in the postings (scenarios A19, A20, G2).
 
+mod block;
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure like any other")]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use std::fmt;
 
 use rules_guest::rate::{Rate, Rounding};
 
+pub use self::block::Block;
+use self::block::cover;
 use crate::id::{MerchantId, UnitId};
 use crate::lot::Issuer;
 use crate::posting::{Kind, Posting, Postings, parse_claim};
@@ -101,7 +105,22 @@ pub struct Line {
     pub position: Position,
     /// How many points.
     pub points: i64,
-    /// What they come to in minor units, rounded once, halves up.
+    /// How many of them cost nothing now: blocks cover them. Negative for points that went back into blocks.
+    pub prepaid: i64,
+    /// What the others come to in minor units, rounded once, halves up.
+    pub amount_minor: i64,
+}
+
+/// Money that one party pays another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// Who pays; of a negative amount, who is paid.
+    pub payer: Party,
+    /// Who is paid.
+    pub payee: Party,
+    /// ISO 4217.
+    pub currency: String,
+    /// Minor units.
     pub amount_minor: i64,
 }
 
@@ -118,7 +137,13 @@ pub struct Net {
 
 /// Sums of points by what they are cleared by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Clearing(BTreeMap<Position, i64>);
+pub struct Clearing(BTreeMap<Position, Sum>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    points: i64,
+    prepaid: i64,
+}
 
 /// What a settlement came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,6 +152,8 @@ pub struct Settled {
     pub after: u64,
     /// What it settles.
     pub lines: Vec<Line>,
+    /// Blocks of which something was taken or is left, the oldest first.
+    pub blocks: Vec<Block>,
 }
 
 impl Clearing {
@@ -167,17 +194,36 @@ impl Clearing {
 
     fn sum(&mut self, position: Position, points: i64) {
         let sum = self.0.entry(position).or_default();
-        *sum = sum.saturating_add(points);
+        sum.points = sum.points.saturating_add(points);
+    }
+
+    /// Adds points that cost nothing, because blocks covered them in a settlement.
+    pub fn cover(&mut self, position: Position, points: i64) {
+        let sum = self.0.entry(position).or_default();
+        sum.prepaid = sum.prepaid.saturating_add(points);
     }
 
     /// Returns the lines, in the order of their positions, without those that came to nothing.
     pub fn lines(&self) -> Vec<Line> {
-        let lines = self.0.iter().filter(|(_, points)| **points != 0);
-        lines.map(|(position, points)| Line::new(position.clone(), *points)).collect()
+        let lines = self.0.iter().filter(|(_, sum)| **sum != Sum::default());
+        let line = |(position, sum): (&Position, &Sum)| {
+            let mut line = Line::new(position.clone(), sum.points);
+            line.cover(sum.prepaid);
+            line
+        };
+        lines.map(line).collect()
     }
 }
 
 impl Settled {
+    /// Returns what lines come to that lie behind a place in the log, once blocks, given the oldest first, covered what
+    /// they can.
+    pub fn new(after: u64, mut lines: Vec<Line>, mut blocks: Vec<Block>) -> Self {
+        cover(&mut lines, &mut blocks);
+        blocks.retain(|block| block.taken != 0 || !block.left.is_zero());
+        Self { after, lines, blocks }
+    }
+
     /// Writes the postings: claims are settled in money, so nobody owes points for them any more.
     pub fn post(&self, postings: &mut Postings) {
         for line in &self.lines {
@@ -195,14 +241,26 @@ fn terms(contract: Option<&Contract>, rate: impl Fn(&Contract) -> Rate) -> (Stri
 impl Line {
     /// Returns what points come to.
     pub fn new(position: Position, points: i64) -> Self {
-        let amount = position.rate.of(points.unsigned_abs(), 1, Rounding::HalfUp).ok();
-        let amount = amount.and_then(|amount| i64::try_from(amount).ok()).unwrap_or(i64::MAX);
-        let amount_minor = if points < 0 { amount.saturating_neg() } else { amount };
-        Self { position, points, amount_minor }
+        let amount_minor = worth(position.rate, points);
+        Self { position, points, prepaid: 0, amount_minor }
+    }
+
+    /// Says that so many points more of it are prepaid.
+    pub fn cover(&mut self, points: i64) {
+        self.prepaid = self.prepaid.saturating_add(points);
+        self.amount_minor = worth(self.position.rate, self.points.saturating_sub(self.prepaid));
+    }
+
+    /// Returns what is paid for it; `None` where no contract says what the points cost.
+    pub fn payment(&self) -> Option<Payment> {
+        let (payer, payee) = self.parties();
+        let Self { position: Position { currency, .. }, amount_minor, .. } = self;
+        let payment = Payment { payer, payee, currency: currency.clone(), amount_minor: *amount_minor };
+        (!currency.is_empty()).then_some(payment)
     }
 
     /// Returns who pays and who is paid; of a negative amount, the other way round.
-    pub fn parties(&self) -> (Party, Party) {
+    fn parties(&self) -> (Party, Party) {
         let issuer = || match &self.position.issuer {
             Issuer::Platform => Party::Pool,
             Issuer::Merchant(merchant) => Party::Merchant(merchant.clone()),
@@ -215,20 +273,27 @@ impl Line {
     }
 }
 
+/// Returns what points come to at a rate, rounded once, halves up.
+fn worth(rate: Rate, points: i64) -> i64 {
+    let amount = rate.of(points.unsigned_abs(), 1, Rounding::HalfUp).ok();
+    let amount = amount.and_then(|amount| i64::try_from(amount).ok()).unwrap_or(i64::MAX);
+    if points < 0 { amount.saturating_neg() } else { amount }
+}
+
 /// Nets lines: what each party gets or pays in all. In each currency it sums to zero.
 pub fn net(lines: &[Line]) -> Vec<Net> {
-    let mut sums = BTreeMap::<(Party, &str), i64>::new();
-    for line in lines.iter().filter(|line| !line.position.currency.is_empty()) {
-        let (payer, payee) = line.parties();
-        for (party, amount) in [(payer, line.amount_minor.saturating_neg()), (payee, line.amount_minor)] {
-            let sum = sums.entry((party, &line.position.currency)).or_default();
+    net_of(lines.iter().filter_map(Line::payment))
+}
+
+/// Nets payments: what each party gets or pays in all. In each currency it sums to zero.
+pub fn net_of(payments: impl IntoIterator<Item = Payment>) -> Vec<Net> {
+    let mut sums = BTreeMap::<(Party, String), i64>::new();
+    for Payment { payer, payee, currency, amount_minor } in payments {
+        for (party, amount) in [(payer, amount_minor.saturating_neg()), (payee, amount_minor)] {
+            let sum = sums.entry((party, currency.clone())).or_default();
             *sum = sum.saturating_add(amount);
         }
     }
-    let net = sums.into_iter().map(|((party, currency), amount_minor)| Net {
-        party,
-        currency: currency.to_owned(),
-        amount_minor,
-    });
+    let net = sums.into_iter().map(|((party, currency), amount_minor)| Net { party, currency, amount_minor });
     net.collect()
 }

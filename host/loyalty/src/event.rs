@@ -59,6 +59,8 @@ pub enum Body {
     Conversion(Conversion),
     /// Something happened by which points can be spent at another time.
     TermChange(TermChange),
+    /// A merchant buys points of the program's pool in advance.
+    Block(Block),
 }
 
 /// Something that happened to a member, for which rules award points.
@@ -271,6 +273,21 @@ pub enum TermCause {
     },
 }
 
+/// Points that a merchant buys of the program's pool in advance, at a price for all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Who buys, to award them.
+    pub merchant: MerchantId,
+    /// Of which unit.
+    pub unit: UnitId,
+    /// How many: at least one.
+    pub points: Points,
+    /// ISO 4217.
+    pub currency: String,
+    /// What the merchant pays the pool for all of them, in minor units.
+    pub amount_minor: u64,
+}
+
 /// A settlement of all that no earlier one settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settlement {
@@ -369,7 +386,8 @@ impl Event {
             | Body::Settlement(_)
             | Body::Opening(_)
             | Body::Conversion(_)
-            | Body::TermChange(_) => None,
+            | Body::TermChange(_)
+            | Body::Block(_) => None,
         }
     }
 
@@ -383,13 +401,17 @@ impl Event {
 
     /// What settlements have in place of an order's number: no order has this name.
     pub const SETTLEMENTS: &str = "\u{1}settlements";
+    /// What purchases of blocks have in place of an order's number: no order has this name either.
+    pub const BLOCKS: &str = "\u{1}blocks";
 
     /// Returns the number of the order that it completes, returns or is done for: what entries have in common that must not
-    /// miss each other. Settlements have [`Self::SETTLEMENTS`].
+    /// miss each other. Settlements have [`Self::SETTLEMENTS`], and purchases of blocks
+    /// [`Self::BLOCKS`].
     pub fn order(&self) -> Option<&str> {
         match &self.body {
             Body::Refund(refund) => Some(&refund.order),
             Body::Settlement(_) => Some(Self::SETTLEMENTS),
+            Body::Block(_) => Some(Self::BLOCKS),
             Body::TermChange(TermChange { cause: TermCause::Done { order, .. }, .. }) => order.as_deref(),
             Body::Happening(_)
             | Body::Redemption(_)
@@ -410,7 +432,8 @@ impl Event {
             | Body::Settlement(_)
             | Body::Opening(_)
             | Body::Conversion(_)
-            | Body::TermChange(_) => None,
+            | Body::TermChange(_)
+            | Body::Block(_) => None,
         }
     }
 
@@ -423,7 +446,7 @@ impl Event {
             Body::Opening(opening) => Some(&opening.member),
             Body::Conversion(conversion) => Some(&conversion.member),
             Body::TermChange(change) => Some(&change.member),
-            Body::Redemption(_) | Body::Refund(_) | Body::Settlement(_) => None,
+            Body::Redemption(_) | Body::Refund(_) | Body::Settlement(_) | Body::Block(_) => None,
         }
     }
 

@@ -17,6 +17,7 @@
 //! | [`Conversion`](conversion::Conversion) | points that became another member's, or of another unit |
 //! | [`Member`] | what the ledger keeps of a member, as of a version |
 //! | [`Clearing`](clearing::Clearing) | what points come to in money between issuers, acceptors and the program |
+//! | [`Block`](clearing::Block) | points that a merchant bought in advance |
 //! | [`Receipt`] | the record of one event, from which everything can be derived again |
 //! | [`Program`] | what is deployed where |
 //!

@@ -336,6 +336,15 @@ impl Program {
         self.merchants.get(id)
     }
 
+    /// Returns the merchant of that name that an event names.
+    ///
+    /// # Errors
+    ///
+    /// If the program does not know it.
+    pub fn known_merchant(&self, id: &MerchantId) -> Result<&Merchant, InvalidEvent> {
+        self.merchants.get(id).ok_or_else(|| unknown_merchant(id))
+    }
+
     /// Puts an event in its place.
     ///
     /// # Errors
@@ -361,7 +370,7 @@ impl Program {
     }
 
     fn situate_at(&self, merchant: &MerchantId, time: Instant) -> Result<Situation<'_>, InvalidEvent> {
-        let merchant = self.merchants.get(merchant).ok_or_else(|| unknown_merchant(merchant))?;
+        let merchant = self.known_merchant(merchant)?;
         self.situate_in(Some(merchant), &merchant.region, merchant.calendar, time)
     }
 

@@ -13,10 +13,11 @@ use sha2::{Digest, Sha256};
 
 pub use self::json::InvalidReceipt;
 use crate::clawback::{Level, Repayment, Reversal};
-use crate::clearing::Settled;
+use crate::clearing::{Position, Settled};
 use crate::conversion::{Conversion, Converted};
 use crate::decision::{Decision, Granted, Usage};
 use crate::entry::NewLot;
+use crate::event::Block;
 use crate::facts::Answer;
 use crate::id::{DeploymentId, MemberId, UnitId};
 use crate::lot::{Issuer, Lot, LotId};
@@ -57,10 +58,12 @@ pub struct Receipt {
     pub conversion: Option<Conversion>,
     /// What parties owed each other, where it is a settlement.
     pub settlement: Option<Settled>,
+    /// Points that a merchant bought in advance.
+    pub block: Option<Block>,
 }
 
 /// An event's name for ever.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// Who sent it.
     pub source: String,
@@ -81,6 +84,15 @@ pub struct Refunded {
     pub levels: Vec<Level>,
     /// What went down, and where it came from.
     pub reversals: Vec<Reversal>,
+}
+
+/// What blocks had to do with a settlement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Covered {
+    /// Points that cost nothing, by what they are cleared by; negative for points that went back into blocks.
+    pub lines: Vec<(Position, i64)>,
+    /// What was taken of each block; negative for what it got back.
+    pub blocks: Vec<(Key, i64)>,
 }
 
 /// What one deployment's evaluation depended on, and what it cost.
@@ -168,6 +180,7 @@ impl Receipt {
             terms: Vec::new(),
             conversion: None,
             settlement: None,
+            block: None,
         }
     }
 

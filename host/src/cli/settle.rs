@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use jifen_loyalty::clearing::{Line, Net, net};
+use jifen_loyalty::clearing::{Block, Line, Net, net};
 use serde::Serialize;
 
-use super::statement::signed_money;
+use super::statement::{money, signed_money};
 use crate::settle;
 
 #[derive(Args)]
@@ -28,6 +28,8 @@ struct Settled<'a> {
     through: u64,
     lines: &'a [Line],
     parties: &'a [Net],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    blocks: &'a [Block],
 }
 
 impl Settle {
@@ -44,22 +46,23 @@ impl Settle {
             settled || self.dry_run,
             "another settlement came first; run this again for what is left"
         );
-        let (lines, parties) = (&*run.settled.lines, net(&run.settled.lines));
+        let (lines, blocks) = (&*run.settled.lines, &*run.settled.blocks);
+        let parties = net(lines);
         if self.json {
             let (after, through) = (run.settled.after, run.through);
-            let told = Settled { settled, after, through, lines, parties: &parties };
+            let told = Settled { settled, after, through, lines, parties: &parties, blocks };
             super::print(&serde_json::to_string(&told)?)?;
         } else {
-            super::print(&words(lines, &parties).trim_end())?;
+            super::print(&words(lines, &parties, blocks).trim_end())?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Returns lines and what they come to as people read them.
-pub(super) fn words(lines: &[Line], parties: &[Net]) -> String {
+pub(super) fn words(lines: &[Line], parties: &[Net], blocks: &[Block]) -> String {
     let mut words = String::new();
-    for Line { position, points, amount_minor } in lines {
+    for Line { position, points, prepaid, amount_minor } in lines {
         let at = position.acceptor.as_ref().map(|acceptor| format!(" at {acceptor}")).unwrap_or_default();
         words.push_str(&format!(
             "{:<10} {points:>10} {} of {}{at}",
@@ -70,6 +73,7 @@ pub(super) fn words(lines: &[Line], parties: &[Net]) -> String {
         if position.currency.is_empty() {
             words.push_str(": no contract\n");
         } else {
+            words.push_str(&prepaid_words(*prepaid));
             let (rate, amount) = (position.rate, signed_money(*amount_minor));
             words.push_str(&format!(" at {rate} each: {amount} {}\n", position.currency));
         }
@@ -81,5 +85,21 @@ pub(super) fn words(lines: &[Line], parties: &[Net]) -> String {
             signed_money(amount_minor.saturating_abs())
         ));
     }
+    for Block { key, bought, left, .. } in blocks {
+        let (points, unit, paid) = (bought.points, &bought.unit, money(bought.amount_minor));
+        words.push_str(&format!(
+            "block {} of {}: {left} left of {points} {unit} of {}, bought for {paid} {}\n",
+            key.id, key.source, bought.merchant, bought.currency
+        ));
+    }
     words
+}
+
+/// Returns what of a line was paid in advance, as people read it.
+pub(super) fn prepaid_words(points: i64) -> String {
+    match points {
+        0 => String::new(),
+        ..0 => format!(" ({} back into blocks)", points.unsigned_abs()),
+        1.. => format!(" ({points} prepaid)"),
+    }
 }

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jifen_ledger::{Ledger, Logged};
-use jifen_loyalty::event::{Body, Conversion, Goal, Occasion, Purpose, Redemption, Step, TermCause};
+use jifen_loyalty::event::{Block, Body, Conversion, Goal, Occasion, Purpose, Redemption, Step, TermCause};
 use jifen_loyalty::{BusinessDay, Event};
 use rules_guest::calendar::Day;
 use serde::Deserialize;
 
+use super::settle::prepaid_words;
 use super::statement::{money, signed_money};
 use crate::active::{self, Pins};
 use crate::releases::Releases;
@@ -198,6 +199,31 @@ impl Converted {
 #[derive(Deserialize)]
 struct Settlement {
     lines: Vec<SettledLine>,
+    #[serde(default)]
+    blocks: Vec<SettledBlock>,
+}
+
+impl Settlement {
+    fn words(&self) -> impl Iterator<Item = String> {
+        self.lines.iter().map(SettledLine::words).chain(self.blocks.iter().map(SettledBlock::words))
+    }
+}
+
+#[derive(Deserialize)]
+struct SettledBlock {
+    source: String,
+    id: String,
+    unit: String,
+    points: u64,
+    taken: i64,
+    left: u64,
+}
+
+impl SettledBlock {
+    fn words(&self) -> String {
+        let Self { source, id, unit, points, taken, left } = self;
+        format!("block      {id} of {source}: {taken} taken, {left} left of {points} {unit}")
+    }
 }
 
 #[derive(Deserialize)]
@@ -207,15 +233,18 @@ struct SettledLine {
     acceptor: Option<String>,
     unit: String,
     points: i64,
+    #[serde(default)]
+    prepaid: i64,
     currency: String,
     amount: i64,
 }
 
 impl SettledLine {
     fn words(&self) -> String {
-        let Self { reason, issuer, acceptor, unit, points, currency, amount } = self;
+        let Self { reason, issuer, acceptor, unit, points, prepaid, currency, amount } = self;
         let at = acceptor.as_ref().map(|acceptor| format!(" at {acceptor}")).unwrap_or_default();
-        format!("{reason:<10} {points} {unit} of {issuer}{at}: {} {currency}", signed_money(*amount))
+        let (prepaid, amount) = (prepaid_words(*prepaid), signed_money(*amount));
+        format!("{reason:<10} {points} {unit} of {issuer}{at}{prepaid}: {amount} {currency}")
     }
 }
 
@@ -324,8 +353,8 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
     for retermed in &told.terms {
         writeln!(text, "  {}", retermed.words())?;
     }
-    for line in told.settlement.iter().flat_map(|settlement| &settlement.lines) {
-        writeln!(text, "  {}", line.words())?;
+    for words in told.settlement.iter().flat_map(Settlement::words) {
+        writeln!(text, "  {words}")?;
     }
     for Repayment { unit, to, from } in &told.repayments {
         writeln!(text, "  repaid     {} {unit} that were owed to {to}, from lot {}", from.points, from.lot)?;
@@ -355,6 +384,10 @@ fn occasion(event: &Event) -> String {
             TermCause::Done { action, order: Some(order) } => format!("{action} for order {order}"),
         },
         Body::Close(close) => format!("the day {} was closed", close.day),
+        Body::Block(block) => {
+            let Block { merchant, unit, points, currency, amount_minor } = block;
+            format!("{merchant} bought {points} {unit} in advance for {} {currency}", money(*amount_minor))
+        }
         Body::Settlement(settlement) => format!("all was settled up to receipt {}", settlement.through),
         Body::Refund(refund) => {
             let what = refund.lines.as_ref().map_or("all that remained".to_owned(), |lines| {

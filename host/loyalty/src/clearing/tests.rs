@@ -1,6 +1,10 @@
+use proptest::prelude::*;
+
 use super::*;
+use crate::event;
 use crate::points::Points;
 use crate::posting::{Postings, gain, loss};
+use crate::receipt::Key;
 
 const PROGRAM: &str = r#"
 [program]
@@ -104,8 +108,67 @@ fn what_is_owed_follows_the_contracts() {
 fn a_settlement_ends_the_claims() {
     let lines = cleared(&["use 600 m2", "back 100 m2", "later use 50 m2", "use 7 m3", "back 7 m3"]).lines();
     let mut postings = Postings::default();
-    Settled { after: 0, lines }.post(&mut postings);
+    Settled::new(0, lines, Vec::new()).post(&mut postings);
     let told =
         postings.into_vec().into_iter().map(|posting| format!("{} {}", posting.account, posting.points));
     assert_eq!(told.collect::<Vec<_>>(), ["claim/merchant/m1/m2 -550", "merchant/m1 550"]);
+}
+
+fn blocks(points: &[u64]) -> Vec<Block> {
+    let block = |(n, points): (usize, &u64)| {
+        let bought = event::Block {
+            merchant: "m1".into(),
+            unit: "points".into(),
+            points: Points::new(*points).unwrap(),
+            currency: "CNY".to_owned(),
+            amount_minor: 7,
+        };
+        Block::new(Key { source: "/pool".to_owned(), id: n.to_string() }, Instant::from_millis(0), bought)
+    };
+    points.iter().enumerate().map(block).collect()
+}
+
+/// Returns lines of what was awarded at 0.8 and at 1; negative for what was taken back.
+fn awarded(points: (i64, i64)) -> Vec<Line> {
+    let line = |(rate, points): (&str, i64)| {
+        let (issuer, unit) = (Issuer::Merchant("m1".into()), "points".into());
+        let (currency, rate) = ("CNY".to_owned(), rate.parse().unwrap());
+        Line::new(Position { reason: Reason::Accrual, issuer, acceptor: None, unit, currency, rate }, points)
+    };
+    [("0.8", points.0), ("1", points.1)].into_iter().filter(|(_, points)| *points != 0).map(line).collect()
+}
+
+proptest! {
+    /// Whatever was awarded and taken back before, blocks give what there is of what is billed, get back what they gave, and
+    /// what they give is what lines are spared.
+    #[test]
+    fn blocks_give_what_lines_are_spared(
+        points in prop::collection::vec(1_u64..50, 0..4),
+        settlements in prop::collection::vec((-60_i64..60, -60_i64..60), 1..6),
+    ) {
+        let mut blocks = blocks(&points);
+        for awarded_points in settlements {
+            let left: u64 = blocks.iter().map(|block| block.left.get()).sum();
+            let given = points.iter().sum::<u64>() - left;
+            let mut lines = awarded(awarded_points);
+            blocks.iter_mut().for_each(|block| block.taken = 0);
+            cover(&mut lines, &mut blocks);
+
+            let net = awarded_points.0 + awarded_points.1;
+            let covered = net.clamp(-given.cast_signed(), left.cast_signed());
+            prop_assert_eq!(blocks.iter().map(|block| block.taken).sum::<i64>(), covered);
+            prop_assert_eq!(lines.iter().map(|line| line.prepaid).sum::<i64>(), covered);
+            let now: u64 = blocks.iter().map(|block| block.left.get()).sum();
+            prop_assert_eq!(now.cast_signed(), left.cast_signed() - covered);
+            // The oldest block is empty before a newer one is touched.
+            let touched = blocks.iter().position(|block| !block.left.is_zero()).unwrap_or(blocks.len());
+            prop_assert!(blocks.iter().skip(touched + 1).all(|block| block.left == block.bought.points));
+            for line in &lines {
+                let (least, most) = (line.points.min(0), line.points.max(0));
+                prop_assert!((least..=most).contains(&line.prepaid));
+                let billed = Line::new(line.position.clone(), line.points - line.prepaid);
+                prop_assert_eq!(line.amount_minor, billed.amount_minor);
+            }
+        }
+    }
 }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    AMOUNT_MINOR_MAX, Body, Cause, Close, Event, Happening, InvalidEvent, LINES_MAX, Line, NAME_BYTES_MAX,
-    Occasion, Opening, Purchase, Purpose, Redemption, Refund, RefundLine, Registration, Request, Settlement,
-    Step, Tender, TenderKind,
+    AMOUNT_MINOR_MAX, Block, Body, Cause, Close, Event, Happening, InvalidEvent, LINES_MAX, Line,
+    NAME_BYTES_MAX, Occasion, Opening, Purchase, Purpose, Redemption, Refund, RefundLine, Registration,
+    Request, Settlement, Step, Tender, TenderKind,
 };
 use crate::id::{MemberId, MerchantId, RedemptionId, UnitId};
 use crate::lot::Issuer;
@@ -241,6 +241,19 @@ struct RawSettlement {
     through: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBlock<'a> {
+    #[serde(borrow)]
+    merchant: Cow<'a, str>,
+    #[serde(borrow)]
+    unit: Cow<'a, str>,
+    points: u64,
+    #[serde(borrow)]
+    currency: Cow<'a, str>,
+    amount: u64,
+}
+
 impl From<RawTenderKind> for TenderKind {
     fn from(kind: RawTenderKind) -> Self {
         match kind {
@@ -284,6 +297,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
         "jifen.expiry.notified" => finish(&envelope, time, points::notification),
         "jifen.action.done" => finish(&envelope, time, points::action),
         "jifen.settlement.closed" => finish(&envelope, time, settlement),
+        "jifen.block.purchased" => finish(&envelope, time, block),
         unknown => Err(InvalidEvent::new("type", format!("{unknown:?} is not a type that Jifen knows"))),
     }
 }
@@ -458,6 +472,16 @@ fn close(_: Instant, data: &RawClose<'_>) -> Result<Body, InvalidEvent> {
 
 fn settlement(_: Instant, data: &RawSettlement) -> Result<Body, InvalidEvent> {
     Ok(Body::Settlement(Settlement { through: data.through }))
+}
+
+fn block(_: Instant, data: &RawBlock<'_>) -> Result<Body, InvalidEvent> {
+    Ok(Body::Block(Block {
+        merchant: MerchantId::from(name("data.merchant", &data.merchant)?),
+        unit: UnitId::from(name("data.unit", &data.unit)?),
+        points: points::some(data.points)?,
+        currency: currency(&data.currency)?,
+        amount_minor: amount(|| "data.amount".to_owned(), data.amount)?,
+    }))
 }
 
 pub(super) fn close_for(

@@ -9,11 +9,11 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use self::clearing::SettledOut;
+use self::clearing::{BlockOut, SettledOut};
 use self::conversion::ConversionJson;
 use self::redemption::{ExpiredJson, RedeemedJson};
 use self::term::{NoticeJson, RetermedJson};
-use super::{Evaluation, Inputs, Key, Receipt, Refunded, Sealed};
+use super::{Covered, Evaluation, Inputs, Key, Receipt, Refunded, Sealed};
 use crate::clawback::{Debt, Level, Reach, Repayment, Reversal, Taken};
 use crate::conversion::Conversion;
 use crate::decision::{Granted, Usage};
@@ -64,6 +64,8 @@ struct Canonical<'a> {
     conversion: Option<ConversionJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settlement: Option<SettledOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block: Option<BlockOut<'a>>,
     postings: Vec<PostingOut<'a>>,
 }
 
@@ -283,6 +285,7 @@ impl Receipt {
             terms: self.terms.iter().map(|retermed| RetermedJson::new(retermed, zone)).collect(),
             conversion: self.conversion.as_ref().map(|conversion| ConversionJson::new(conversion, zone)),
             settlement: self.settlement.as_ref().map(SettledOut::from),
+            block: self.block.as_ref().map(BlockOut::from),
             postings: postings.iter().map(PostingOut::from).collect(),
         };
         Sealed::new(serde_json::to_vec(&canonical).expect("text and integers always serialize"))
@@ -333,6 +336,16 @@ impl Receipt {
     pub fn granted(json: &[u8]) -> Result<Vec<(DeploymentId, Points)>, InvalidReceipt> {
         let awards = LevelsJson::read(json)?.awards.into_iter();
         awards.map(|award| Ok((award.deployment.as_ref().into(), points(award.granted)?))).collect()
+    }
+
+    /// Reads from a canonical form of a settlement which lines blocks covered, and what it took of each block; nothing from
+    /// any other.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a receipt of this release.
+    pub fn covered(json: &[u8]) -> Result<Covered, InvalidReceipt> {
+        clearing::covered(json)
     }
 
     /// Reads from a canonical form what its awards come to, whatever refunds made of them.

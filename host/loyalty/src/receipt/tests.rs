@@ -145,6 +145,7 @@ fn what_went_into_a_decision_reads_back() {
             parts: vec![Converted { from: part(Instant::from_millis(6)), points: points(3), term: waiting }],
         }),
         settlement: None,
+        block: None,
     };
     let sealed = receipt.seal(&event, Zone::parse("Asia/Shanghai").unwrap(), &[]);
     let inputs = Receipt::inputs(&sealed.json).unwrap();
