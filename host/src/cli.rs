@@ -7,6 +7,7 @@ mod audit_check;
 mod balance;
 mod case;
 mod check;
+mod cohorts;
 mod import;
 mod output;
 mod progress;
@@ -49,6 +50,8 @@ enum Command {
     Statement(statement::Statement),
     /// Settle what issuers, acceptors and the program owe each other in money.
     Settle(settle::Settle),
+    /// Print what became of points by the period in which they were awarded, and what of it is revenue.
+    Cohorts(cohorts::ByCohort),
     /// Explain the receipt of an event.
     Why(why::Why),
     /// Check a ledger.
@@ -99,6 +102,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Balance(balance) => balance.execute(),
         Command::Statement(statement) => statement.execute(),
         Command::Settle(settle) => settle.execute(),
+        Command::Cohorts(cohorts) => cohorts.execute(),
         Command::Why(why) => why.execute(),
         Command::Audit(Audit::Replay(replay)) => replay.execute(),
         Command::Audit(Audit::Check(check)) => check.execute(),

@@ -11,6 +11,7 @@ mod conflict;
 mod conversion;
 mod description;
 mod error;
+mod estimates;
 mod facts;
 mod input;
 mod opening;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jifen_ledger::{Ledger, Logged, Order};
 use jifen_loyalty::clearing::{Block, Clearing, Settled};
 use jifen_loyalty::event::{Body, Settlement};
-use jifen_loyalty::receipt::{Covered, Key};
+use jifen_loyalty::receipt::{Covered, Inputs, Key};
 use jifen_loyalty::time::day_number;
 use jifen_loyalty::{Entry, Event, Instant, InvalidEvent, Program, Receipt};
 
@@ -74,7 +74,7 @@ pub(crate) fn derive(
 /// Sums the postings of a part of the log, and lets the blocks that earlier settlements left pay for them.
 fn settle(ledger: &dyn Ledger, after: u64, through: u64, earlier: &[Logged]) -> Result<Settled, HostError> {
     let mut clearing = Clearing::default();
-    walk(ledger, after, through, |Walked { logged, event, program }| {
+    walk(ledger, after, through, |Walked { logged, event, program, .. }| {
         logged.postings.iter().for_each(|posting| clearing.add(posting, program, event.time));
     })?;
     let mut blocks = blocks(ledger, through)?;
@@ -118,6 +118,7 @@ pub(crate) fn take(blocks: &mut [Block], covered: &[Covered]) {
 /// An entry of the log, read.
 pub(crate) struct Walked<'a> {
     pub(crate) logged: &'a Logged,
+    pub(crate) inputs: Inputs,
     pub(crate) event: Event,
     /// The program that decided it.
     pub(crate) program: &'a Program,
@@ -143,7 +144,7 @@ pub(crate) fn walk(
             }
             let event = Event::parse(&logged.event).map_err(HostError::Event)?;
             let program = programs.get(&inputs.program).expect("it was put there");
-            each(Walked { logged, event, program });
+            each(Walked { logged, inputs, event, program });
         }
     }
     Ok(())

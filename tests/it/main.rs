@@ -3,6 +3,7 @@
 mod audit;
 mod authors;
 mod clearing;
+mod cohorts;
 mod components;
 mod contract;
 mod crash;

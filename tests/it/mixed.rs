@@ -1,5 +1,5 @@
-//! Everything mixed: purchases, returns, uses of points, gifts, exchanges, notices, actions and closes of a few members, in
-//! disorder and with repeats. It must not matter how they are cut into batches.
+//! Everything mixed: purchases, returns, uses of points, gifts, exchanges, notices, actions, blocks and closes of a few members,
+//! in disorder and with repeats. It must not matter how they are cut into batches; and what comes of it adds up.
 
 use serde_json::{Value, json};
 
@@ -48,6 +48,13 @@ lane = 'bonus'
 unit = 'green'
 issuer = 'merchant'
 available = { on = 'confirmed' }
+
+[[contract]]
+issuer = 'shop'
+unit = 'green'
+currency = 'CNY'
+accrual = '0.8'
+redemption = '0.7'
 ";
 
 /// Returns events over some days of July, most of them in order. Names are few, so that steps meet.
@@ -76,7 +83,7 @@ fn events(seed: u64, count: u64) -> Vec<Value> {
                 "time": time, "data": data})
         };
         let midnight = format!("2025-07-{:02}T00:00:00+08:00", day + 1);
-        let event = match dice.roll(27) {
+        let event = match dice.roll(28) {
             0..=5 => {
                 let mut event = purchase(&format!("o{order}"), &member, &time, 1_000 + 500 * dice.roll(30));
                 event["id"] = json!(format!("e{n}"));
@@ -122,6 +129,9 @@ fn events(seed: u64, count: u64) -> Vec<Value> {
             ),
             22..=23 => own("expiry.notified", json!({"through": format!("2025-07-{:02}", day + 2)})),
             24 => own("action.done", json!({"action": "confirmed"})),
+            26 => json!({"specversion": "1.0", "id": format!("e{n}"), "source": "/pool", "time": time,
+                "type": "jifen.block.purchased", "data": {"merchant": "shop", "unit": "green",
+                "points": 1 + dice.roll(50), "currency": "CNY", "amount": dice.roll(40)}}),
             25 => own("action.done", json!({"action": "confirmed", "order": format!("o{order}")})),
             _ => of_close(json!({"day": format!("2025-07-{day:02}"), "member": member}), midnight),
         };
@@ -146,7 +156,8 @@ fn town() -> Town {
     town
 }
 
-/// Runs events in batches of some size. Returns what became of each, and what members have at the end.
+/// Runs events in batches of some size, and settles. Returns what became of each and of the settlement, and what members have at the
+/// end.
 fn run(town: &Town, events: &[Value], size: usize, threads: &str) -> (Vec<String>, String) {
     let ledger = format!("{size}.{threads}.db");
     let mut told = Vec::new();
@@ -158,9 +169,26 @@ fn run(town: &Town, events: &[Value], size: usize, threads: &str) -> (Vec<String
             told.push(format!("{} {} {}", text(&line["id"]), text(&line["outcome"]), text(why)));
         }
     }
+    let settled = town.done(&["settle", "--ledger", &ledger, "--json"]);
+    assert_eq!(settled.code, Some(0), "{settled:?}");
+    told.push(settled.out);
     town.replay(&ledger);
+    add_up(town, &ledger);
     let balances = town.done(&["balance", "--ledger", &ledger, "--json"]).out;
     (told, balances)
+}
+
+/// Checks that cohorts say where everything went.
+fn add_up(town: &Town, ledger: &str) {
+    let done = town.done(&["cohorts", "--ledger", ledger, "--by", "month", "--json"]);
+    for line in done.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("an object")) {
+        let sum =
+            |names: &[&str]| names.iter().map(|name| line[name].as_i64().expect("a figure")).sum::<i64>();
+        let come = sum(&["issued", "restored", "exchanged"]);
+        assert_eq!(come, sum(&["redeemed", "expired", "clawed_back", "outstanding", "held"]), "{line}");
+        assert!(sum(&["pending"]) >= 0 && sum(&["pending"]) <= sum(&["outstanding"]), "{line}");
+        assert!(sum(&["held"]) >= 0 && sum(&["restored"]) <= sum(&["redeemed"]), "{line}");
+    }
 }
 
 /// How many histories are told: `JIFEN_SEEDS`, or a few.

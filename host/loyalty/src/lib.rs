@@ -18,6 +18,7 @@
 //! | [`Member`] | what the ledger keeps of a member, as of a version |
 //! | [`Clearing`](clearing::Clearing) | what points come to in money between issuers, acceptors and the program |
 //! | [`Block`](clearing::Block) | points that a merchant bought in advance |
+//! | [`Cohort`](cohort::Cohort) | the points that an issuer awarded in a period |
 //! | [`Receipt`] | the record of one event, from which everything can be derived again |
 //! | [`Program`] | what is deployed where |
 //!
@@ -25,6 +26,7 @@
 
 pub mod clawback;
 pub mod clearing;
+pub mod cohort;
 pub mod conversion;
 pub mod day;
 pub mod decision;

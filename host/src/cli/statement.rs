@@ -129,7 +129,7 @@ impl Statement {
     fn of_merchant(&self, ledger: &dyn Ledger, merchant: &MerchantId) -> anyhow::Result<()> {
         let mut clearing = Clearing::default();
         let through = ledger.length()?;
-        settle::walk(ledger, 0, through, |Walked { logged, event, program }| {
+        settle::walk(ledger, 0, through, |Walked { logged, event, program, .. }| {
             let postings = logged.postings.iter().filter(|_| self.covers(event.time));
             postings.for_each(|posting| clearing.add(posting, program, event.time));
         })?;
