@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jifen_ledger::{Logged, Needs, Order, Purchased};
-use jifen_loyalty::clawback::{Clawback, Level, Reach, Reversal, within_reach};
+use jifen_loyalty::clawback::{Clawback, Level, Reach, Repayment, Reversal, spendable, within_reach};
 use jifen_loyalty::decision::{Decision, Granted, Usage};
 use jifen_loyalty::entry::{Moved, NewLot, StockKey};
 use jifen_loyalty::event::{Body, Cause, Happening, Occasion, Purchase, Refund};
@@ -260,9 +260,13 @@ fn take_back(
         lots.open(more, names, event);
         lots.reach(of, mode, event)
     })?;
+    let repayments = Repayment::all(&member.debts, spendable(lots.of(&purchased.member), event.time));
     let mut restocked = redemption::restocked(&lapsed, member);
     restocked.extend(back.iter().filter_map(|back| back.restocked.clone()));
-    let receipt = refund_receipt(&pinned, &bought, (member.version, day.number()), settled, lapsed, back);
+    let receipt = Receipt {
+        repayments,
+        ..refund_receipt(&pinned, &bought, (member.version, day.number()), settled, lapsed, back)
+    };
     let moved =
         Moved { id: purchased.member.clone(), version: member.version, profile: member.profile.clone() };
     let (order_read, stock) = (Some(order), Vec::new());
@@ -366,6 +370,11 @@ fn held<'a>(
 struct Lots(Vec<(MemberId, Lot, bool)>);
 
 impl Lots {
+    /// Returns what is left of a member's.
+    fn of<'l>(&'l self, member: &'l MemberId) -> impl Iterator<Item = &'l Lot> {
+        self.0.iter().filter(move |(owner, ..)| owner == member).map(|(_, lot, _)| lot)
+    }
+
     /// Adds the lots that a refund opens, once, to the lots of their members: what goes up can pay what goes down. The
     /// refund brings `buyer` to a version, which names them.
     fn open(&mut self, awards: &[Granted], (buyer, version): (&MemberId, u64), event: &Event) {

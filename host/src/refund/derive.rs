@@ -38,7 +38,8 @@ pub(crate) fn derive(
     let reach = |of: &Level, _, _: &[Granted]| recorded_reach(&recorded, of);
     let settled = settle(&pinned, &bought.happening, &remainder, &source, levels, reach)?;
     let version = inputs.version.saturating_sub(1);
-    Ok(refund_receipt(&pinned, &bought, (version, day.number()), settled, lapsed, back))
+    let receipt = refund_receipt(&pinned, &bought, (version, day.number()), settled, lapsed, back);
+    Ok(Receipt { repayments: inputs.repayments.clone(), ..receipt })
 }
 
 /// Derives again what refunds came to that had waited for a purchase, and adds it to the receipt, which has what time freed.
