@@ -4,6 +4,7 @@
 //! failed, a receipt differs); 2 the command could not be done; 3 done, and some events were refused.
 
 mod audit_check;
+mod backup;
 mod balance;
 mod case;
 mod check;
@@ -20,7 +21,7 @@ mod why;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -57,6 +58,8 @@ enum Command {
     /// Check a ledger.
     #[command(subcommand)]
     Audit(Audit),
+    /// Copy a ledger in a file while hosts write it.
+    Backup(backup::Backup),
     /// Run a policy's cases in its component.
     Test(test::Test),
     /// Check a component without running it, and print what it may ask.
@@ -83,13 +86,18 @@ struct LedgerArg {
 
 impl LedgerArg {
     fn open(&self) -> anyhow::Result<Arc<dyn Ledger>> {
-        let file = self.ledger.strip_prefix("sqlite:").unwrap_or(&self.ledger);
-        let is_url = file.contains("://") || file == "memory:";
-        anyhow::ensure!(
-            is_url || PathBuf::from(file).exists(),
-            "there is no ledger {file}; `jifen run` makes one"
-        );
+        self.file()?;
         Ok(jifen_ledger::open(&self.ledger)?)
+    }
+
+    /// Returns the file that the ledger lies in, which must exist; `None` if it lies in none.
+    fn file(&self) -> anyhow::Result<Option<&Path>> {
+        let file = self.ledger.strip_prefix("sqlite:").unwrap_or(&self.ledger);
+        if file.contains("://") || file == "memory:" {
+            return Ok(None);
+        }
+        anyhow::ensure!(Path::new(file).exists(), "there is no ledger {file}; `jifen run` makes one");
+        Ok(Some(Path::new(file)))
     }
 }
 
@@ -106,6 +114,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Why(why) => why.execute(),
         Command::Audit(Audit::Replay(replay)) => replay.execute(),
         Command::Audit(Audit::Check(check)) => check.execute(),
+        Command::Backup(backup) => backup.execute(),
         Command::Test(test) => test.execute(),
         Command::Check(check) => check.execute(),
         Command::Case(case) => case.execute(),

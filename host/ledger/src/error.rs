@@ -45,6 +45,14 @@ pub enum LedgerError {
         /// Where.
         place: Place,
     },
+    /// Something is where a copy is to be. It was not touched.
+    #[error(
+        "{place} is there, or what belongs to a file of that name (-wal, -shm, -journal); name a place where nothing is"
+    )]
+    Taken {
+        /// Where.
+        place: Place,
+    },
     /// The ledger was written by a later version. It was not touched.
     #[error(
         "{place} has schema {found}, this version knows up to {known}; open it with the version that wrote it"
@@ -173,6 +181,7 @@ impl LedgerError {
             Self::Unreachable { .. } | Self::Busy { .. } | Self::Full { .. } | Self::Uncertain { .. } => true,
             Self::Url { .. }
             | Self::NotALedger { .. }
+            | Self::Taken { .. }
             | Self::Newer { .. }
             | Self::CannotOpen { .. }
             | Self::ReadOnly { .. }

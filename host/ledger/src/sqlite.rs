@@ -17,6 +17,7 @@
 //! [`admission`]: crate::admission
 //! [`writer`]: crate::writer
 
+mod backup;
 mod column;
 mod desk;
 mod failure;
@@ -60,6 +61,17 @@ impl Sqlite {
         let file = File::new(path);
         let connection = file.open_or_begin()?;
         Ok(Self::on(file, connection))
+    }
+
+    /// Copies the ledger in a file, as it is at one place of its log, to a file that is not there yet. Hosts may go on writing
+    /// meanwhile. `copied` hears how many pages are copied, and of how many.
+    ///
+    /// # Errors
+    ///
+    /// If there is no ledger that this version can read, or no room for a copy, or something lies there. Nothing is left of
+    /// the copy then.
+    pub fn back_up(from: &Path, to: &Path, copied: &mut dyn FnMut(u64, u64)) -> Result<(), LedgerError> {
+        backup::back_up(&File::new(from), to, copied)
     }
 
     fn on(file: File, connection: Connection) -> Self {

@@ -83,6 +83,15 @@ impl File {
         open().map_err(|error| self.unopened(error))
     }
 
+    /// Opens a connection that reads all of what must be a ledger.
+    pub(super) fn open_to_copy(&self) -> Result<Connection, LedgerError> {
+        let connection = self.open_reader()?;
+        match self.identify(&connection)? {
+            Found::Ledger(_) => Ok(connection),
+            Found::Blank => Err(LedgerError::NotALedger { place: self.place() }),
+        }
+    }
+
     fn connect(&self, more: OpenFlags) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
         let connection = Connection::open_with_flags(&self.0, flags)?;
