@@ -5,13 +5,13 @@ use std::path::Path;
 
 use jifen_loyalty::Program;
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies in the workspace");
     fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("read {path}: {error}"))
 }
 
 /// Returns the code of one kind in a document.
-fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
+pub(crate) fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
     let fence = format!("```{kind}\n");
     let opened = text.split(&fence).skip(1);
     opened.map(|rest| rest.split("```").next().expect("a split has a first part")).collect()

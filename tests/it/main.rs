@@ -2,21 +2,27 @@
 
 mod audit;
 mod authors;
+mod backup;
 mod clearing;
 mod cohorts;
 mod components;
 mod contract;
 mod crash;
 mod documents;
+mod faults;
 mod hostile;
+mod hosts;
 mod import;
+mod lots;
 mod mixed;
+mod proxy;
 mod quotes;
 mod races;
 mod redemptions;
 mod refunds;
 mod run;
-#[expect(dead_code, reason = "the ledger's own tests do more with a server")]
+#[expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure like any other")]
+mod sequences;
 #[path = "../../host/ledger/src/tests/server.rs"]
 mod server;
 #[path = "../story.rs"]
@@ -25,4 +31,5 @@ mod support;
 mod terms;
 mod tidy;
 mod town;
+mod trial;
 mod virgin;

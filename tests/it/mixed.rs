@@ -59,7 +59,7 @@ redemption = '0.7'
 
 /// Returns events over some days of July, most of them in order. Names are few, so that steps meet.
 #[expect(clippy::arithmetic_side_effects, clippy::integer_division, reason = "small numbers of a test")]
-fn events(seed: u64, count: u64) -> Vec<Value> {
+pub(crate) fn events(seed: u64, count: u64) -> Vec<Value> {
     let mut dice = Dice(seed);
     let mut events = Vec::<Value>::new();
     for n in 0..count {
@@ -142,7 +142,7 @@ fn events(seed: u64, count: u64) -> Vec<Value> {
     events
 }
 
-fn town() -> Town {
+pub(crate) fn town() -> Town {
     let town = Town::new();
     town.policy("offer", &redemption(30, 0, 300));
     town.policy("gift", &redemption(100, 0, 0));
@@ -192,7 +192,7 @@ fn add_up(town: &Town, ledger: &str) {
 }
 
 /// How many histories are told: `JIFEN_SEEDS`, or a few.
-fn seeds() -> u64 {
+pub(crate) fn seeds() -> u64 {
     std::env::var("JIFEN_SEEDS").map_or(2, |seeds| seeds.parse().expect("JIFEN_SEEDS is a number"))
 }
 

@@ -1,11 +1,12 @@
 //! Several processes on one ledger at once, each with an event that excludes the others: exactly one wins.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::components::redemption;
-use crate::town::{Town, purchase};
+use crate::town::{Done, Town, lines, objects, purchase, text};
 
 const TIME: &str = "2025-07-25T12:00:00+08:00";
 
@@ -102,4 +103,90 @@ fn a_purchase_is_returned_once() {
     assert_eq!(at_once(&town, &(0..8).map(back).collect::<Vec<_>>()), 1);
     assert_eq!(town.balances("l.db"), "ann 50");
     assert_eq!(town.replay("l.db"), 3);
+}
+
+/// How often each of two steps meets the one that excludes it.
+const PAIRS: usize = 40;
+
+/// Returns an event for each of many members.
+fn each(make: impl Fn(&str) -> Value) -> Vec<Value> {
+    (0..PAIRS).map(|n| make(&format!("m{n:02}"))).collect()
+}
+
+/// Returns a town in which each of them has bought something and holds its points.
+fn crowd() -> Town {
+    let town = town();
+    town.write("program.toml", town.read("program.toml").replace("total = 3", "total = 1000"));
+    town.summary("l.db", &each(|member| purchase(member, member, TIME, 10_000)));
+    town
+}
+
+/// A step of each member's use of points, which has the member's name.
+fn steps(id: &str, kind: &str, cause: Option<&str>) -> Vec<Value> {
+    each(|member| {
+        let mut data = json!({"redemption": member});
+        if let Some(cause) = cause {
+            data["cause"] = json!(cause);
+        }
+        event(&format!("{member} {id}"), &format!("jifen.redemption.{kind}"), data)
+    })
+}
+
+/// Runs what two hosts have, at once, the second from its end, so that they meet. Of the two events of each member exactly one
+/// must be applied, and the member then has the points of the one that was.
+fn meet(town: &Town, first: &[Value], second: &[Value], points: [u64; 2]) {
+    let turned: Vec<_> = second.iter().rev().cloned().collect();
+    let runs = [first, &turned].into_iter().enumerate().map(|(host, events)| {
+        let (file, receipts) = (format!("host{host}.jsonl"), format!("receipts{host}.jsonl"));
+        town.write(&file, lines(events));
+        let mut run = vec!["run", "--program", "program.toml", "--policies", "policies", "--ledger", "l.db"];
+        run.extend(["--receipts", &receipts, &file]);
+        town.jifen(&run).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("jifen starts")
+    });
+    for run in runs.collect::<Vec<_>>() {
+        let done = Done::from(run.wait_with_output().expect("jifen ends"));
+        assert!(matches!(done.code, Some(0 | 3)), "{done:?}");
+    }
+    let mut won = BTreeMap::<String, Vec<u64>>::new();
+    for (receipts, points) in ["receipts0.jsonl", "receipts1.jsonl"].into_iter().zip(points) {
+        for receipt in objects(&town.path(receipts)).iter().filter(|receipt| receipt["outcome"] == "applied")
+        {
+            let member = text(&receipt["member"]).to_owned();
+            won.entry(member).or_default().push(points);
+        }
+    }
+    assert!(won.len() == PAIRS && won.values().all(|won| won.len() == 1), "one of each two: {won:?}");
+    let have = won.iter().map(|(member, points)| format!("{member} {}", points[0]));
+    assert_eq!(town.balances("l.db"), have.collect::<Vec<_>>().join(", "));
+    town.replay("l.db");
+}
+
+#[test]
+fn every_hold_is_used_or_let_go() {
+    let town = crowd();
+    town.summary("l.db", &each(|member| ask(member, member)));
+    meet(&town, &steps("use", "captured", None), &steps("free", "voided", None), [0, 100]);
+}
+
+#[test]
+fn every_use_is_given_back_once() {
+    let town = crowd();
+    town.summary("l.db", &each(|member| ask(member, member)));
+    town.summary("l.db", &steps("use", "captured", None));
+    let [first, second] = [("back", "member"), ("lost", "carrier")];
+    let back = |(id, cause)| steps(id, "cancelled", Some(cause));
+    meet(&town, &back(first), &back(second), [100, 100]);
+}
+
+#[test]
+fn every_purchase_is_returned_once() {
+    let town = crowd();
+    let lines = json!([{"sku": "rice", "quantity": 1, "amount": 10_000}]);
+    let back = |id: &str| {
+        each(|member| {
+            let data = json!({"order": member, "lines": lines});
+            event(&format!("{member} {id}"), "jifen.purchase.refunded", data)
+        })
+    };
+    meet(&town, &back("first"), &back("second"), [0, 0]);
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::components;
-use crate::server::server;
+use crate::server::{perform, server};
 use crate::support::beside;
 
 /// The zone and merchants that every program of the town has.
@@ -51,7 +53,7 @@ pub(crate) struct Town {
 }
 
 /// Returns whether the suite runs on PostgreSQL: `cargo xtask test` runs it twice.
-fn on_postgres() -> bool {
+pub(crate) fn on_postgres() -> bool {
     match std::env::var("JIFEN_TEST_LEDGER").as_deref() {
         Ok("postgres") => true,
         Ok("sqlite") | Err(_) => false,
@@ -121,12 +123,68 @@ impl Town {
 
     /// Returns the ledger of that name: a file of the folder, or a schema of the server if the suite runs on PostgreSQL. A
     /// name with `sqlite:` before it is a file in any case.
-    fn ledger(&self, name: &str) -> String {
+    pub(crate) fn ledger(&self, name: &str) -> String {
         if name.contains(':') || !on_postgres() {
             return name.to_owned();
         }
         let mut schemas = self.schemas.lock().expect("no test panics while it names a schema");
         schemas.entry(name.to_owned()).or_insert_with(|| server().new_schema()).clone()
+    }
+
+    /// Says where the ledger of that name is.
+    pub(crate) fn put(&self, name: &str, url: String) {
+        let mut schemas = self.schemas.lock().expect("no test panics while it names a schema");
+        schemas.insert(name.to_owned(), url);
+    }
+
+    /// Begins a ledger in which nothing is.
+    pub(crate) fn begin(&self, ledger: &str) {
+        if !on_postgres() {
+            self.write(ledger, "");
+        }
+        assert_eq!(self.balances(ledger), "");
+    }
+
+    /// Changes a ledger behind its back.
+    pub(crate) fn change(&self, ledger: &str, sql: &str) {
+        let url = self.ledger(ledger);
+        if url.contains("://") {
+            perform(&url, sql);
+        } else {
+            let connection = rusqlite::Connection::open(self.path(&url)).expect("it is a ledger");
+            connection.execute_batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+        }
+    }
+
+    /// Returns a column of texts of a ledger.
+    pub(crate) fn texts(&self, ledger: &str, sql: &str) -> Vec<String> {
+        let url = self.ledger(ledger);
+        if url.contains("://") {
+            return perform(&url, sql).lines().map(str::to_owned).collect();
+        }
+        let connection = rusqlite::Connection::open(self.path(&url)).expect("it is a ledger");
+        let mut asked = connection.prepare(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+        let texts = asked.query_map([], |row| row.get(0)).expect("it answers");
+        texts.collect::<Result<_, _>>().expect("it is a text")
+    }
+
+    /// Returns the digests of a ledger's receipts, in the order of its log.
+    pub(crate) fn log(&self, ledger: &str) -> Vec<String> {
+        let digest =
+            if on_postgres() { "encode(receipt_digest, 'hex')" } else { "lower(hex(receipt_digest))" };
+        self.texts(ledger, &format!("SELECT {digest} FROM transactions ORDER BY seq"))
+    }
+
+    /// Waits until a ledger has so many entries, while a process writes them.
+    pub(crate) fn wait_for(&self, ledger: &str, entries: usize, writer: &mut Child) {
+        while self.log(ledger).len() < entries {
+            assert_eq!(
+                writer.try_wait().expect("it is our child"),
+                None,
+                "it ended before {entries} entries"
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Forgets a ledger: its name is free for another.

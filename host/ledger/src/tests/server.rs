@@ -77,6 +77,21 @@ impl Server {
         succeed(self.control().args(["--mode=immediate", "stop"]));
     }
 
+    /// Kills the server's first process, as if memory had run out, and waits until the others have noticed.
+    pub(crate) fn kill(&self) {
+        let file =
+            fs::read_to_string(self.data().join("postmaster.pid")).expect("a server that runs has a file");
+        let mut lines = file.lines();
+        let process = lines.next().expect("it names the process");
+        let shared = lines.find(|line| line.split_whitespace().count() == 2).expect("it names shared memory");
+        let shared = shared.split_whitespace().last().expect("there are two words");
+        succeed(as_server("sh").args(["-c", "kill -9 \"$1\"", "kill", process]));
+        // Until then, it could not be started again.
+        while Path::new("/proc").join(process).exists() || is_attached(shared) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
     /// Returns the URL of a new schema.
     pub(crate) fn new_schema(&self) -> String {
         let schema = format!("s{}", COUNT.fetch_add(1, Ordering::SeqCst));
@@ -92,15 +107,7 @@ impl Server {
 
     /// Performs SQL, and returns what it prints.
     pub(crate) fn perform(&self, sql: &str) -> String {
-        let mut psql = self.program("psql");
-        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
-        psql.arg("--host").arg(&self.folder).args([
-            "--username=postgres",
-            "--dbname=postgres",
-            "--command",
-            sql,
-        ]);
-        succeed(&mut psql)
+        perform(&self.url("public"), sql)
     }
 
     fn control(&self) -> Command {
@@ -116,6 +123,20 @@ impl Server {
     fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
+}
+
+/// Performs SQL where a URL leads, and returns what it prints.
+pub(crate) fn perform(url: &str, sql: &str) -> String {
+    let mut psql = as_server(programs().expect(MISSING).join("psql"));
+    psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
+    succeed(psql.args(["--dbname", url, "--command", sql]))
+}
+
+/// Returns whether a process is attached to a segment of shared memory.
+fn is_attached(segment: &str) -> bool {
+    let segments = fs::read_to_string("/proc/sysvipc/shm").expect("Linux tells of shared memory");
+    let columns = segments.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    columns.filter(|columns| columns.get(1) == Some(&segment)).any(|columns| columns.get(6) != Some(&"0"))
 }
 
 impl Drop for Server {
@@ -141,7 +162,7 @@ fn guard(programs: &Path, folder: &Path) -> (Child, ChildStdin) {
 }
 
 /// Returns the folder of the newest programs that are installed.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os(PROGRAMS) {
         return Some(folder.into());
     }

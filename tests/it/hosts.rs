@@ -1,0 +1,105 @@
+//! Several hosts at once on one ledger, each with a file that it shares a half of with another. One is killed and runs its file
+//! again. What they come to is what one host comes to alone.
+
+use std::collections::BTreeSet;
+use std::process::{Child, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::components::redemption;
+use crate::town::{Done, Town, lines, purchase};
+
+const MEMBERS: usize = 24;
+
+/// What a member does, one after the other. Nothing of it depends on what others do.
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+fn life(member: usize) -> Vec<Value> {
+    let name = format!("m{member:02}");
+    let event = |n: usize, kind: &str, data: Value| {
+        json!({"specversion": "1.0", "id": format!("{name}/{n}"), "source": "/merchants/shop", "type": format!("jifen.{kind}"),
+            "time": format!("2025-07-{:02}T12:00:00+08:00", n + 1), "data": data})
+    };
+    let buy = |n: usize, amount: u64| {
+        let time = format!("2025-07-{:02}T12:00:00+08:00", n + 1);
+        purchase(&format!("{name}/{n}"), &name, &time, amount)
+    };
+    let ask = |n: usize| {
+        let data =
+            json!({"redemption": format!("{name}/{n}"), "member": name, "merchant": "shop", "item": "rice"});
+        event(n, "redemption.requested", data)
+    };
+    let of = |n: usize| json!({"redemption": format!("{name}/{n}")});
+    let lines = json!([{"sku": "rice", "quantity": 0, "amount": 3_000}]);
+    let mut paid = buy(4, 5_000);
+    paid["data"]["tenders"] = json!([{"kind": "points", "redemption": format!("{name}/1"), "amount": 500},
+        {"kind": "cash", "amount": 4_500}]);
+    vec![
+        buy(0, 10_000),
+        ask(1),
+        event(2, "redemption.captured", of(1)),
+        ask(3),
+        paid,
+        event(5, "redemption.voided", of(3)),
+        event(6, "purchase.refunded", json!({"order": format!("{name}/0"), "lines": lines})),
+        event(7, "purchase.refunded", json!({"order": format!("{name}/4")})),
+        ask(8),
+        event(9, "redemption.captured", of(8)),
+        event(
+            10,
+            "redemption.cancelled",
+            json!({"redemption": format!("{name}/8"), "points": 7, "cause": "member"}),
+        ),
+    ]
+}
+
+fn town() -> Town {
+    let town = Town::new();
+    town.policy("offer", &redemption(30, 0, 0));
+    town.program(&[("spend", "spend", "base", "cap = { per_member_per_day = 90 }")]);
+    let offer = "[[redemption]]\nid = 'offer'\npolicy = 'offer'\nunit = 'points'\nhold = { days = 20 }\n";
+    town.write("program.toml", format!("{}\n{offer}", town.read("program.toml")));
+    town
+}
+
+fn start(town: &Town, file: usize) -> Child {
+    let file = format!("{file}.jsonl");
+    let run =
+        ["run", "--program", "program.toml", "--policies", "policies", "--ledger", "l.db", "--json", &file];
+    town.jifen(&run).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("jifen starts")
+}
+
+#[test]
+#[expect(clippy::integer_division, reason = "parts of a test")]
+fn several_hosts_come_to_what_one_does_though_one_is_killed() {
+    let town = town();
+    let lives: Vec<_> = (0..MEMBERS).map(life).collect();
+    let done = town.run("alone.db", &lives.concat(), &["--json"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let alone: BTreeSet<_> = town.log("alone.db").into_iter().collect();
+    assert_eq!(alone.len(), MEMBERS * lives[0].len());
+
+    // Two thirds of the members each, so that two hosts have each member.
+    for file in 0..3 {
+        let theirs = lives.iter().enumerate().filter(|(member, _)| member % 3 != file);
+        // Not in the same order: one begins where another ends.
+        let mut theirs: Vec<_> = theirs.map(|(_, life)| life.clone()).collect();
+        theirs.rotate_left(file * MEMBERS / 5);
+        town.write(&format!("{file}.jsonl"), lines(&theirs.concat()));
+    }
+    town.begin("l.db");
+    let [first, second, mut killed] = [0, 1, 2].map(|file| start(&town, file));
+    town.wait_for("l.db", alone.len() / 6, &mut killed);
+    killed.kill().expect("it is our child");
+    let end = |run: Child| Done::from(run.wait_with_output().expect("it ends"));
+    assert_eq!(end(killed).code, None, "it was killed in the middle");
+    let again = start(&town, 2);
+    for done in [first, second, again].map(end) {
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert_eq!(done.json()["events"], lives.concat().len() * 2 / 3, "{done:?}");
+    }
+    let log = town.log("l.db");
+    assert_eq!(log.len(), alone.len());
+    assert!(log.into_iter().collect::<BTreeSet<_>>() == alone, "the receipts are those of one host");
+    assert_eq!(town.balances("l.db"), town.balances("alone.db"));
+    assert_eq!(town.replay("l.db"), u64::try_from(alone.len()).expect("a count"));
+}
