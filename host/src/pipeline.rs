@@ -92,6 +92,15 @@ pub(crate) fn evaluate(
         }
         decision.close(lane, &terms, answers);
     }
+    for evaluation in &mut evaluations {
+        // What all members had is another number whenever something else was decided at the same time. It is only asserted,
+        // and so only recorded, where it made a difference.
+        if !decision.limited_by_budget(&evaluation.deployment)
+            && let Some(usage) = &mut evaluation.usage
+        {
+            usage.budget = Points::ZERO;
+        }
+    }
     (decision, evaluations)
 }
 

@@ -148,7 +148,7 @@ pub(crate) fn town() -> Town {
     town.policy("gift", &redemption(100, 0, 0));
     town.program(&[
         ("spend", "spend", "base", "cap = { per_member_per_day = 200 }"),
-        ("later", "spend", "bonus", "available = { days = 3 }"),
+        ("later", "spend", "bonus", "available = { days = 3 }\nbudget = 900"),
     ]);
     let program =
         town.read("program.toml").replace("id = \"points\"", "id = \"points\"\nexpires = { days = 4 }");

@@ -3,7 +3,8 @@
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 
 use crate::components::{Guest, constant};
 use crate::town::{Town, lines, market, objects, purchase, registration, text};
@@ -34,6 +35,27 @@ fn a_run_says_what_it_did() {
     );
     assert_eq!(town.balances("l.db"), "ann 136");
     assert_eq!(town.replay("l.db"), 3);
+}
+
+/// Whoever sends an event may wait for its receipt before sending the next.
+#[test]
+fn standard_input_is_answered_as_it_comes() {
+    let town = Town::new();
+    doubled(&town);
+    let arguments = ["run", "--program", "program.toml", "--policies", "policies", "--ledger", "l.db"];
+    let mut jifen = town.jifen(&[&arguments[..], &["--receipts", "-", "-"]].concat());
+    let mut jifen = jifen.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("jifen starts");
+    let mut input = jifen.stdin.take().expect("it is piped");
+    let mut answers = BufReader::new(jifen.stdout.take().expect("it is piped")).lines();
+    for id in ["1", "2", "1"] {
+        writeln!(input, "{}", purchase(id, "ann", NOON, 6_850)).expect("jifen reads");
+        let answer = answers.next().expect("an answer").expect("it is text");
+        assert_eq!(serde_json::from_str::<Value>(&answer).expect("JSON")["id"], id);
+    }
+    drop(input);
+    let rest: Vec<_> = answers.map(|line| line.expect("it is text")).collect();
+    assert!(rest[0].contains("2 applied, 1 duplicate"), "{rest:?}");
+    assert!(jifen.wait().expect("it ends").success());
 }
 
 #[test]

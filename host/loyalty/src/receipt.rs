@@ -108,7 +108,7 @@ pub struct Evaluation {
     pub facts: Vec<Answer>,
     /// Facts that take no day and that it could have asked: on what remains of a purchase, it may.
     pub known: Vec<Answer>,
-    /// What its caps and its budget had counted; `None` if it has none.
+    /// What its caps had counted, and its budget where that limited what it granted; `None` if it has none.
     pub usage: Option<Usage>,
 }
 

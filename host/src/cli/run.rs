@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::iter;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,11 +29,12 @@ use crate::input::{Line, Lines};
 use crate::programs::Programs;
 use crate::releases::Releases;
 
-/// Events that are read from the ledger, decided and committed together.
+/// Events that are read from the ledger, decided and committed together, at most: of an input that comes slowly, those that
+/// are there, so that none waits for the next.
 const BATCH: usize = 2_000;
 
-/// Batches that are parsed ahead.
-const BATCHES_AHEAD: usize = 2;
+/// Events that are parsed ahead.
+const AHEAD: usize = 2 * BATCH;
 
 /// Refusals that are told one by one; of the rest, the number.
 const REFUSALS_TOLD: u64 = 20;
@@ -47,7 +50,7 @@ pub(super) struct Run {
     /// The ledger: a file, begun if it does not exist, or a URL
     #[arg(long)]
     ledger: String,
-    /// Write a line of JSON for each event
+    /// Write a line of JSON for each event, as soon as it is in the ledger; - for standard output
     #[arg(long, value_name = "OUT.jsonl")]
     receipts: Option<PathBuf>,
     /// Write refused lines here as they came, to be mended and sent again
@@ -118,23 +121,23 @@ impl Run {
         self.finish(summary, began)
     }
 
-    /// Parses ahead on a thread of its own, and processes batch after batch.
+    /// Parses ahead on a thread of its own, and processes what there is, batch after batch.
     fn pump(&self, processor: &Processor<'_>, report: &mut Report) -> anyhow::Result<Summary> {
         let read = Arc::new(AtomicU64::new(0));
         let bar = progress::bar(total_bytes(&self.events), "bytes");
-        let (send, receive) = mpsc::sync_channel(BATCHES_AHEAD);
+        let (send, receive) = mpsc::sync_channel(AHEAD);
         let lines = Lines::new(self.events.clone(), Arc::clone(&read));
         let mut summary = Summary::default();
-        thread::scope(|scope| {
-            scope.spawn(move || parse(lines, &send));
-            for batch in receive {
-                report.batch(batch?, processor, &mut summary, &bar)?;
-                bar.set_position(read.load(Ordering::Relaxed));
-            }
-            anyhow::Ok(())
-        })?;
+        let parser = thread::spawn(move || parse(lines, &send));
+        while let Ok(first) = receive.recv() {
+            let batch = iter::once(first).chain(receive.try_iter()).take(BATCH).collect::<io::Result<_>>()?;
+            report.batch(batch, processor, &mut summary, &bar)?;
+            report.flush()?;
+            bar.set_position(read.load(Ordering::Relaxed));
+        }
+        // Only now: after an error the parser may still wait for a line that never comes.
+        parser.join().unwrap_or_else(|panic| resume_unwind(panic));
         bar.finish_and_clear();
-        report.finish()?;
         Ok(summary)
     }
 
@@ -159,15 +162,9 @@ fn total_bytes(files: &[PathBuf]) -> u64 {
     files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|data| data.len()).sum()
 }
 
-/// Sends the lines in batches, parsed, until their end or until nobody takes them.
-fn parse(lines: Lines, send: &mpsc::SyncSender<io::Result<Vec<Parsed>>>) {
-    let mut lines = lines.peekable();
-    while lines.peek().is_some() {
-        let batch = lines.by_ref().take(BATCH).map(|line| line.map(Parsed::new)).collect();
-        if send.send(batch).is_err() {
-            return;
-        }
-    }
+/// Sends the lines, parsed, until their end or until nobody takes them.
+fn parse(mut lines: Lines, send: &mpsc::SyncSender<io::Result<Parsed>>) {
+    while lines.next().is_some_and(|line| send.send(line.map(Parsed::new)).is_ok()) {}
 }
 
 impl Parsed {
@@ -240,15 +237,19 @@ impl Report {
         written.context("write a receipt")
     }
 
-    fn finish(&mut self) -> anyhow::Result<()> {
+    fn flush(&mut self) -> anyhow::Result<()> {
         self.receipts.as_mut().map_or(Ok(()), Receipts::flush).context("write the receipts")?;
         self.rejects.as_mut().map_or(Ok(()), |rejects| rejects.flush()).context("write the refused lines")
     }
 }
 
 fn create(path: &Path) -> anyhow::Result<Box<dyn Write>> {
-    let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
-    Ok(Box::new(BufWriter::with_capacity(1 << 18, file)))
+    let out: Box<dyn Write> = if path == Path::new("-") {
+        Box::new(io::stdout())
+    } else {
+        Box::new(File::create(path).with_context(|| format!("create {}", path.display()))?)
+    };
+    Ok(Box::new(BufWriter::with_capacity(1 << 18, out)))
 }
 
 /// Writes the line of a refused event, with whatever names it has.

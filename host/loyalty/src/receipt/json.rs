@@ -124,6 +124,7 @@ struct EvaluationJson<'a> {
 struct UsageJson {
     day: u64,
     month: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
     budget: u64,
 }
 
