@@ -197,7 +197,6 @@ macro_rules! component {
 
             // SAFETY: on wasm a section of this name is a custom section, which nothing ever runs or reads as memory.
             #[unsafe(link_section = "jifen-policy")]
-            #[used]
             static DESCRIPTION: [u8; DESCRIPTION_TOML.len()] = *DESCRIPTION_TOML;
             const DESCRIPTION_TOML: &[u8; include_bytes!(concat!(
                 env!("CARGO_MANIFEST_DIR"),
