@@ -1,9 +1,14 @@
 //! Benchmarks: measured, and written into `docs/benchmarks.md` with machine, load and command.
 
 mod evaluate;
+mod ledger;
 mod peers;
+mod redemption;
 mod report;
 mod run;
+#[path = "../../host/ledger/src/tests/server.rs"]
+#[expect(dead_code, reason = "tests do more with a server")]
+mod server;
 
 use std::path::{Path, PathBuf};
 
@@ -15,11 +20,14 @@ use self::report::Report;
 #[derive(Args)]
 pub(crate) struct Bench {
     /// What to measure
-    #[arg(value_enum, default_values_t = [What::Evaluate, What::Run, What::Peers])]
+    #[arg(value_enum, default_values_t = [What::Evaluate, What::Run, What::Ledger, What::Redemption, What::Peers])]
     what: Vec<What>,
     /// Files of events for `run`
     #[arg(long, num_args = 1.., default_value = "tests/data/journey-sample.jsonl.gz")]
     data: Vec<PathBuf>,
+    /// How far the ledger of `growth` grows
+    #[arg(long, default_value_t = 10_000_000)]
+    entries: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +36,12 @@ enum What {
     Evaluate,
     /// `jifen run` and `jifen audit replay` over files of events, beside a bare SQLite program
     Run,
+    /// Commits and statements on both stores, beside bare programs and pgbench
+    Ledger,
+    /// Commits as the ledger grows; takes long, and 60 GB
+    Growth,
+    /// Uses of points, from the request to the receipt of the capture, on both stores
+    Redemption,
     /// The same policy in other rule engines
     Peers,
 }
@@ -39,6 +53,9 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
         match what {
             What::Evaluate => evaluate::measure(root, &report)?,
             What::Run => run::measure(root, &report, &bench.data)?,
+            What::Ledger => ledger::measure(root, &report)?,
+            What::Growth => ledger::growth(root, &report, bench.entries)?,
+            What::Redemption => redemption::measure(root, &report)?,
             What::Peers => peers::measure(root, &report)?,
         }
     }

@@ -1,101 +1,177 @@
-//! How many entries a second the ledger takes, beside a bare program that writes the same rows.
+//! What the ledger takes and answers, beside bare programs that write the same rows. `cargo xtask bench ledger` runs it.
 //!
 //! ```text
-//! cargo run --release -p jifen-ledger --example postings -- [ENTRIES [DIRECTORY]]
-//! cargo run --release -p jifen-ledger --example postings -- --postgres URL [ENTRIES]
+//! postings sqlite FOLDER          entries a second, by batch, in fresh files
+//! postings postgres URL           the same, with one host and with two
+//! postings growth LEDGER ENTRIES  entries a second as the ledger grows to that many
+//! postings statements LEDGER      how long a member's statement takes
 //! ```
 //!
 //! Each entry is a purchase: an event of about 900 bytes, a receipt of about 700, two lots, three postings, one of
-//! 2,500 members (of each caller), in the order of business time. `read + commit` takes the snapshot of each batch first, as whoever
-//! evaluates it must. Every figure is of a durable ledger, which is flushed before a batch counts; in SQLite on a fresh file, in
-//! PostgreSQL for members of its own in one ledger, with one host and with two at once.
+//! the caller's members, in the order of business time. Every figure is of a durable ledger, which is flushed before a batch
+//! counts. Members are read first, as whoever evaluates must, except where a row says otherwise.
 
 #[path = "postings/bare.rs"]
 mod bare;
+#[path = "postings/same_rows.rs"]
+mod same_rows;
 #[path = "postings/synthetic.rs"]
 mod synthetic;
+#[path = "postings/watch.rs"]
+mod watch;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use jifen_ledger::{Ledger, MemberQuery, Needs, OrderQuery, Postgres, Query, Sqlite};
+use jifen_ledger::{Ledger, MemberQuery, Needs, OrderQuery, Query};
 use jifen_loyalty::{Entry, facts::first_day_of_window};
 
 use self::synthetic::Purchases;
+use self::watch::{Measured, Watch, median, per_second};
 
-const ENTRIES: usize = 60_000;
+const ROUNDS: usize = 3;
+const BATCHES: [usize; 3] = [1, 100, 1_000];
+const ENTRIES: usize = 40_000;
 /// One at a time each entry pays for its own flush, so there are fewer: one in so many.
 const ONE_AT_A_TIME: usize = 10;
-const BATCHES: [usize; 4] = [1, 100, 1_000, 4_000];
+const MEMBERS: usize = 2_500;
+const PURCHASES_EACH: usize = 40;
 const CALLERS: usize = 16;
-const ENTRIES_PER_CALLER: usize = 1_500;
+const ENTRIES_PER_CALLER: usize = 1_000;
+
+/// How large a growing ledger is when it is looked at; each figure is of the entries that come next.
+const SIZES: [usize; 5] = [100_000, 300_000, 1_000_000, 3_000_000, 10_000_000];
+const LOOKED_AT: usize = 50_000;
+
+/// Entries of the members whose statement is asked for, and how often.
+const STATEMENTS: [usize; 2] = [10, 10_000];
+const ASKED: usize = 101;
 
 fn main() -> Measured<()> {
-    let mut arguments = std::env::args().skip(1).peekable();
-    let url = arguments.next_if(|first| first == "--postgres").and_then(|_| arguments.next());
-    let entries = arguments.next().map_or(Ok(ENTRIES), |text| text.parse())?;
-    match url {
-        Some(url) => postgres(&url, entries),
-        None => sqlite(&arguments.next().map_or_else(std::env::temp_dir, PathBuf::from), entries),
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["sqlite", folder] => sqlite(Path::new(folder)),
+        ["postgres", url] => postgres(url),
+        ["growth", url, entries] => growth(url, entries.parse()?),
+        ["statements", url] => statements(url),
+        _ => {
+            Err("usage: postings sqlite FOLDER | postgres URL | growth LEDGER ENTRIES | statements LEDGER"
+                .into())
+        }
     }
 }
 
-type Measured<T> = Result<T, Box<dyn std::error::Error>>;
-
-fn sqlite(directory: &Path, entries: usize) -> Measured<()> {
+fn sqlite(folder: &Path) -> Measured<()> {
     let mut out = io::stdout();
-    writeln!(out, "entries/s     batch      bare    commit  read + commit")?;
+    writeln!(out, "| entries in a commit | bare program | commit | read and commit |\n|---|---|---|---|")?;
     for batch in BATCHES {
-        let entries = entries_in_batches_of(batch, entries);
-        let run = |path: &Path, reads| run(&Sqlite::open(path)?, 0, entries, batch, reads);
-        let bare = in_new_file(directory, |path| bare::run(path, entries, batch))?;
-        let commit = in_new_file(directory, |path| run(path, false))?;
-        let both = in_new_file(directory, |path| run(path, true))?;
-        let rates = [bare, commit, both].map(|taken| per_second(entries, taken));
-        writeln!(out, "{batch:>19} {:>9} {:>9} {:>14}", rates[0], rates[1], rates[2])?;
+        let entries = entries_in_batches_of(batch);
+        let run = |path: &Path, reads| run(&*opened(path)?, 0, entries, batch, reads);
+        let bare = rounds(|| in_new_file(folder, |path| bare::run(path, entries, batch)))?;
+        let commit = rounds(|| in_new_file(folder, |path| run(path, false)))?;
+        let both = rounds(|| in_new_file(folder, |path| run(path, true)))?;
+        let [bare, commit, both] = [bare, commit, both].map(|taken| per_second(entries, taken));
+        writeln!(out, "| {batch} | {bare} | {commit} | {both} |")?;
     }
-    let together = in_new_file(directory, |path| Ok(run_callers(&[Sqlite::open(path)?], 0)))?;
-    let entries = ENTRIES_PER_CALLER.saturating_mul(CALLERS);
-    writeln!(out, "{CALLERS} callers at once, one entry at a time each: {}", per_second(entries, together))?;
+    let together = rounds(|| in_new_file(folder, |path| Ok(run_callers(&[opened(path)?], 0))))?;
+    let together = per_second(ENTRIES_PER_CALLER.saturating_mul(CALLERS), together);
+    writeln!(out, "| 1, {CALLERS} callers at once | | {together} | |")?;
     Ok(())
 }
 
-fn postgres(url: &str, entries: usize) -> Measured<()> {
-    let hosts = [Postgres::open(url)?, Postgres::open(url)?];
+fn postgres(url: &str) -> Measured<()> {
+    let hosts = [jifen_ledger::open(url)?, jifen_ledger::open(url)?];
     let mut out = io::stdout();
-    // So that an earlier measurement in the same ledger has other members and events.
-    let mut caller = usize::try_from(hosts[0].length()?)?.saturating_mul(1_000);
+    let mut caller = 0_usize;
     let mut next = |callers: usize| {
         let first = caller;
         caller = first.saturating_add(callers);
         first
     };
-    writeln!(out, "entries/s     batch    commit  read + commit  of two hosts")?;
+    writeln!(
+        out,
+        "| entries in a commit | bare program | commit | read and commit | two hosts, read and commit |\n|---|---|---|---|---|"
+    )?;
     for batch in BATCHES {
-        let entries = entries_in_batches_of(batch, entries);
-        let commit = run(&hosts[0], next(1), entries, batch, false)?;
-        let both = run(&hosts[0], next(1), entries, batch, true)?;
-        let of_two = run_hosts(&hosts, next(2), entries, batch);
-        let rates = [commit, both].map(|taken| per_second(entries, taken));
-        let of_two = per_second(entries.saturating_mul(2), of_two);
-        writeln!(out, "{batch:>19} {:>9} {:>14} {of_two:>13}", rates[0], rates[1])?;
+        let entries = entries_in_batches_of(batch);
+        let after = hosts[0].length()?;
+        let commit = rounds(|| run(&*hosts[0], next(1), entries, batch, false))?;
+        let bare = rounds(|| same_rows::run(url, after, entries, batch))?;
+        let both = rounds(|| run(&*hosts[0], next(1), entries, batch, true))?;
+        let of_two = rounds(|| Ok(run_hosts(&hosts, next(2), entries, batch)))?;
+        let [bare, commit, both] = [bare, commit, both].map(|taken| per_second(entries, taken));
+        let of_two = per_second(entries.saturating_mul(hosts.len()), of_two);
+        writeln!(out, "| {batch} | {bare} | {commit} | {both} | {of_two} |")?;
     }
-    let entries = ENTRIES_PER_CALLER.saturating_mul(CALLERS);
-    for hosts in [&hosts[..1], &hosts] {
-        let rate = per_second(entries, run_callers(hosts, next(CALLERS)));
-        let count = hosts.len();
-        writeln!(out, "{CALLERS} callers at once on {count} hosts, one entry at a time each: {rate}")?;
+    let together = |hosts: &[Arc<dyn Ledger>], first| Ok(run_callers(hosts, first));
+    let of_one = rounds(|| together(&hosts[..1], next(CALLERS)))?;
+    let of_two = rounds(|| together(&hosts, next(CALLERS)))?;
+    let [of_one, of_two] =
+        [of_one, of_two].map(|taken| per_second(ENTRIES_PER_CALLER.saturating_mul(CALLERS), taken));
+    writeln!(out, "| 1, {CALLERS} callers at once | | {of_one} | | {of_two} (commit only) |")?;
+    Ok(())
+}
+
+fn growth(url: &str, entries: usize) -> Measured<()> {
+    let ledger = jifen_ledger::open(url)?;
+    let mut purchases = purchases_of(0);
+    let mut out = io::stdout();
+    writeln!(out, "| entries in the ledger | read and commit, 1,000 entries each |\n|---|---|")?;
+    for size in SIZES.into_iter().filter(|size| *size <= entries) {
+        let there = usize::try_from(ledger.length()?)?;
+        commit_all(&*ledger, &mut purchases, size.saturating_sub(there), 1_000, true)?;
+        let taken = commit_all(&*ledger, &mut purchases, LOOKED_AT, 1_000, true)?;
+        writeln!(out, "| {size} | {} |", per_second(LOOKED_AT, taken))?;
     }
     Ok(())
 }
 
-fn entries_in_batches_of(batch: usize, entries: usize) -> usize {
-    if batch == 1 { entries.div_ceil(ONE_AT_A_TIME) } else { entries }
+fn statements(url: &str) -> Measured<()> {
+    let ledger = jifen_ledger::open(url)?;
+    let mut out = io::stdout();
+    writeln!(out, "| entries of the member | statement, ms |\n|---|---|")?;
+    for (caller, entries) in (0..).zip(STATEMENTS) {
+        let mut purchases = Purchases::of(caller, 1, entries.saturating_mul(2));
+        commit_all(&*ledger, &mut purchases, entries, entries.min(1_000), false)?;
+        let member = purchases.members().next().expect("one member");
+        let ask = || {
+            let watch = Watch::start();
+            assert_eq!(ledger.statement(member)?.len(), entries);
+            Ok(watch.elapsed())
+        };
+        let taken = (0..ASKED).map(|_| ask()).collect::<Measured<Vec<_>>>()?;
+        let micros = median(taken).as_micros();
+        let (whole, part) = (micros.checked_div(1_000).unwrap_or(0), micros.checked_rem(1_000).unwrap_or(0));
+        writeln!(out, "| {entries} | {whole}.{part:03} |")?;
+    }
+    Ok(())
+}
+
+fn rounds(mut measure: impl FnMut() -> Measured<Duration>) -> Measured<Duration> {
+    Ok(median((0..ROUNDS).map(|_| measure()).collect::<Measured<_>>()?))
+}
+
+fn opened(path: &Path) -> Measured<Arc<dyn Ledger>> {
+    Ok(jifen_ledger::open(&path.display().to_string())?)
+}
+
+const fn entries_in_batches_of(batch: usize) -> usize {
+    if batch == 1 { ENTRIES.div_ceil(ONE_AT_A_TIME) } else { ENTRIES }
 }
 
 fn run(ledger: &dyn Ledger, caller: usize, entries: usize, batch: usize, reads: bool) -> Measured<Duration> {
-    let mut purchases = purchases_of(caller);
+    commit_all(ledger, &mut purchases_of(caller), entries, batch, reads)
+}
+
+fn commit_all(
+    ledger: &dyn Ledger,
+    purchases: &mut Purchases,
+    entries: usize,
+    batch: usize,
+    reads: bool,
+) -> Measured<Duration> {
     let mut taken = Duration::ZERO;
     for _ in (0..entries).step_by(batch) {
         let entries = purchases.next_batch(batch);
@@ -111,40 +187,34 @@ fn run(ledger: &dyn Ledger, caller: usize, entries: usize, batch: usize, reads: 
 }
 
 /// Hosts with a run each, at the same time.
-fn run_hosts(hosts: &[Postgres], first: usize, entries: usize, batch: usize) -> Duration {
+fn run_hosts(hosts: &[Arc<dyn Ledger>], first: usize, entries: usize, batch: usize) -> Duration {
     let watch = Watch::start();
     std::thread::scope(|scope| {
         for (caller, ledger) in (first..).zip(hosts) {
-            scope.spawn(move || run(ledger, caller, entries, batch, true).expect("the server stays"));
+            scope.spawn(move || run(&**ledger, caller, entries, batch, true).expect("the server stays"));
         }
     });
     watch.elapsed()
 }
 
 /// Many callers with an entry each: what the writers make of those who wait.
-fn run_callers<L: Ledger>(hosts: &[L], first: usize) -> Duration {
+fn run_callers(hosts: &[Arc<dyn Ledger>], first: usize) -> Duration {
     let watch = Watch::start();
     std::thread::scope(|scope| {
         for (caller, ledger) in (first..).zip(hosts.iter().cycle()).take(CALLERS) {
-            scope.spawn(move || commit_one_at_a_time(ledger, caller));
+            scope.spawn(move || {
+                run(&**ledger, caller, ENTRIES_PER_CALLER, 1, false).expect("the store stays");
+            });
         }
     });
     watch.elapsed()
 }
 
 fn purchases_of(caller: usize) -> Purchases {
-    Purchases::of(u64::try_from(caller).expect("callers are few"))
+    Purchases::of(u64::try_from(caller).expect("callers are few"), MEMBERS, PURCHASES_EACH)
 }
 
-fn commit_one_at_a_time(ledger: &dyn Ledger, caller: usize) {
-    let mut purchases = purchases_of(caller);
-    for _ in 0..ENTRIES_PER_CALLER {
-        let committed = ledger.commit(purchases.next_batch(1)).expect("the disk has room");
-        assert_eq!(committed.conflict, None);
-    }
-}
-
-fn read(ledger: &dyn Ledger, entries: &[Entry]) -> Result<(), Box<dyn std::error::Error>> {
+fn read(ledger: &dyn Ledger, entries: &[Entry]) -> Measured<()> {
     let keys: Vec<_> = entries.iter().map(|entry| (&*entry.event.source, &*entry.event.id)).collect();
     let mut members: Vec<MemberQuery<'_>> = entries
         .iter()
@@ -167,28 +237,9 @@ fn read(ledger: &dyn Ledger, entries: &[Entry]) -> Result<(), Box<dyn std::error
 }
 
 /// Measures in a file that is not there before and not there after.
-fn in_new_file(directory: &Path, measure: impl FnOnce(&Path) -> Measured<Duration>) -> Measured<Duration> {
-    let path = directory.join(format!("postings-{}.jifen", std::process::id()));
+fn in_new_file(folder: &Path, measure: impl FnOnce(&Path) -> Measured<Duration>) -> Measured<Duration> {
+    let path: PathBuf = folder.join(format!("postings-{}.jifen", std::process::id()));
     let measured = measure(&path);
     std::fs::remove_file(&path)?;
     measured
-}
-
-fn per_second(entries: usize, taken: Duration) -> u128 {
-    let entries = u128::try_from(entries).unwrap_or(u128::MAX);
-    entries.saturating_mul(1_000_000).checked_div(taken.as_micros()).unwrap_or(0)
-}
-
-/// The one place where this program looks at the clock.
-struct Watch(std::time::Instant);
-
-impl Watch {
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures")]
-    fn start() -> Self {
-        Self(std::time::Instant::now())
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
 }

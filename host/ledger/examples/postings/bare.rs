@@ -1,4 +1,4 @@
-//! The same rows, written by a program that checks nothing and knows no ledger.
+//! The same rows in SQLite, written by a program that checks nothing and knows no ledger.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use jifen_loyalty::Entry;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::synthetic::Purchases;
-use crate::{Measured, Watch};
+use crate::watch::{Measured, Watch};
+use crate::{MEMBERS, PURCHASES_EACH};
 
 const SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
@@ -20,7 +21,7 @@ pub(crate) fn run(path: &Path, entries: usize, batch: usize) -> Measured<Duratio
     let mut connection = Connection::open(path)?;
     connection.execute_batch(SETTINGS)?;
     connection.execute_batch(include_str!("../../src/sqlite/schema.sql"))?;
-    let mut purchases = Purchases::of(0);
+    let mut purchases = Purchases::of(0, MEMBERS, PURCHASES_EACH);
     let mut taken = Duration::ZERO;
     for first in (0..entries).step_by(batch) {
         let entries = purchases.next_batch(batch);
@@ -61,8 +62,7 @@ fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Re
         let (unit, lot) = (posting.unit.as_str(), posting.lot.as_ref().map(ToString::to_string));
         insert.execute(params![seq, n, posting.account, unit, posting.points, lot])?;
     }
-    let lot =
-        "INSERT INTO lots VALUES (?1, ?2, ?1, ?3, ?4, ?5, ?6, ?7, 'platform', ?8, ?9, ?9, 0, 0, ?6, ?10)";
+    let lot = "INSERT INTO lots VALUES (?1, ?2, ?1, ?3, ?4, ?5, ?6, ?7, 'platform', ?8, ?9, ?9, 0, 0, ?6, ?10, NULL, 0)";
     let mut insert = transaction.prepare_cached(lot)?;
     for new in &entry.lots {
         let (unit, deployment) = (new.lot.unit.as_str(), new.lot.deployment.as_str());

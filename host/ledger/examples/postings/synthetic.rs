@@ -5,34 +5,62 @@ use jifen_loyalty::event::{Body, Event, Happening, Line, Occasion, Purchase};
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::{Member, Profile};
 use jifen_loyalty::posting::{Kind, Postings, gain, loss};
-use jifen_loyalty::{Entry, Instant, Lot, Points, Posting, Term};
+use jifen_loyalty::{Entry, Instant, Lot, MemberId, Points, Posting, Term};
 
-const MEMBERS: usize = 2_500;
+/// A member makes about as many purchases as in the baskets of `tests/data`: one in six days.
+const DAYS_BETWEEN_PURCHASES: u64 = 6;
 const MERCHANTS: u64 = 457;
-const PURCHASES_PER_DAY: u64 = 424;
 const FIRST_DAY: i32 = 736_330;
 const DAY_MS: i64 = 86_400_000;
 const EVENT_BYTES: usize = 900;
 const RECEIPT_BYTES: usize = 700;
 
 /// An endless row of purchases, and what members have come to by them.
+///
+/// Members come and go, so however long it is, each has about as many purchases as at its beginning.
 pub(crate) struct Purchases {
     caller: u64,
     count: u64,
     random: u64,
-    members: Vec<(u64, Profile)>,
+    came: u64,
+    purchases_each: usize,
+    members: Vec<Customer>,
+}
+
+struct Customer {
+    id: MemberId,
+    version: u64,
+    leaves_at: u64,
+    profile: Profile,
 }
 
 impl Purchases {
-    /// Returns the purchases of a caller: other events and members than any other caller's.
-    pub(crate) fn of(caller: u64) -> Self {
-        let unknown = Member::default();
-        Self {
-            caller,
-            count: 0,
-            random: 88_172_645_463_325_252,
-            members: vec![(0, unknown.profile); MEMBERS],
+    /// Returns the purchases of so many members at a time, each of whom makes about so many. Another caller's are of other
+    /// members and have other events.
+    pub(crate) fn of(caller: u64, members: usize, purchases_each: usize) -> Self {
+        let random = 88_172_645_463_325_252;
+        let mut purchases = Self { caller, count: 0, random, came: 0, purchases_each, members: Vec::new() };
+        for _ in 0..members {
+            let customer = purchases.customer();
+            purchases.members.push(customer);
         }
+        purchases
+    }
+
+    /// Returns the members.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &MemberId> {
+        self.members.iter().map(|member| &member.id)
+    }
+
+    /// Returns a new member, whose name lies anywhere among the others'.
+    fn customer(&mut self) -> Customer {
+        self.came = self.came.wrapping_add(1);
+        // An odd factor: no name twice.
+        let scattered = self.came.wrapping_mul(2_654_435_761) & 0xffff_ffff;
+        let id = format!("m{}-{scattered:08x}", self.caller).into();
+        let leaves_at = u64::try_from(self.random_below(self.purchases_each)).expect("few");
+        let leaves_at = leaves_at.saturating_add(u64::try_from(self.purchases_each >> 1).expect("few"));
+        Customer { id, version: 0, leaves_at, profile: Member::default().profile }
     }
 
     pub(crate) fn next_batch(&mut self, size: usize) -> Vec<Entry> {
@@ -41,10 +69,15 @@ impl Purchases {
 
     fn next(&mut self) -> Entry {
         self.count = self.count.wrapping_add(1);
-        let day = FIRST_DAY.saturating_add(small(self.count.checked_div(PURCHASES_PER_DAY)));
-        let number = self.random_below(MEMBERS);
+        let members = self.members.len();
+        let days_each = self.count.saturating_mul(DAYS_BETWEEN_PURCHASES);
+        let day = FIRST_DAY.saturating_add(small(days_each.checked_div(small(Some(members)))));
+        let number = self.random_below(members);
+        if self.members[number].version > self.members[number].leaves_at {
+            self.members[number] = self.customer();
+        }
         let event = self.event(number, day);
-        let (version, profile) = &mut self.members[number];
+        let Customer { version, profile, .. } = &mut self.members[number];
         let version_before = std::mem::replace(version, version.wrapping_add(1));
         let happening = event.happening().expect("a purchase is one");
         *profile = profile.after(&happening.occasion, day);
@@ -89,7 +122,7 @@ impl Purchases {
             tenders: Vec::new(),
         };
         let happening = Happening {
-            member: format!("m{}-{member}", self.caller).into(),
+            member: self.members[member].id.clone(),
             time: start_of(day),
             occasion: Occasion::Purchase(purchase),
         };
@@ -122,7 +155,7 @@ impl Purchases {
     }
 }
 
-fn small<T: TryFrom<u64>>(number: Option<u64>) -> T {
+fn small<N, T: TryFrom<N>>(number: Option<N>) -> T {
     number.and_then(|number| T::try_from(number).ok()).expect("the number is small")
 }
 

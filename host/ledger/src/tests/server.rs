@@ -31,6 +31,7 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 pub(crate) struct Server {
     folder: PathBuf,
     programs: PathBuf,
+    settings: &'static str,
     guard: Child,
     /// What the guard waits for.
     pipe: Option<ChildStdin>,
@@ -45,12 +46,17 @@ pub(crate) fn server() -> &'static Server {
 impl Server {
     /// Starts a server of its own.
     pub(crate) fn start() -> Self {
+        Self::with(SETTINGS)
+    }
+
+    /// Starts a server of its own with other settings.
+    pub(crate) fn with(settings: &'static str) -> Self {
         let programs = programs().expect(MISSING);
         let name = format!("jifen-postgres-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
         let folder = std::env::temp_dir().join(name);
         succeed(as_server("mkdir").args(["-m", "700"]).arg(&folder));
         let (guard, pipe) = guard(&programs, &folder);
-        let server = Self { folder, programs, guard, pipe: Some(pipe) };
+        let server = Self { folder, programs, settings, guard, pipe: Some(pipe) };
         let mut initdb = server.program("initdb");
         initdb.args([
             "--username=postgres",
@@ -67,7 +73,7 @@ impl Server {
     /// Starts a server that was stopped.
     pub(crate) fn go_on(&self) {
         let settings: Vec<_> =
-            SETTINGS.lines().map(|line| format!("-c {}", line.replace(" = ", "="))).collect();
+            self.settings.lines().map(|line| format!("-c {}", line.replace(" = ", "="))).collect();
         let options = format!("-k {} {}", self.folder.display(), settings.join(" "));
         succeed(self.control().args(["--wait", "--options", &options, "start"]));
     }
@@ -173,7 +179,7 @@ pub(crate) fn programs() -> Option<PathBuf> {
 }
 
 /// Returns a command that runs as whoever servers run as: never as root.
-fn as_server(program: impl AsRef<Path>) -> Command {
+pub(crate) fn as_server(program: impl AsRef<Path>) -> Command {
     let root =
         fs::metadata("/proc/self").is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0);
     let mut command = if root { Command::new("setpriv") } else { Command::new(program.as_ref()) };
