@@ -28,6 +28,8 @@ pub struct Decision {
     pub declined: Vec<(DeploymentId, String)>,
     /// Deployments that failed to answer.
     pub faults: Vec<(DeploymentId, Fault)>,
+    /// Deployments that asked for more than was left of their budget, whatever then became of what was left.
+    pub short_of_budget: Vec<DeploymentId>,
 }
 
 /// An award as it was decided.
@@ -184,9 +186,7 @@ impl Decision {
 
     /// Returns whether the budget was a reason for granting a deployment less than it asked for.
     pub fn limited_by_budget(&self, deployment: &DeploymentId) -> bool {
-        let by_budget =
-            |award: &Granted| award.deployment == *deployment && award.limit == Some(Limit::Budget);
-        self.awards.iter().any(by_budget)
+        self.short_of_budget.contains(deployment)
     }
 
     /// Closes a lane with the answers of its deployments.
@@ -195,7 +195,12 @@ impl Decision {
         for answer in answers {
             let Answered { deployment, outcome, usage } = answer;
             match outcome.and_then(|proposal| terms.grant(deployment, proposal, usage)) {
-                Ok(Answer::Awards(awards)) => asked.push((deployment, awards)),
+                Ok(Answer::Awards(awards)) => {
+                    if awards.iter().any(|award| award.limit == Some(Limit::Budget)) {
+                        self.short_of_budget.push(deployment.id.clone());
+                    }
+                    asked.push((deployment, awards));
+                }
                 Ok(Answer::Declined(reason)) => self.declined.push((deployment.id.clone(), reason)),
                 Err(fault) => self.faults.push((deployment.id.clone(), fault)),
             }

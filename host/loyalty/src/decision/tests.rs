@@ -120,6 +120,20 @@ fn caps_and_budgets_reduce_what_is_asked() {
     }
 }
 
+/// What a budget left of an award decides whether its lane prefers it, so it counts even if the lane does not.
+#[test]
+fn a_budget_that_made_its_deployment_lose_limited_it() {
+    let program = program("best", &["budget = 100", "", ""]);
+    for (used, limited, expected) in
+        [(40, true, "d0 80/0 lane, d1 70/70"), (20, false, "d0 80/80, d1 70/0 lane")]
+    {
+        let usage = Usage { budget: points(used), ..Usage::default() };
+        let decision = decide(&program, usage, vec![asks(&[80]), asks(&[70])]);
+        assert_eq!(granted(&decision), expected);
+        assert_eq!(decision.limited_by_budget(&"d0".into()), limited);
+    }
+}
+
 #[test]
 fn lanes_combine() {
     let declined = || Ok(Proposal::Declined("not-today".to_owned()));
