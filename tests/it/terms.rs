@@ -110,6 +110,21 @@ const STORIES: &[Story] = &[
         ],
     },
     Story {
+        about: "of an end that an action counts anew, the member is told anew",
+        unit: "expires = { days = 30 }\nnotice = { days = 5 }",
+        deployment: "available = { on = 'confirmed' }",
+        program: "",
+        rows: &[
+            "buy 1 ann 2026-01-01 100",
+            "tell ann 2026-01-31 2026-01-20",
+            "done ann confirmed 2026-01-25 1 -> ann 100",
+            "close 2026-02-24 2026-02-25T00:00 -> ann 100",
+            "tell ann 2026-02-24 2026-02-26 -> ann 100",
+            "close 2026-03-02 2026-03-03T00:00 -> ann 100",
+            "close 2026-03-03 2026-03-04T00:00 -> ann 0",
+        ],
+    },
+    Story {
         about: "what is owed is paid by points that an action frees",
         unit: "",
         deployment: "available = { on = 'confirmed' }",

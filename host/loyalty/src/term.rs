@@ -76,7 +76,7 @@ impl Term {
     }
 
     /// Returns the term of points earned on a day once an action is done; `None` if they do not wait for it. An end that
-    /// was counted from the day of earning is counted from today.
+    /// was counted from the day of earning is counted from today, and the member is to be told of it anew.
     #[must_use]
     pub fn done(
         &self,
@@ -87,12 +87,12 @@ impl Term {
         zone: Zone,
     ) -> Option<Self> {
         let counted = date_of(earned).is_some_and(|day| unit.expires_at(day, zone) == self.expires_at);
-        let expires_at = if counted { unit.expires_at(today, zone) } else { self.expires_at };
-        (self.awaits.as_deref() == Some(action)).then(|| Self {
-            available_at: at,
-            awaits: None,
-            expires_at,
-            ..self.clone()
+        (self.awaits.as_deref() == Some(action)).then(|| {
+            if counted {
+                unit.term(at, unit.expires_at(today, zone))
+            } else {
+                Self { available_at: at, awaits: None, ..self.clone() }
+            }
         })
     }
 
