@@ -48,6 +48,11 @@ fn receipt(active: &Active, event: &Event, bought: &Block) -> Result<Receipt, In
             format!("no [[contract]] bills {merchant} for {unit} at this time, {reason}"),
         );
     };
+    if contract.accrual.is_zero() {
+        let reason =
+            format!("the [[contract]] bills {merchant} nothing for {unit} at this time; it needs no block");
+        return wrong("data.unit", reason);
+    }
     if contract.currency != *currency {
         let reason = format!(
             "is {currency}, and {merchant} is billed for {unit} in {0}; write {0}",

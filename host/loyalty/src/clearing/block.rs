@@ -105,9 +105,10 @@ fn spread(lines: &mut [Line], account: &Account, covered: i64) {
 }
 
 impl Line {
-    /// Returns what it is netted with, if blocks can cover it.
+    /// Returns what it is netted with, if blocks can cover it: not what costs nothing anyway.
     fn account(&self) -> Option<Account> {
-        let Position { reason, issuer, unit, currency, .. } = &self.position;
-        (*reason == Reason::Accrual).then(|| (issuer.clone(), unit.clone(), currency.clone()))
+        let Position { reason, issuer, unit, currency, rate, .. } = &self.position;
+        let billed = *reason == Reason::Accrual && !rate.is_zero();
+        billed.then(|| (issuer.clone(), unit.clone(), currency.clone()))
     }
 }

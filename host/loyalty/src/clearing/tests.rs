@@ -138,6 +138,17 @@ fn awarded(points: (i64, i64)) -> Vec<Line> {
     [("0.8", points.0), ("1", points.1)].into_iter().filter(|(_, points)| *points != 0).map(line).collect()
 }
 
+/// What costs nothing is not paid for with a block.
+#[test]
+fn blocks_are_kept_for_what_is_billed() {
+    let mut lines = awarded((1_000, 500));
+    lines[0].position.rate = Rate::ZERO;
+    let mut blocks = blocks(&[600]);
+    cover(&mut lines, &mut blocks);
+    assert_eq!(lines.iter().map(|line| line.prepaid).collect::<Vec<_>>(), [0, 500]);
+    assert_eq!(blocks[0].left.get(), 100);
+}
+
 proptest! {
     /// Whatever was awarded and taken back before, blocks give what there is of what is billed, get back what they gave, and
     /// what they give is what lines are spared.
