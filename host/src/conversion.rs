@@ -146,10 +146,10 @@ fn exchange(
     let taken = take(there, cost);
     enough(&taken, cost)?;
     let weights: Vec<_> = taken.iter().map(|part| part.points.get()).collect();
-    let shares = allocated(gained.get(), &weights).unwrap_or_default();
+    let shares = allocated(gained.get(), &weights).expect("points were taken");
     let convert = |(from, share): (Part, u64)| {
         let term = term(program, into, &from, exchange.preserve, (day, at));
-        Converted { points: Points::new(share).unwrap_or_default(), term, from }
+        Converted { points: Points::new(share).expect("a share is no more than all of them"), term, from }
     };
     let parts = taken.into_iter().zip(shares).map(convert).collect();
     let to = wanted.member.clone();

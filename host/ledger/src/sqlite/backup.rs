@@ -1,8 +1,8 @@
 //! A copy of a ledger, taken while hosts write it.
 //!
 //! All pages are copied in one read transaction, so the copy is the ledger as it was at one place of its log; beside a
-//! write-ahead log, writers go on meanwhile. It grows under another name and gets its own once it is whole and flushed: a
-//! copy that was cut off must not look like a ledger that is empty.
+//! write-ahead log, writers go on meanwhile. It grows under a name that nobody else has and gets its own once it is whole and
+//! flushed: a copy that was cut off must not look like a ledger that is empty.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use tempfile::TempPath;
 
-use super::failure::explain;
+use super::failure::{cannot_open, explain};
 use super::file::File;
 use crate::LedgerError;
 
@@ -30,20 +31,25 @@ pub(super) fn back_up(from: &File, to: &Path, copied: &mut dyn FnMut(u64, u64)) 
     if [""].iter().chain(&BESIDE).any(|end| beside(to, end).exists()) {
         return Err(LedgerError::Taken { place: copy.place() });
     }
-    let partial = beside(to, ".partial");
-    remove(&partial);
-    let finished = copy_pages(&source, &partial, copied)
-        .map_err(|error| explain(&copy, "copy into", error))
-        .and_then(|()| publish(&partial, to).map_err(|error| unpublished(&copy, error)));
-    if finished.is_err() {
-        remove(&partial);
-    }
-    finished
+    let partial = partial(to).map_err(|error| cannot_open(copy.place(), Arc::new(error)))?;
+    copy_pages(&source, &partial, copied).map_err(|error| explain(&copy, "copy into", error))?;
+    partial.persist_noclobber(to).map_err(|error| {
+        let taken = error.error.kind() == io::ErrorKind::AlreadyExists;
+        if taken { LedgerError::Taken { place: copy.place() } } else { failed(&copy, error.error) }
+    })?;
+    fs::File::open(folder(to)).and_then(|folder| folder.sync_all()).map_err(|error| failed(&copy, error))
+}
+
+/// Returns a file of its own for a copy that is not whole yet, which is gone unless the copy gets its name.
+fn partial(to: &Path) -> io::Result<TempPath> {
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    let file = tempfile::Builder::new().prefix(&name).suffix(".partial").tempfile_in(folder(to))?;
+    Ok(file.into_temp_path())
 }
 
 fn copy_pages(source: &Connection, to: &Path, copied: &mut dyn FnMut(u64, u64)) -> rusqlite::Result<()> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let mut copy = Connection::open_with_flags(to, flags)?;
+    let mut copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // Held from here on. Else whatever another process commits between two steps would begin the copy anew.
     let reading = source.unchecked_transaction()?;
     reading.query_one("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
@@ -56,22 +62,12 @@ fn copy_pages(source: &Connection, to: &Path, copied: &mut dyn FnMut(u64, u64)) 
     Ok(())
 }
 
-/// Gives a copy its name, and makes that durable.
-fn publish(partial: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(partial, to)?;
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(folder)?.sync_all()
+fn folder(of: &Path) -> &Path {
+    of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn unpublished(copy: &File, error: io::Error) -> LedgerError {
+fn failed(copy: &File, error: io::Error) -> LedgerError {
     LedgerError::Store { place: copy.place(), doing: "copy into", source: Arc::new(error) }
-}
-
-/// Removes what a copy that was cut off has left, if there is any.
-fn remove(partial: &Path) {
-    for end in ["", "-journal"] {
-        fs::remove_file(beside(partial, end)).ok();
-    }
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {

@@ -63,7 +63,7 @@ pub(super) fn explain_commit(file: &File, error: Error) -> LedgerError {
     }
 }
 
-fn cannot_open(place: Place, source: StoreError) -> LedgerError {
+pub(super) fn cannot_open(place: Place, source: StoreError) -> LedgerError {
     let mend = "its directory must exist and be writable";
     LedgerError::CannotOpen { place, mend, source: Some(source) }
 }
