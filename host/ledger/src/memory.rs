@@ -382,13 +382,17 @@ impl Log {
     /// Returns a lot after everything that was taken from it; with an instant, by events up to then.
     fn now(&self, lot: &Lot, at: Option<Instant>) -> Lot {
         let mut lot = lot.clone();
+        // Together: of events that came late, what was taken by an instant may be told before what had come back.
+        let (mut remaining, mut expired) = (0_i64, 0_i64);
         let entries = self.0.iter().filter(|entry| at.is_none_or(|at| entry.event.time <= at));
         for moved in entries.flat_map(|entry| &entry.moved).filter(|moved| moved.lot == lot.id) {
-            lot.remaining = lot.remaining.moved(moved.remaining);
-            lot.expired = lot.expired.moved(moved.expired);
+            remaining = remaining.saturating_add(moved.remaining);
+            expired = expired.saturating_add(moved.expired);
             lot.reversed = lot.reversed.plus(moved.reversed);
             lot.term = moved.term.clone().unwrap_or(lot.term);
         }
+        lot.remaining = lot.remaining.moved(remaining);
+        lot.expired = lot.expired.moved(expired);
         lot
     }
 
