@@ -56,7 +56,8 @@ pub(crate) fn growth(root: &Path, report: &Report, entries: u64) -> Result<()> {
     let server = Server::with(SETTINGS);
     figures.push_str("### PostgreSQL\n\n");
     figures.push_str(&bench.postings(&["growth", &server.new_schema(), &entries])?);
-    report.write("growth", "cargo xtask bench growth", figures.trim_end())
+    let command = format!("cargo xtask bench growth --entries {entries}");
+    report.write("growth", &command, figures.trim_end())
 }
 
 struct Bench<'a> {
