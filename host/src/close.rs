@@ -14,7 +14,7 @@ use chrono::NaiveDate;
 use jifen_ledger::{Ledger, MemberQuery, Query};
 use jifen_loyalty::clawback::{Reach, Repayment};
 use jifen_loyalty::decision::Decision;
-use jifen_loyalty::entry::{Moved, StockDraw};
+use jifen_loyalty::entry::StockDraw;
 use jifen_loyalty::event::{Close, Purpose, Request};
 use jifen_loyalty::program::{AtClose, RedemptionDeployment};
 use jifen_loyalty::receipt::{Evaluation, Inputs};
@@ -27,7 +27,7 @@ use jifen_loyalty::{
 
 use crate::active::Active;
 use crate::error::{HostError, Undecided};
-use crate::pipeline::{Draft, Faults, Held, Known, Source, View, after, unclaimed};
+use crate::pipeline::{Draft, Faults, Known, Source, View, after, unclaimed};
 use crate::redemption::{self, Quotation, draw, enough, held_by, in_stock, quote};
 use crate::refund::Then;
 
@@ -190,10 +190,7 @@ pub(crate) fn process(
     let version = known.member.version;
     let receipt =
         receipt(active.digest.clone(), Some(id.clone()), (version.saturating_add(1), day.number()), work);
-    let moved = Moved { id: id.clone(), version, profile: known.member.profile.clone() };
-    let held = Held::of(id, known.member);
-    Ok(Draft { event, receipt, moved, held, budgets: Vec::new(), order: None, stock, restocked }
-        .entry(active))
+    Ok(Draft { stock, restocked, ..Draft::of(event, receipt, id, known.member) }.entry(active))
 }
 
 /// What a midnight did to a member.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use jifen_loyalty::clawback::{Repayment, spendable};
 use jifen_loyalty::conversion::{Conversion, Converted};
-use jifen_loyalty::entry::Moved;
 use jifen_loyalty::event::{Conversion as Wanted, Goal};
 use jifen_loyalty::posting::Kind;
 use jifen_loyalty::program::{Exchange, Transfer, Unit};
@@ -22,7 +21,7 @@ use rules_guest::rate::Rounding;
 
 use crate::active::Active;
 use crate::error::Undecided;
-use crate::pipeline::{Draft, Faults, Held, Known};
+use crate::pipeline::{Draft, Faults, Known};
 use crate::redemption::{self, enough, less, there};
 
 /// Processes a conversion.
@@ -41,13 +40,10 @@ pub(crate) fn process(
     let repayments = Repayment::all(&known.member.debts, spendable(known.member.lots.iter(), event.time));
     let there = there(&less(known.member, &repayments), &wanted.unit, event.time);
     let restocked = redemption::restocked(&lapsed, known.member);
-    let version = known.member.version;
-    let inputs = (version.saturating_add(1), lapsed, repayments);
+    let inputs = (known.member.version.saturating_add(1), lapsed, repayments);
     let receipt = receipt(active, event, wanted, there, inputs)?;
-    let moved = Moved { id: wanted.member.clone(), version, profile: known.member.profile.clone() };
-    let held = Held::of(&wanted.member, known.member);
-    let (budgets, stock) = (Vec::new(), Vec::new());
-    Ok(Draft { event, receipt, moved, held, budgets, order: None, stock, restocked }.entry(active))
+    let draft = Draft::of(event, receipt, &wanted.member, known.member);
+    Ok(Draft { restocked, ..draft }.entry(active))
 }
 
 /// Derives the receipt of a conversion again.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use jifen_loyalty::decision::{Decision, Granted};
-use jifen_loyalty::entry::Moved;
 use jifen_loyalty::event::Opening;
 use jifen_loyalty::lot::Issuer;
 use jifen_loyalty::receipt::Inputs;
@@ -12,7 +11,7 @@ use jifen_loyalty::{Entry, Event, Instant, InvalidEvent, Receipt, Redeemed};
 
 use crate::active::Active;
 use crate::error::Undecided;
-use crate::pipeline::{Draft, Faults, Held, Known};
+use crate::pipeline::{Draft, Faults, Known};
 use crate::redemption;
 
 /// What stands in a deployment's place for points that none awarded.
@@ -33,10 +32,8 @@ pub(crate) fn process(
     let restocked = redemption::restocked(&lapsed, known.member);
     let version = known.member.version;
     let receipt = receipt(active, event, opening, version.saturating_add(1), lapsed)?;
-    let moved = Moved { id: opening.member.clone(), version, profile: known.member.profile.clone() };
-    let held = Held::of(&opening.member, known.member);
-    let (budgets, stock) = (Vec::new(), Vec::new());
-    Ok(Draft { event, receipt, moved, held, budgets, order: None, stock, restocked }.entry(active))
+    let draft = Draft::of(event, receipt, &opening.member, known.member);
+    Ok(Draft { restocked, ..draft }.entry(active))
 }
 
 /// Derives the receipt of an opening balance again.

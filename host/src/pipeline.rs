@@ -273,7 +273,15 @@ impl<'a> Held<'a> {
     }
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    /// Returns the draft of what happened to a member whose figures stay, without budgets, stocks and an order.
+    pub(crate) fn of(event: &'a Arc<Event>, receipt: Receipt, id: &'a MemberId, member: &'a Member) -> Self {
+        let moved = Moved { id: id.clone(), version: member.version, profile: member.profile.clone() };
+        let held = Held::of(id, member);
+        let (budgets, stock, restocked) = (Vec::new(), Vec::new(), Vec::new());
+        Self { event, receipt, moved, held, budgets, order: None, stock, restocked }
+    }
+
     /// Seals the receipt and works out the rows.
     pub(crate) fn entry(self, active: &Active) -> (Entry, Faults) {
         let Self { event, receipt, moved, held, budgets, order, stock, restocked } = self;

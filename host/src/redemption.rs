@@ -17,7 +17,7 @@ use jifen_engine::PreparedRequest;
 use jifen_ledger::{RedeemedPart, Redemption as State};
 use jifen_loyalty::clawback::{Repayment, spendable};
 use jifen_loyalty::decision::{Decision, Granted};
-use jifen_loyalty::entry::{Moved, StockDraw, StockKey};
+use jifen_loyalty::entry::{StockDraw, StockKey};
 use jifen_loyalty::event::{Cause, Purpose, Redemption, Request, Step};
 use jifen_loyalty::lot::Standing;
 use jifen_loyalty::member::Hold;
@@ -34,7 +34,7 @@ pub(crate) use self::derive::derive;
 pub(crate) use self::payment::{GivenBack, Payment, payments};
 use crate::active::{Active, Loaded};
 use crate::error::{HostError, Undecided};
-use crate::pipeline::{Draft, Faults, Held, Known, Source, View, after, repayments};
+use crate::pipeline::{Draft, Faults, Known, Source, View, after, repayments};
 use crate::programs::Programs;
 
 /// Returns what is free again by an event's time because it was held for long enough.
@@ -124,7 +124,8 @@ fn hold(
         repayments,
         ..Receipt::new(active.digest.clone(), owner, day)
     };
-    Ok(draft(event, receipt, &request.member, known, stock, restocked).entry(active))
+    let draft = Draft::of(event, receipt, &request.member, known.member);
+    Ok(Draft { stock, restocked, ..draft }.entry(active))
 }
 
 /// Returns whether a deployment answers requests: what is given at midnight is not asked for.
@@ -151,28 +152,6 @@ pub(crate) fn held_by(
         quoted: Some(Quoted { offer, until }),
         held,
         ..Redeemed::new(name.clone(), 0, unit, Some(acceptance))
-    }
-}
-
-fn draft<'a>(
-    event: &'a Arc<Event>,
-    receipt: Receipt,
-    owner: &'a MemberId,
-    known: &Known<'a>,
-    stock: Vec<StockDraw>,
-    restocked: Vec<StockKey>,
-) -> Draft<'a> {
-    let member = known.member;
-    let moved = Moved { id: owner.clone(), version: member.version, profile: member.profile.clone() };
-    Draft {
-        event,
-        receipt,
-        moved,
-        held: Held::of(owner, member),
-        budgets: Vec::new(),
-        order: None,
-        stock,
-        restocked,
     }
 }
 
@@ -359,7 +338,7 @@ fn go_on(
         ..Receipt::new(pinned.digest.clone(), moved, day.number())
     };
     receipt.repayments = repayments(&receipt, owner, event.time, &after);
-    Ok(draft(event, receipt, owner, known, Vec::new(), restocked).entry(&pinned))
+    Ok(Draft { restocked, ..Draft::of(event, receipt, owner, known.member) }.entry(&pinned))
 }
 
 /// Returns how many points were used in all, and how many of them no longer are.

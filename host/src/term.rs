@@ -4,16 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use jifen_loyalty::clawback::{Repayment, spendable};
-use jifen_loyalty::entry::Moved;
 use jifen_loyalty::event::{TermCause, TermChange};
 use jifen_loyalty::receipt::Inputs;
 use jifen_loyalty::term::Retermed;
 use jifen_loyalty::time::{date_of, next_day};
-use jifen_loyalty::{Entry, Event, InvalidEvent, Lot, Program, Receipt, Redeemed, Term};
+use jifen_loyalty::{Entry, Event, InvalidEvent, Lot, Program, Receipt, Redeemed, Term, UnitId};
 
 use crate::active::Active;
 use crate::error::Undecided;
-use crate::pipeline::{Draft, Faults, Held, Known};
+use crate::pipeline::{Draft, Faults, Known};
 use crate::{redemption, refund};
 
 /// Processes such an event.
@@ -50,14 +49,8 @@ pub(crate) fn process(
     receipt.redemptions = lapsed;
     receipt.repayments = repayments(known, &terms, event);
     receipt.terms = terms;
-    let moved = Moved {
-        id: change.member.clone(),
-        version: known.member.version,
-        profile: known.member.profile.clone(),
-    };
-    let held = Held::of(&change.member, known.member);
-    let (budgets, stock) = (Vec::new(), Vec::new());
-    Ok(Draft { event, receipt, moved, held, budgets, order: known.order, stock, restocked }.entry(active))
+    let draft = Draft::of(event, receipt, &change.member, known.member);
+    Ok(Draft { order: known.order, restocked, ..draft }.entry(active))
 }
 
 /// Returns the buyer's versions whose lots an order opened, where the event is about one.
@@ -85,7 +78,7 @@ fn next(
     program: &Program,
     event: &Event,
     change: &TermChange,
-    unit: &jifen_loyalty::UnitId,
+    unit: &UnitId,
     earned: i32,
     term: &Term,
 ) -> Result<Option<Term>, InvalidEvent> {
