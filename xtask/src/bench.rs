@@ -10,9 +10,10 @@ mod run;
 #[expect(dead_code, reason = "tests do more with a server")]
 mod server;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use self::report::Report;
@@ -44,6 +45,16 @@ enum What {
     Redemption,
     /// The same policy in other rule engines
     Peers,
+}
+
+/// Sees that a ledger in a file is not there.
+fn forget(file: &Path) -> Result<()> {
+    for file in ["", "-wal", "-shm"].map(|end| format!("{}{end}", file.display())) {
+        if Path::new(&file).exists() {
+            fs::remove_file(&file).with_context(|| format!("remove {file}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Measures, and writes the figures down.

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::forget;
 use super::report::Report;
 use super::server::{Server, as_server, programs};
 use crate::cargo;
@@ -76,11 +77,7 @@ impl<'a> Bench<'a> {
     /// Returns the name of a file that is not there.
     fn fresh_file(&self, name: &str) -> Result<String> {
         let file = format!("{}/{name}", self.folder);
-        for file in ["", "-wal", "-shm"].map(|end| format!("{file}{end}")) {
-            if Path::new(&file).exists() {
-                fs::remove_file(&file).with_context(|| format!("remove {file}"))?;
-            }
-        }
+        forget(Path::new(&file))?;
         Ok(file)
     }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::forget;
 use super::report::Report;
 use super::server::Server;
 use crate::{demo, policies};
@@ -55,9 +56,7 @@ pub(crate) fn measure(root: &Path, report: &Report) -> Result<()> {
         for (members, uses) in LOADS {
             let ledger = if store == "SQLite" {
                 let file = folder.join(format!("redemption-{members}.db"));
-                if file.exists() {
-                    fs::remove_file(&file)?;
-                }
+                forget(&file)?;
                 file.display().to_string()
             } else {
                 server.new_schema()

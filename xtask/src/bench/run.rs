@@ -15,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
+use super::forget;
 use super::report::{Report, median};
 use crate::{cargo, demo, policies};
 
@@ -143,11 +144,7 @@ impl Bench<'_> {
 
     /// Runs events on a fresh ledger. Returns the summary and the peak of memory in MiB.
     fn run(&self, data: &[PathBuf]) -> Result<(Value, f64)> {
-        for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
-            if self.folder.join(file).exists() {
-                fs::remove_file(self.folder.join(file))?;
-            }
-        }
+        forget(&self.folder.join("ledger.db"))?;
         let policies = self.root.join("target/policies");
         let mut jifen = self.jifen(&["run", "--json", "--program", "program.toml", "--ledger", "ledger.db"]);
         jifen.args(["--receipts", "receipts.jsonl", "--policies"]).arg(policies).args(data);
