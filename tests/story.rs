@@ -186,7 +186,7 @@ fn basket(words: &[&str]) -> Value {
     data
 }
 
-/// `a1:40` returns an article, `freight:6` freight; nothing returns all.
+/// `a1:40` returns an article, `freight:6` freight; nothing returns all. `cause:carrier` says who is to blame.
 fn returned(order: &str, words: &[&str]) -> Value {
     let mut data = json!({"order": order});
     let lines: Vec<_> = words
@@ -197,7 +197,10 @@ fn returned(order: &str, words: &[&str]) -> Value {
             json!({"sku": sku, "quantity": 1, "amount": fen(yuan)})
         })
         .collect();
-    if !words.is_empty() {
+    for cause in words.iter().filter_map(|word| word.strip_prefix("cause:")) {
+        data["cause"] = json!(cause);
+    }
+    if words.iter().any(|word| !word.starts_with("cause:")) {
         data["lines"] = json!(lines);
     }
     for yuan in words.iter().filter_map(|word| word.strip_prefix("freight:")) {

@@ -260,13 +260,11 @@ fn take_back(
         lots.open(more, names, event);
         lots.reach(of, mode, event)
     })?;
-    let repayments = Repayment::all(&member.debts, spendable(lots.of(&purchased.member), event.time));
     let mut restocked = redemption::restocked(&lapsed, member);
     restocked.extend(back.iter().filter_map(|back| back.restocked.clone()));
-    let receipt = Receipt {
-        repayments,
-        ..refund_receipt(&pinned, &bought, (member.version, day.number()), settled, lapsed, back)
-    };
+    let mut receipt = refund_receipt(&pinned, &bought, (member.version, day.number()), settled, lapsed, back);
+    lots.open(&receipt.decision.awards, names, event);
+    receipt.repayments = Repayment::all(&member.debts, spendable(lots.of(&purchased.member), event.time));
     let moved =
         Moved { id: purchased.member.clone(), version: member.version, profile: member.profile.clone() };
     let (order_read, stock) = (Some(order), Vec::new());

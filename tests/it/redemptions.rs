@@ -191,6 +191,21 @@ const STORIES: &[Story] = &[
         ],
     },
     Story {
+        about: "points for the trouble pay what is owed",
+        offer: (100, 0, 2_000),
+        lines: "cancel = { carrier = { compensation = '0.1' } }",
+        rows: &[
+            "until 2026-01-10",
+            "buy 1 ann 2026-01-01 100",
+            "until 2026-12-31",
+            "bill r1 ann 2026-01-02 60",
+            "use r1 2026-01-02T12:01 -> ann 0",
+            "buy 2 ann 2026-01-03 60 r1:20 -> ann 60",
+            "return 1 2026-01-20 -> ann 0 -40 owed",
+            "return 2 2026-01-21 cause:carrier -> ann 0 -90 owed",
+        ],
+    },
+    Story {
         about: "points come back with what they paid for",
         offer: (2_000, 0, 2_000),
         lines: "",
