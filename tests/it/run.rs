@@ -44,7 +44,8 @@ fn standard_input_is_answered_as_it_comes() {
     doubled(&town);
     let arguments = ["run", "--program", "program.toml", "--policies", "policies", "--ledger", "l.db"];
     let mut jifen = town.jifen(&[&arguments[..], &["--receipts", "-", "-"]].concat());
-    let mut jifen = jifen.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("jifen starts");
+    let jifen = jifen.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut jifen = jifen.spawn().expect("jifen starts");
     let mut input = jifen.stdin.take().expect("it is piped");
     let mut answers = BufReader::new(jifen.stdout.take().expect("it is piped")).lines();
     for id in ["1", "2", "1"] {
@@ -53,9 +54,22 @@ fn standard_input_is_answered_as_it_comes() {
         assert_eq!(serde_json::from_str::<Value>(&answer).expect("JSON")["id"], id);
     }
     drop(input);
-    let rest: Vec<_> = answers.map(|line| line.expect("it is text")).collect();
-    assert!(rest[0].contains("2 applied, 1 duplicate"), "{rest:?}");
-    assert!(jifen.wait().expect("it ends").success());
+    assert_eq!(answers.count(), 0, "the summary is no receipt");
+    let done = jifen.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && told.contains("2 applied, 1 duplicate"), "{told}");
+}
+
+#[test]
+fn refused_lines_alone_go_to_standard_output() {
+    let town = Town::new();
+    doubled(&town);
+    let events = [purchase("1", "ann", NOON, 6_850), purchase("2", "", NOON, 6_850)];
+    let done = town.run("l.db", &events, &["--json", "--rejects", "-"]);
+    assert_eq!((done.code, done.out), (Some(3), format!("{}\n", events[1])));
+    assert!(done.err.contains("\"refused\":1"), "{}", done.err);
+    let both = town.run("l.db", &events, &["--receipts", "-", "--rejects", "-"]);
+    assert!(both.code == Some(2) && both.err.contains("give one of them a file"), "{both:?}");
 }
 
 #[test]

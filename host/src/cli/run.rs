@@ -50,16 +50,17 @@ pub(super) struct Run {
     /// The ledger: a file, begun if it does not exist, or a URL
     #[arg(long)]
     ledger: String,
-    /// Write a line of JSON for each event, as soon as it is in the ledger; - for standard output
+    /// Write a line of JSON for each event, as soon as it is in the ledger; - for standard output, and then the summary goes
+    /// to standard error
     #[arg(long, value_name = "OUT.jsonl")]
     receipts: Option<PathBuf>,
-    /// Write refused lines here as they came, to be mended and sent again
+    /// Write refused lines here as they came, to be mended and sent again; - likewise
     #[arg(long, value_name = "OUT.jsonl")]
     rejects: Option<PathBuf>,
     /// Threads that evaluate [default: one for each core]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
-    /// End with one JSON object on standard output
+    /// End with one JSON object as the summary
     #[arg(long)]
     json: bool,
     /// Files of events, one JSON object a line, gzipped or not; - for standard input
@@ -101,9 +102,13 @@ impl Run {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let text = std::fs::read_to_string(&self.program)
             .with_context(|| format!("read {}", self.program.display()))?;
-        for file in self.events.iter().filter(|file| file.as_path() != Path::new("-")) {
+        for file in self.events.iter().filter(|file| !is_stream(Some(file))) {
             File::open(file).with_context(|| format!("open {}", file.display()))?;
         }
+        anyhow::ensure!(
+            !(is_stream(self.receipts.as_deref()) && is_stream(self.rejects.as_deref())),
+            "--receipts and --rejects cannot both be standard output; give one of them a file"
+        );
         let store = super::policy_store()?;
         let ledger = jifen_ledger::open(&self.ledger)?;
         let releases = Releases::new(Some(&self.policies), Some(&*ledger));
@@ -149,10 +154,11 @@ impl Run {
     fn finish(&self, mut summary: Summary, began: Instant) -> anyhow::Result<ExitCode> {
         summary.seconds = (began.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0;
         summary.events_per_second = (summary.events as f64 / summary.seconds.max(0.001)).round() as u64;
-        if self.json {
-            super::print(&serde_json::to_string(&summary)?)?;
+        let told = if self.json { serde_json::to_string(&summary)? } else { summary.words() };
+        if is_stream(self.receipts.as_deref()) || is_stream(self.rejects.as_deref()) {
+            writeln!(io::stderr(), "{told}").context("write the summary")?;
         } else {
-            super::print(&summary.words())?;
+            super::print(&told)?;
         }
         Ok(if summary.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
     }
@@ -243,8 +249,13 @@ impl Report {
     }
 }
 
+/// Returns whether an argument means standard output, or standard input.
+fn is_stream(path: Option<&Path>) -> bool {
+    path == Some(Path::new("-"))
+}
+
 fn create(path: &Path) -> anyhow::Result<Box<dyn Write>> {
-    let out: Box<dyn Write> = if path == Path::new("-") {
+    let out: Box<dyn Write> = if is_stream(Some(path)) {
         Box::new(io::stdout())
     } else {
         Box::new(File::create(path).with_context(|| format!("create {}", path.display()))?)
