@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jifen_engine::{Policy, PolicyStore, World};
 use jifen_ledger::{Ledger, Logged, Needs};
 use jifen_loyalty::program::{Deployment, PolicyRef, RedemptionDeployment};
-use jifen_loyalty::{DeploymentId, Fact, Program, Receipt};
+use jifen_loyalty::{DeploymentId, Fact, MerchantId, Program, Receipt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -67,6 +67,14 @@ impl Document {
 pub(crate) fn program_of(ledger: &dyn Ledger, logged: &Logged) -> Result<(Program, Pins), HostError> {
     let receipt = Receipt::inputs(&logged.receipt).map_err(HostError::Receipt)?;
     program_named(ledger, &receipt.program)
+}
+
+/// Says that a merchant of whom a ledger has nothing is none of its program, if that is so: it may be misspelt.
+pub(crate) fn check_merchant(ledger: &dyn Ledger, merchant: &MerchantId) -> anyhow::Result<()> {
+    let Some(last) = ledger.log(ledger.length()?.saturating_sub(1), 1)?.pop() else { return Ok(()) };
+    let known = program_of(ledger, &last)?.0.merchant(merchant.as_str()).is_some();
+    anyhow::ensure!(known, "the ledger has nothing of {merchant}, and its program no such merchant");
+    Ok(())
 }
 
 /// Returns the program of a digest, without its policies.

@@ -38,9 +38,7 @@ fn receipt(active: &Active, event: &Event, bought: &Block) -> Result<Receipt, In
     let Block { merchant, unit, currency, .. } = bought;
     let wrong = |field: &str, reason: String| Err(InvalidEvent { field: field.to_owned(), reason });
     program.known_merchant(merchant)?;
-    if program.unit_named(unit).is_none() {
-        return wrong("data.unit", format!("{unit:?} is not a unit of the program"));
-    }
+    program.known_unit("data.unit", unit)?;
     let Some(contract) = program.contract(&Issuer::Merchant(merchant.clone()), unit, event.time) else {
         let reason = "so there is nothing that a block could pay; add a contract";
         return wrong(

@@ -19,7 +19,7 @@ use jifen_loyalty::event::{Close, Purpose, Request};
 use jifen_loyalty::program::{AtClose, RedemptionDeployment};
 use jifen_loyalty::receipt::{Evaluation, Inputs};
 use jifen_loyalty::redemption::{Expired, Part, Redeemed, take};
-use jifen_loyalty::term::{Notice, Retermed};
+use jifen_loyalty::term::Retermed;
 use jifen_loyalty::time::{Zone, next_day};
 use jifen_loyalty::{
     Entry, Event, Instant, InvalidEvent, Lot, Member, MemberId, Receipt, RedemptionId, UnitId,
@@ -99,7 +99,7 @@ pub(crate) fn closes(
 
 /// Returns the days up to a midnight on which points of a member lapsed, or were held no longer.
 fn days(member: &Member, zone: Zone, midnight: Instant) -> BTreeSet<NaiveDate> {
-    let said = |lot: &&Lot| lot.remaining.is_zero() || lot.term.notice == Notice::Missing;
+    let said = |lot: &&Lot| lot.remaining.is_zero() || lot.term.notice.is_missing();
     let lots = member.lots.iter().filter(|lot| !said(lot)).map(|lot| lot.term.expires_at);
     let ends = lots.chain(member.holds.iter().map(|hold| hold.until));
     ends.filter(|end| *end <= midnight).map(|end| zone.last_day_before(end)).collect()

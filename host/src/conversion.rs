@@ -14,7 +14,7 @@ use jifen_loyalty::receipt::Inputs;
 use jifen_loyalty::redemption::{Part, take};
 use jifen_loyalty::time::date_of;
 use jifen_loyalty::{
-    Entry, Event, Instant, InvalidEvent, MemberId, Points, Program, Receipt, Redeemed, Term, UnitId,
+    Entry, Event, Instant, InvalidEvent, MemberId, Points, Program, Receipt, Redeemed, Term,
 };
 use rules_guest::allocate::allocated;
 use rules_guest::rate::Rounding;
@@ -67,12 +67,12 @@ fn receipt(
     (version, redemptions, repayments): (u64, Vec<Redeemed>, Vec<Repayment>),
 ) -> Result<Receipt, InvalidEvent> {
     let program = &active.program;
-    let unit = unit(program, "data.unit", &wanted.unit)?;
+    let unit = program.known_unit("data.unit", &wanted.unit)?;
     let day = program.day_of(event.time)?.0.number();
     let conversion = match &wanted.goal {
         Goal::Member(to) => transfer(program, unit, (wanted, to), there, (day, event.time))?,
         Goal::Unit(into) => {
-            let into = self::unit(program, "data.into", into)?;
+            let into = program.known_unit("data.into", into)?;
             exchange(program, (unit, into), wanted, there, (day, event.time))?
         }
     };
@@ -82,11 +82,6 @@ fn receipt(
         conversion: Some(conversion),
         ..Receipt::new(active.digest.clone(), (Some(wanted.member.clone()), version), day)
     })
-}
-
-fn unit<'p>(program: &'p Program, field: &str, id: &UnitId) -> Result<&'p Unit, InvalidEvent> {
-    let reason = || format!("{id:?} is not a unit of the program");
-    program.unit_named(id).ok_or_else(|| refused(field, reason()))
 }
 
 fn refused(field: &str, reason: String) -> InvalidEvent {
@@ -135,10 +130,17 @@ fn exchange(
         return Err(refused("data.into", reason));
     };
     let (cost, gained) = worth(exchange, wanted.points).ok_or_else(|| {
-        let reason =
-            format!("is {}, which comes to no whole {} at {}", wanted.points, into.id, exchange.rate);
+        let reason = format!(
+            "is {}, which comes to more {} at {} than anyone can have",
+            wanted.points, into.id, exchange.rate
+        );
         refused("data.points", reason)
     })?;
+    if gained.is_zero() {
+        let reason =
+            format!("is {}, which comes to no whole {} at {}", wanted.points, into.id, exchange.rate);
+        return Err(refused("data.points", reason));
+    }
     let taken = take(there, cost);
     enough(&taken, cost)?;
     let weights: Vec<_> = taken.iter().map(|part| part.points.get()).collect();
@@ -153,12 +155,11 @@ fn exchange(
 }
 
 /// Returns how many points are taken of those that are wanted to be exchanged, and what they come to; `None` if that is
-/// nothing, or too much.
+/// too much.
 fn worth(exchange: &Exchange, points: Points) -> Option<(Points, Points)> {
     let gained = exchange.rate.of(points.get(), 1, Rounding::Floor).ok()?;
     let cost = exchange.rate.least_for(gained).ok()?;
-    let gained = Points::new(gained).filter(|gained| !gained.is_zero())?;
-    Some((Points::new(cost)?, gained))
+    Some((Points::new(cost)?, Points::new(gained)?))
 }
 
 /// Returns when points of a unit can be spent that come of a part of a lot on a business day.
@@ -166,6 +167,5 @@ fn term(program: &Program, unit: &Unit, from: &Part, preserve: bool, (day, at): 
     if preserve {
         return Term { notice: from.notice, ..Term::new(at, from.expires_at) };
     }
-    let expires_at = date_of(day).map_or(Instant::NEVER, |today| unit.expires_at(today, program.zone));
-    unit.term(at, expires_at)
+    date_of(day).map_or(Term::new(at, Instant::NEVER), |today| unit.ends.counted(at, today, program.zone))
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use csv::{Position, StringRecord};
+use jifen_loyalty::Points;
 use jifen_loyalty::cohort::{Allocation, Cohort, Period, Span};
 use jifen_loyalty::event::AMOUNT_MINOR_MAX;
 use jifen_loyalty::lot::Issuer;
-use jifen_loyalty::{MerchantId, Points};
 use serde::Deserialize;
 
 /// What is allocated to cohorts, each with the line that said so first.
@@ -67,11 +67,10 @@ fn told(error: &csv::Error, header: &StringRecord) -> String {
 impl Row {
     fn enter(self, span: Span, line: u64, estimates: &mut Estimates) -> Result<(), Wrong> {
         let Self { merchant, unit, cohort, period, currency, allocated, expected } = self;
-        let issuer = match merchant.as_str() {
-            "" => return Err(("merchant", "is empty; write a merchant, or platform".to_owned())),
-            "platform" => Issuer::Platform,
-            merchant => Issuer::Merchant(MerchantId::from(merchant)),
-        };
+        if merchant.is_empty() {
+            return Err(("merchant", "is empty; write a merchant, or platform".to_owned()));
+        }
+        let issuer = Issuer::named(&merchant);
         let awarded = Period::parse(span, &cohort).map_err(|reason| ("cohort", reason))?;
         let period = Period::parse(span, &period).map_err(|reason| ("period", reason))?;
         if period < awarded {

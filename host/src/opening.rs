@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jifen_loyalty::decision::{Decision, Granted};
 use jifen_loyalty::event::Opening;
 use jifen_loyalty::lot::Issuer;
+use jifen_loyalty::program::OPENING;
 use jifen_loyalty::receipt::Inputs;
 use jifen_loyalty::time::next_day;
 use jifen_loyalty::{Entry, Event, Instant, InvalidEvent, Receipt, Redeemed};
@@ -13,9 +14,6 @@ use crate::active::Active;
 use crate::error::Undecided;
 use crate::pipeline::{Draft, Faults, Known};
 use crate::redemption;
-
-/// What stands in a deployment's place for points that none awarded.
-const DEPLOYMENT: &str = "opening";
 
 /// Processes an opening balance.
 ///
@@ -55,9 +53,7 @@ fn receipt(
 ) -> Result<Receipt, InvalidEvent> {
     let program = &active.program;
     let wrong = |field: &str, reason: String| Err(InvalidEvent { field: field.to_owned(), reason });
-    let Some(unit) = program.unit_named(&opening.unit) else {
-        return wrong("data.unit", format!("{:?} is not a unit of the program", opening.unit));
-    };
+    let unit = program.known_unit("data.unit", &opening.unit)?;
     if let Issuer::Merchant(merchant) = &opening.issuer
         && program.merchant(merchant.as_str()).is_none()
     {
@@ -72,7 +68,7 @@ fn receipt(
         return wrong("data.expires", format!("the points had ended at {time}; leave them out"));
     }
     let granted = Granted {
-        deployment: DEPLOYMENT.into(),
+        deployment: OPENING.into(),
         to: Some(opening.member.clone()),
         unit: opening.unit.clone(),
         issuer: opening.issuer.clone(),
@@ -80,7 +76,7 @@ fn receipt(
         granted: opening.points,
         code: "opening_balance".to_owned(),
         limit: None,
-        term: unit.term(event.time, expires_at),
+        term: unit.ends.at(event.time, expires_at),
         line: None,
     };
     let day = program.day_of(event.time)?.0.number();

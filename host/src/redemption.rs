@@ -470,7 +470,7 @@ fn cancel(
     let before = base.paid.map_or(Points::ZERO, |paid| paid.cancelled);
     let unit = pinned.program.unit(deployment.unit);
     let cancellation =
-        deployment.terms(cause).cancel(used, (before, points), (today, at), zone, unit.notice());
+        deployment.terms(cause).cancel(used, (before, points), (today, at), zone, unit.ends.notice());
     let merchant = base.acceptance.as_ref().map(|by| &by.merchant);
     let compensation = (!cancellation.compensation.is_zero()).then(|| Granted {
         deployment: deployment.id.clone(),
@@ -481,7 +481,7 @@ fn cancel(
         granted: cancellation.compensation,
         code: format!("{}_cancelled", cause.code()),
         limit: None,
-        term: unit.term(at, unit.expires_at(today, zone)),
+        term: unit.ends.counted(at, today, zone),
         line: None,
     });
     Ok((

@@ -152,16 +152,9 @@ pub(crate) fn walk(
 
 /// Returns the place up to which settlements have settled.
 fn settled_through(entries: &[Logged]) -> u64 {
-    let through = entries.iter().filter_map(|logged| match Event::parse(&logged.event).ok()?.body {
-        Body::Settlement(settlement) => Some(settlement.through),
-        Body::Happening(_)
-        | Body::Refund(_)
-        | Body::Redemption(_)
-        | Body::Close(_)
-        | Body::Opening(_)
-        | Body::Conversion(_)
-        | Body::TermChange(_)
-        | Body::Block(_) => None,
+    let through = entries.iter().filter_map(|logged| {
+        let Body::Settlement(settlement) = Event::parse(&logged.event).ok()?.body else { return None };
+        Some(settlement.through)
     });
     through.max().unwrap_or(0)
 }

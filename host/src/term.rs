@@ -27,6 +27,9 @@ pub(crate) fn process(
     lapsed: Vec<Redeemed>,
     known: &Known<'_>,
 ) -> Result<(Entry, Faults), Undecided> {
+    if let TermCause::Notified { unit: Some(unit), .. } = &change.cause {
+        active.program.known_unit("data.unit", unit)?;
+    }
     let of_order = of_order(event, change, known)?;
     let concerned = |lot: &&Lot| {
         let there = !lot.remaining.is_zero() || known.member.holds_of(&lot.id);
@@ -41,8 +44,13 @@ pub(crate) fn process(
     lots.sort_by_key(|lot| lot.spending_order());
     let mut terms = Vec::new();
     for lot in lots {
-        let now = next(&active.program, event, change, &lot.unit, lot.day, &lot.term)?;
+        let now = next(&active.program, event, change, &lot.unit, &lot.term)?;
         terms.extend(Retermed::of(lot, now));
+    }
+    if let (TermCause::Done { action, .. }, true) = (&change.cause, terms.is_empty()) {
+        // Not taken: it can be sent again once there is what waits for it.
+        let reason = format!("nothing_waits: no points of {} wait for {action}", change.member);
+        return Err(InvalidEvent { field: "data.action".to_owned(), reason }.into());
     }
     let mut receipt = receipt(active, event, change, known.member.version.saturating_add(1))?;
     let restocked = redemption::restocked(&lapsed, known.member);
@@ -79,23 +87,18 @@ fn next(
     event: &Event,
     change: &TermChange,
     unit: &UnitId,
-    earned: i32,
     term: &Term,
 ) -> Result<Option<Term>, InvalidEvent> {
     let zone = program.zone;
     let (day, _) = program.day_of(event.time)?;
     let Some(today) = date_of(day.number()) else { return Ok(None) };
-    let known = program.unit_named(unit);
     Ok(match &change.cause {
         TermCause::Notified { unit: only, through } => {
             let meant = only.as_ref().is_none_or(|only| only == unit);
             let ends = term.expires_at <= zone.start_of(next_day(*through));
-            let days = known.and_then(|unit| unit.notice_days).unwrap_or(0);
-            term.told(today, days, zone).filter(|_| meant && ends)
+            term.told(today, zone).filter(|_| meant && ends)
         }
-        TermCause::Done { action, .. } => {
-            known.and_then(|unit| term.done(action, unit, earned, (today, event.time), zone))
-        }
+        TermCause::Done { action, .. } => term.done(action, (today, event.time), zone),
     })
 }
 
@@ -117,14 +120,7 @@ fn receipt(
     change: &TermChange,
     version: u64,
 ) -> Result<Receipt, InvalidEvent> {
-    let program = &active.program;
-    if let TermCause::Notified { unit: Some(unit), .. } = &change.cause
-        && program.unit_named(unit).is_none()
-    {
-        let reason = format!("{unit:?} is not a unit of the program");
-        return Err(InvalidEvent { field: "data.unit".to_owned(), reason });
-    }
-    let day = program.day_of(event.time)?.0.number();
+    let day = active.program.day_of(event.time)?.0.number();
     Ok(Receipt::new(active.digest.clone(), (Some(change.member.clone()), version), day))
 }
 
@@ -137,8 +133,8 @@ pub(crate) fn derive(
 ) -> Result<Receipt, Undecided> {
     let mut receipt = receipt(active, event, change, inputs.version)?;
     for recorded in inputs.terms {
-        let Retermed { unit, day, was, .. } = &recorded;
-        if let Some(now) = next(&active.program, event, change, unit, *day, was)? {
+        let Retermed { unit, was, .. } = &recorded;
+        if let Some(now) = next(&active.program, event, change, unit, was)? {
             receipt.terms.push(Retermed { now, ..recorded });
         }
     }

@@ -95,6 +95,11 @@ impl Rate {
         Ok(Self { numerator, ..self }.reduced())
     }
 
+    /// Returns the fraction that the rate is: numerator and denominator.
+    pub const fn fraction(self) -> (u64, u64) {
+        (self.numerator, self.denominator)
+    }
+
     /// Returns whether the rate is nothing.
     pub const fn is_zero(self) -> bool {
         self.numerator == 0

@@ -372,6 +372,9 @@ fn a_statement_of_a_merchant_is_of_a_period_and_names_no_member() {
     assert_eq!(statement(&["m2", "--until", "2026-02-01T00:00:00+08:00"]), "");
     assert_eq!(statement(&["m1", "--from", "2026-02-01T00:00:00+08:00"]), "");
     assert_eq!(statement(&["m3"]), "");
+    let misspelt = town.done(&["statement", "--ledger", "l.db", "--merchant", "m33"]);
+    let told = "the ledger has nothing of m33, and its program no such merchant";
+    assert!(misspelt.code == Some(2) && misspelt.err.contains(told), "{misspelt:?}");
 }
 
 #[test]

@@ -47,6 +47,7 @@ const STORIES: &[Story] = &[
                 "2026: issued 1000 restored 100 redeemed 300 expired 200 clawed_back 50 outstanding 550",
             ),
             ("--merchant other", ""),
+            ("--merchant platform", ""),
             (
                 "--by month",
                 "2026-01: issued 400 restored 100 redeemed 300 expired 200, 2026-02: issued 600 clawed_back 50 outstanding 550",
@@ -305,6 +306,8 @@ fn an_estimate_that_is_wrong_is_named_with_line_and_column() {
     assert!(found.contains("unknown field `hoped`"), "{found}");
     let found = complaint(format!("{HEADER}{good}\n"), &["--by", "quarter"]);
     assert!(found.contains("column cohort: \"2021\" is not a quarter; write it as 2026-Q1"), "{found}");
+    let found = town.done(&["cohorts", "--ledger", "l.db", "--merchant", "shp"]);
+    assert!(found.code == Some(2) && found.err.contains("its program no such merchant"), "{found:?}");
     let found = town.done(&["cohorts", "--ledger", "l.db", "--estimates", "nowhere.csv"]);
     assert!(found.code == Some(2) && found.err.contains("read nowhere.csv"), "{found:?}");
 }

@@ -9,7 +9,8 @@ use jifen_loyalty::entry::StockKey;
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::{Hold, Profile};
 use jifen_loyalty::posting::{Kind, Posting, parse_debt, parse_held};
-use jifen_loyalty::term::Notice;
+use jifen_loyalty::program::Ends;
+use jifen_loyalty::term::{Awaited, Notice};
 use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, Term, UnitId};
 
 use crate::admission::Account;
@@ -69,7 +70,7 @@ pub(crate) fn digest<R: Row>(row: &R, column: usize) -> Result<Digest, R::Error>
 macro_rules! lot_columns {
     ($table:ident) => {
         lot_columns!(@ $table: origin, version, award, unit, issuer, deployment, day, earned_ms, points, remaining, reversed,
-            expired, available_ms, expires_ms, awaits, notice)
+            expired, available_ms, expires_ms, awaits, counts, notice, notice_days)
     };
     (@ $table:ident: $first:ident $(, $column:ident)*) => {
         concat!(stringify!($table), ".", stringify!($first) $(, ", ", stringify!($table), ".", stringify!($column))*)
@@ -104,7 +105,9 @@ impl Lots {
             available,
             expires,
             awaits,
+            counts,
             notice,
+            notice_days,
         ] = std::array::from_fn(|n| first.saturating_add(n));
         Ok(Lot {
             id: LotId {
@@ -123,27 +126,46 @@ impl Lots {
             expired: self::points(row, expired)?,
             term: Term {
                 available_at: instant(row, available)?,
-                awaits: row.text_or_null(awaits)?.map(str::to_owned),
+                awaits: self::awaited(row, awaits, counts)?,
                 expires_at: row.number_or_null(expires)?.map_or(Instant::NEVER, Instant::from_millis),
-                notice: self::notice(row, notice)?,
+                notice: self::notice(row, notice, notice_days)?,
             },
         })
     }
+}
+
+/// Returns the columns of what points wait for: the action, and how their end is counted from it.
+pub(crate) fn awaits(term: &Term) -> (Option<&str>, Option<String>) {
+    let awaited = term.awaits.as_ref();
+    let counts = awaited.and_then(|awaited| awaited.counts);
+    (awaited.map(|awaited| &*awaited.action), counts.map(Ends::to_json))
+}
+
+fn awaited<R: Row>(row: &R, action: usize, counts: usize) -> Result<Option<Awaited>, R::Error> {
+    let Some(text) = row.text_or_null(action)? else { return Ok(None) };
+    let ends = row.text_or_null(counts)?.map(Ends::from_json).transpose();
+    let counts = ends.map_err(|error| R::misfit(counts, error))?;
+    Ok(Some(Awaited { action: text.to_owned(), counts }))
 }
 
 /// Returns the column of whether a member must be told of an end.
 pub(crate) fn notice_number(notice: Notice) -> i32 {
     match notice {
         Notice::Given => 0,
-        Notice::Needed => 1,
-        Notice::Missing => 2,
+        Notice::Needed { .. } => 1,
+        Notice::Missing { .. } => 2,
     }
 }
 
-fn notice<R: Row>(row: &R, column: usize) -> Result<Notice, R::Error> {
-    let number: i32 = count(row, column)?;
-    let notice = Notice::ALL.into_iter().find(|notice| notice_number(*notice) == number);
-    notice.ok_or_else(|| R::misfit(column, format!("{number} is no notice")))
+fn notice<R: Row>(row: &R, column: usize, days: usize) -> Result<Notice, R::Error> {
+    let number = row.number(column)?;
+    let days = row.number_or_null(days)?.and_then(|days| u32::try_from(days).ok());
+    match (number, days) {
+        (0, None) => Ok(Notice::Given),
+        (1, Some(days)) => Ok(Notice::Needed { days }),
+        (2, Some(days)) => Ok(Notice::Missing { days }),
+        _ => Err(R::misfit(column, format!("{number} with {days:?} days is no notice"))),
+    }
 }
 
 /// Reads a lot's name: origin, version, award.

@@ -10,7 +10,6 @@ use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::entry::{Begins, BudgetDraw, PartMove, StockKey, StockTaken};
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::{Hold, Profile};
-use jifen_loyalty::term::Notice;
 use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, RedemptionId, UnitId};
 
 use crate::entry::{check, spend_minor, touched};
@@ -415,7 +414,7 @@ impl Log {
     }
 
     fn is_due(&self, member: &MemberId, at: Instant) -> bool {
-        let untold = |lot: &Lot| lot.term.notice == Notice::Missing;
+        let untold = |lot: &Lot| lot.term.notice.is_missing();
         let over = |lot: &Lot| lot.term.expires_at <= at && !untold(lot) && !lot.remaining.is_zero();
         self.lots(member).iter().any(over) || self.holds(member, None).iter().any(|hold| hold.until <= at)
     }

@@ -16,7 +16,7 @@ use crate::lot::{Issuer, Lot, LotId};
 use crate::points::Points;
 use crate::program::{Availability, Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Situation};
 use crate::proposal::{Award, Fault, Proposal, Recipient};
-use crate::term::Term;
+use crate::term::{Awaited, Term};
 use crate::time::{Instant, date_of, next_day};
 
 /// What an event brings to members, and what it did not bring them.
@@ -327,15 +327,18 @@ impl Terms<'_> {
         let impossible = Fault::NeverSpendable { from: first, until: until.unwrap_or(first) };
         let Some(first_date) = date_of(first) else { return Err(impossible) };
         let available_at = if first == today { self.happening.time } else { zone.start_of(first_date) };
-        let expires_at = match until {
+        let term = match until {
             Some(until) if until < first => return Err(impossible),
-            Some(until) => zone.start_of(next_day(date_of(until).ok_or(impossible)?)),
-            None => unit.expires_at(first_date, zone),
+            Some(until) => {
+                unit.ends.at(available_at, zone.start_of(next_day(date_of(until).ok_or(impossible)?)))
+            }
+            None => unit.ends.counted(available_at, first_date, zone),
         };
-        let term = unit.term(available_at, expires_at);
         Ok(match &deployment.available {
             Availability::OnAction(action) if from.is_none() => {
-                Term { available_at: Instant::NEVER, awaits: Some(action.clone()), ..term }
+                let counts = Some(unit.ends).filter(|ends| until.is_none() && ends.are_counted());
+                let awaits = Some(Awaited { action: action.clone(), counts });
+                Term { available_at: Instant::NEVER, awaits, ..term }
             }
             Availability::AtOnce
             | Availability::AfterDays(_)

@@ -378,17 +378,7 @@ impl InvalidEvent {
 impl Event {
     /// Returns what happened to a member, if rules award points for such a thing.
     pub fn happening(&self) -> Option<&Happening> {
-        match &self.body {
-            Body::Happening(happening) => Some(happening),
-            Body::Refund(_)
-            | Body::Redemption(_)
-            | Body::Close(_)
-            | Body::Settlement(_)
-            | Body::Opening(_)
-            | Body::Conversion(_)
-            | Body::TermChange(_)
-            | Body::Block(_) => None,
-        }
+        if let Body::Happening(happening) = &self.body { Some(happening) } else { None }
     }
 
     /// Returns the purchase, if it is one.
@@ -424,17 +414,7 @@ impl Event {
 
     /// Returns the use of points of which it is a step.
     pub fn redemption(&self) -> Option<&Redemption> {
-        match &self.body {
-            Body::Redemption(redemption) => Some(redemption),
-            Body::Happening(_)
-            | Body::Refund(_)
-            | Body::Close(_)
-            | Body::Settlement(_)
-            | Body::Opening(_)
-            | Body::Conversion(_)
-            | Body::TermChange(_)
-            | Body::Block(_) => None,
-        }
+        if let Body::Redemption(redemption) = &self.body { Some(redemption) } else { None }
     }
 
     /// Returns whose event it says it is: only what begins something says so.

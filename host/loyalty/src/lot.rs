@@ -27,6 +27,14 @@ impl fmt::Display for Issuer {
 }
 
 impl Issuer {
+    /// Returns who people mean by a name: a merchant, or `platform`.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "platform" => Self::Platform,
+            merchant => Self::Merchant(merchant.into()),
+        }
+    }
+
     /// Reads the name of an issuer's account.
     pub fn parse(account: &str) -> Option<Self> {
         match account {

@@ -19,7 +19,7 @@ use rules_guest::calendar::{Calendar, Day};
 
 pub use self::contract::Contract;
 pub use self::exchange::Exchange;
-pub use self::expiry::{Expiry, Period};
+pub use self::expiry::{Ends, Expiry, Period};
 pub use self::redemption::{AtClose, Covers, RedemptionDeployment, Stock};
 use crate::clawback::Clawback;
 use crate::day::BusinessDay;
@@ -27,8 +27,10 @@ use crate::event::{Happening, InvalidEvent, Occasion, Request};
 use crate::id::{DeploymentId, LaneId, MerchantId, UnitId};
 use crate::lot::Issuer;
 use crate::points::Points;
-use crate::term::{Notice, Term};
-use crate::time::{Instant, Zone, day_number, next_day};
+use crate::time::{Instant, Zone, day_number};
+
+/// The name under which opening balances stand, as a deployment's would.
+pub const OPENING: &str = "opening";
 
 /// What is deployed where.
 #[derive(Debug)]
@@ -63,11 +65,9 @@ pub struct Unit {
     /// Its name.
     pub id: UnitId,
     /// When points of it end.
-    pub expiry: Expiry,
+    pub ends: Ends,
     /// How far a refund goes to take points back.
     pub clawback: Clawback,
-    /// Days between telling a member that points end and their last day; `None` where they end untold.
-    pub notice_days: Option<u32>,
     /// Whether members can give points to each other, and what becomes of their end.
     pub transfer: Transfer,
 }
@@ -82,24 +82,6 @@ pub enum Transfer {
     Reset,
     /// They cannot be given.
     Forbidden,
-}
-
-impl Unit {
-    /// Returns the first instant at which points can no longer be spent that are available from a day.
-    pub fn expires_at(&self, first_day: NaiveDate, zone: Zone) -> Instant {
-        self.expiry.last_day(first_day).map_or(Instant::NEVER, |last| zone.start_of(next_day(last)))
-    }
-
-    /// Returns the term of points that can be spent between two instants.
-    pub fn term(&self, available_at: Instant, expires_at: Instant) -> Term {
-        let notice = if expires_at == Instant::NEVER { Notice::Given } else { self.notice() };
-        Term { notice, ..Term::new(available_at, expires_at) }
-    }
-
-    /// Returns whether members must be told that points of it end.
-    pub fn notice(&self) -> Notice {
-        if self.notice_days.is_some() { Notice::Needed } else { Notice::Given }
-    }
 }
 
 /// A merchant of the program.
@@ -434,9 +416,17 @@ impl Program {
         self.exchanges.iter().find(holds)
     }
 
-    /// Returns the unit of that name.
-    pub fn unit_named(&self, id: &UnitId) -> Option<&Unit> {
-        self.units.iter().find(|unit| unit.id == *id)
+    /// Returns a unit that a field of an event names.
+    ///
+    /// # Errors
+    ///
+    /// If the program does not know it.
+    pub fn known_unit(&self, field: &str, id: &UnitId) -> Result<&Unit, InvalidEvent> {
+        let unknown = || InvalidEvent {
+            field: field.to_owned(),
+            reason: format!("{id:?} is not a unit of the program"),
+        };
+        self.units.iter().find(|unit| unit.id == *id).ok_or_else(unknown)
     }
 
     /// Returns the redemption deployment of that name.

@@ -7,20 +7,30 @@ use chrono::{Days, NaiveDate};
 
 use crate::id::UnitId;
 use crate::lot::{Lot, LotId};
-use crate::program::Unit;
-use crate::time::{Instant, Zone, date_of, next_day};
+use crate::program::Ends;
+use crate::time::{Instant, Zone, next_day};
 
 /// When points can be spent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
     /// The first instant at which they can be; [`Instant::NEVER`] while they wait for an action.
     pub available_at: Instant,
-    /// The action that they wait for.
-    pub awaits: Option<String>,
+    /// What they wait for.
+    pub awaits: Option<Awaited>,
     /// The first instant at which they no longer can; [`Instant::NEVER`] if they stay.
     pub expires_at: Instant,
     /// Whether the member must be told of that before.
     pub notice: Notice,
+}
+
+/// An action that points wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Which.
+    pub action: String,
+    /// How their end is counted from the day on which it is done, as the program said when they were awarded; `None` if
+    /// it stays where it is.
+    pub counts: Option<Ends>,
 }
 
 /// Whether points end only once the member was told.
@@ -30,27 +40,38 @@ pub enum Notice {
     #[default]
     Given,
     /// The member is to be told.
-    Needed,
+    Needed {
+        /// Days between telling and the last day.
+        days: u32,
+    },
     /// The member was not told in time: the day has come, and the points stay.
-    Missing,
+    Missing {
+        /// Days between telling and the last day.
+        days: u32,
+    },
 }
 
 impl Notice {
-    /// Every notice.
-    pub const ALL: [Self; 3] = [Self::Given, Self::Needed, Self::Missing];
-
-    /// Returns the word that stands on receipts and in the ledger.
-    pub const fn code(self) -> &'static str {
+    /// Returns the days that must lie between telling the member and the last day; `None` if nobody need tell.
+    pub const fn days(self) -> Option<u32> {
         match self {
-            Self::Given => "given",
-            Self::Needed => "needed",
-            Self::Missing => "notice_missing",
+            Self::Given => None,
+            Self::Needed { days } | Self::Missing { days } => Some(days),
         }
     }
 
-    /// Reads the word.
-    pub fn parse(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|notice| notice.code() == code)
+    /// Returns whether the day has come without the member having been told.
+    pub const fn is_missing(self) -> bool {
+        matches!(self, Self::Missing { .. })
+    }
+
+    /// Returns the word that stands on receipts and statements; `None` if there is nothing to say.
+    pub const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Given => None,
+            Self::Needed { .. } => Some("needed"),
+            Self::Missing { .. } => Some("notice_missing"),
+        }
     }
 }
 
@@ -65,34 +86,23 @@ impl Term {
         ends_at(self.expires_at, self.notice)
     }
 
-    /// Returns the term once the member was told on a day, so many days of notice before the points may end; `None` if
-    /// nobody need tell.
+    /// Returns the term once the member was told on a day; `None` if nobody need tell.
     #[must_use]
-    pub fn told(&self, today: NaiveDate, days: u32, zone: Zone) -> Option<Self> {
+    pub fn told(&self, today: NaiveDate, zone: Zone) -> Option<Self> {
+        let days = self.notice.days()?;
         let last_day = today.checked_add_days(Days::new(days.into()));
         let earliest = last_day.map_or(Instant::NEVER, |last| zone.start_of(next_day(last)));
-        let expires_at = self.expires_at.max(earliest);
-        (self.notice != Notice::Given).then(|| Self { expires_at, notice: Notice::Given, ..self.clone() })
+        Some(Self { expires_at: self.expires_at.max(earliest), notice: Notice::Given, ..self.clone() })
     }
 
-    /// Returns the term of points earned on a day once an action is done; `None` if they do not wait for it. An end that
-    /// was counted from the day of earning is counted from today, and the member is to be told of it anew.
+    /// Returns the term once an action is done; `None` if the points do not wait for it. An end that is counted is
+    /// counted from today, and the member is to be told of it anew.
     #[must_use]
-    pub fn done(
-        &self,
-        action: &str,
-        unit: &Unit,
-        earned: i32,
-        (today, at): (NaiveDate, Instant),
-        zone: Zone,
-    ) -> Option<Self> {
-        let counted = date_of(earned).is_some_and(|day| unit.expires_at(day, zone) == self.expires_at);
-        (self.awaits.as_deref() == Some(action)).then(|| {
-            if counted {
-                unit.term(at, unit.expires_at(today, zone))
-            } else {
-                Self { available_at: at, awaits: None, ..self.clone() }
-            }
+    pub fn done(&self, action: &str, (today, at): (NaiveDate, Instant), zone: Zone) -> Option<Self> {
+        let awaited = self.awaits.as_ref().filter(|awaited| awaited.action == action)?;
+        Some(match awaited.counts {
+            Some(ends) => ends.counted(at, today, zone),
+            None => Self { available_at: at, awaits: None, ..self.clone() },
         })
     }
 
@@ -100,8 +110,12 @@ impl Term {
     /// not, or that was said already.
     #[must_use]
     pub fn missed(&self, at: Instant) -> Option<Self> {
-        (self.notice == Notice::Needed && self.expires_at <= at)
-            .then(|| Self { notice: Notice::Missing, ..self.clone() })
+        match self.notice {
+            Notice::Needed { days } if self.expires_at <= at => {
+                Some(Self { notice: Notice::Missing { days }, ..self.clone() })
+            }
+            Notice::Given | Notice::Needed { .. } | Notice::Missing { .. } => None,
+        }
     }
 }
 
@@ -109,7 +123,7 @@ impl Term {
 pub(crate) const fn ends_at(expires_at: Instant, notice: Notice) -> Instant {
     match notice {
         Notice::Given => expires_at,
-        Notice::Needed | Notice::Missing => Instant::NEVER,
+        Notice::Needed { .. } | Notice::Missing { .. } => Instant::NEVER,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `jifen cohorts`: what became of points by the period in which they were awarded, and what of it is revenue.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use jifen_loyalty::time::{Zone, day_number, next_day};
 use serde::Serialize;
 
 use super::statement::{money, signed_money};
-use crate::active::program_of;
+use crate::active::{self, program_of};
 use crate::estimates::{self, Estimates};
 use crate::settle::{self, Walked};
 
@@ -30,9 +31,9 @@ use crate::settle::{self, Walked};
 pub(super) struct ByCohort {
     #[command(flatten)]
     ledger: super::LedgerArg,
-    /// Only points of that merchant
-    #[arg(long)]
-    merchant: Option<String>,
+    /// Only points of that merchant; platform for the program's own
+    #[arg(long, value_parser = |name: &str| Ok::<_, Infallible>(Issuer::named(name)))]
+    merchant: Option<Issuer>,
     /// How long the periods are
     #[arg(long, value_enum, default_value = "year")]
     by: By,
@@ -105,6 +106,11 @@ impl ByCohort {
         let span = Span::from(self.by);
         let estimates = self.estimates.as_deref().map(|file| estimates::read(file, span)).transpose()?;
         let figures = self.figures(&*ledger, span)?;
+        if let Some(asked @ Issuer::Merchant(merchant)) = &self.merchant
+            && !figures.keys().any(|cohort| cohort.issuer == *asked)
+        {
+            active::check_merchant(&*ledger, merchant)?;
+        }
         let estimates = self.known(estimates.unwrap_or_default(), &figures)?;
         let there = figures.iter().filter(|(_, figures)| **figures != Figures::default());
         for (cohort, figures) in there.filter(|(cohort, _)| self.is_asked(&cohort.issuer)) {
@@ -119,8 +125,7 @@ impl ByCohort {
     }
 
     fn is_asked(&self, issuer: &Issuer) -> bool {
-        let Some(asked) = &self.merchant else { return true };
-        matches!(issuer, Issuer::Merchant(merchant) if merchant.as_str() == asked)
+        self.merchant.as_ref().is_none_or(|asked| asked == issuer)
     }
 
     fn figures(&self, ledger: &dyn Ledger, span: Span) -> anyhow::Result<BTreeMap<Cohort, Figures>> {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use jifen_ledger::{Ledger, Move, StatementLine};
 use jifen_loyalty::clearing::{self, Block, Clearing};
-use jifen_loyalty::term::Notice;
+use jifen_loyalty::term::Awaited;
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{Event, Instant, Lot, MemberId, MerchantId};
 use serde::Serialize;
@@ -136,6 +136,9 @@ impl Statement {
         let blocks = self.blocks(ledger, through, merchant, &mut clearing)?;
         let mut lines = clearing.lines();
         lines.retain(|line| line.position.concerns(merchant));
+        if lines.is_empty() && blocks.is_empty() {
+            active::check_merchant(ledger, merchant)?;
+        }
         let paid = blocks.iter().filter(|block| self.covers(block.time)).map(|block| block.bought.payment());
         let parties = clearing::net_of(lines.iter().filter_map(clearing::Line::payment).chain(paid));
         if self.json {
@@ -185,9 +188,9 @@ fn json(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<()
         points: lot.points.get(),
         remaining: lot.remaining.get(),
         available: lot.term.awaits.is_none().then(|| zone.format(lot.term.available_at)),
-        awaits: lot.term.awaits.as_deref(),
+        awaits: lot.term.awaits.as_ref().map(|awaited| &*awaited.action),
         expires: ends(lot).map(|end| zone.format(end)),
-        notice: (lot.term.notice != Notice::Given).then(|| lot.term.notice.code()),
+        notice: lot.term.notice.code(),
     });
     let json = Line {
         seq: line.seq,
@@ -214,7 +217,7 @@ fn words(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<(
         if let Some(end) = ends(lot) {
             write!(out, " until {}", zone.format(end))?;
         }
-        if let Some(action) = &lot.term.awaits {
+        if let Some(Awaited { action, .. }) = &lot.term.awaits {
             write!(out, " once {action}")?;
         }
     }

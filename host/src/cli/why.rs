@@ -160,13 +160,13 @@ struct Term {
 impl Retermed {
     fn words(&self) -> String {
         let Self { lot, was, now } = self;
-        if now.notice.is_some() && was.notice != now.notice {
-            return format!("stays      lot {lot}: nobody told the member that it was to end");
-        }
         let until = now.expires.as_ref().map_or_else(|| "for ever".to_owned(), |end| format!("until {end}"));
         match (&was.awaits, &now.available) {
             (Some(action), Some(from)) if now.awaits.is_none() => {
                 format!("there      lot {lot}, which waited for {action}, from {from} {until}")
+            }
+            _ if now.notice.is_some() => {
+                format!("stays      lot {lot}: nobody told the member that it was to end")
             }
             _ => format!("told       lot {lot} can be spent {until}"),
         }

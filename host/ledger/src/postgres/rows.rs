@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 
 use jifen_loyalty::entry::{LotMove, NewLot};
 use jifen_loyalty::lot::LotId;
+use jifen_loyalty::term::Notice;
 use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, Points, Posting, Term};
 
 use super::column::Unsigned;
 use super::link::{Call, Change};
 use super::redemption;
 use crate::admission::{Account, Admission, ItemKey};
-use crate::column::{end, notice_number};
+use crate::column::{awaits, end, notice_number};
 use crate::entry::spend_minor;
 
 /// An entry with its place in the log.
@@ -92,11 +93,11 @@ fn new_lots<'a>(entries: &[Numbered<'a>]) -> Call<'a> {
     let sql = "
         INSERT INTO lots
           (member, day, origin, version, award, seq, earned_ms, unit, issuer, deployment, points, remaining, reversed,
-           expired, available_ms, expires_ms, awaits, notice)
+           expired, available_ms, expires_ms, awaits, counts, notice, notice_days)
         SELECT *
         FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
           $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
-          $15::bigint[], $16::bigint[], $17::text[], $18::integer[])";
+          $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::integer[], $20::bigint[])";
     let of_entry = |(seq, entry): Numbered<'a>| entry.lots.iter().map(move |new| (seq, new));
     let mut rows: Vec<(u64, &NewLot)> = entries.iter().copied().flat_map(of_entry).collect();
     rows.sort_by_key(|(_, new)| (&new.member, new.lot.day, &new.lot.id));
@@ -118,8 +119,15 @@ fn new_lots<'a>(entries: &[Numbered<'a>]) -> Call<'a> {
         .column(lots.clone().map(|lot| Unsigned(lot.expired.get())))
         .column(lots.clone().map(|lot| lot.term.available_at.millis()))
         .column(lots.clone().map(|lot| end(lot.term.expires_at)))
-        .column(lots.clone().map(|lot| lot.term.awaits.as_deref()))
-        .column(lots.map(|lot| notice_number(lot.term.notice)))
+        .column(lots.clone().map(|lot| awaits(&lot.term).0))
+        .column(lots.clone().map(|lot| awaits(&lot.term).1))
+        .column(lots.clone().map(|lot| notice_number(lot.term.notice)))
+        .column(lots.map(|lot| days(lot.term.notice)))
+}
+
+/// Returns the column of a notice's days.
+fn days(notice: Notice) -> Option<i64> {
+    notice.days().map(i64::from)
 }
 
 /// Writes when lots can be spent from now on.
@@ -129,10 +137,12 @@ fn terms<'a>(entries: &[Numbered<'a>]) -> Change<'a> {
         SET available_ms = changed.available_ms,
           expires_ms = changed.expires_ms,
           awaits = changed.awaits,
-          notice = changed.notice
+          counts = changed.counts,
+          notice = changed.notice,
+          notice_days = changed.notice_days
         FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-          $8::text[], $9::integer[])
-          AS changed (member, day, origin, version, award, available_ms, expires_ms, awaits, notice)
+          $8::text[], $9::text[], $10::integer[], $11::bigint[])
+          AS changed (member, day, origin, version, award, available_ms, expires_ms, awaits, counts, notice, notice_days)
         WHERE lots.member = changed.member
           AND lots.day = changed.day
           AND lots.origin = changed.origin
@@ -152,8 +162,10 @@ fn terms<'a>(entries: &[Numbered<'a>]) -> Change<'a> {
         .column(lots.map(|lot| i64::from(lot.award)))
         .column(terms.clone().map(|term| term.available_at.millis()))
         .column(terms.clone().map(|term| end(term.expires_at)))
-        .column(terms.clone().map(|term| term.awaits.as_deref()))
-        .column(terms.map(|term| notice_number(term.notice)));
+        .column(terms.clone().map(|term| awaits(term).0))
+        .column(terms.clone().map(|term| awaits(term).1))
+        .column(terms.clone().map(|term| notice_number(term.notice)))
+        .column(terms.map(|term| days(term.notice)));
     Change::all(call, changes.len())
 }
 

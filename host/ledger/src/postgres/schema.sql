@@ -75,7 +75,9 @@ CREATE TABLE lots (
   available_ms BIGINT  NOT NULL,
   expires_ms   BIGINT,             -- NULL: never.
   awaits       TEXT,               -- The action that it waits for; NULL: none.
+  counts       TEXT,               -- How its end is counted once that is done, as JSON; NULL: not at all.
   notice       INTEGER NOT NULL,   -- 0: the member was told of the end, or need not be; 1: must be; 2: was not in time.
+  notice_days  INTEGER,            -- Days between telling and the last day; NULL: nobody need tell.
   CONSTRAINT lots_of_member             PRIMARY KEY (member, day, origin, version, award),
   CONSTRAINT lots_remaining_nonnegative CHECK (remaining >= 0),
   CONSTRAINT lots_expired_nonnegative   CHECK (expired >= 0),

@@ -1,12 +1,12 @@
 //! Rows: what an admitted batch writes.
 
 use jifen_loyalty::entry::{LotMove, NewLot};
-use jifen_loyalty::{Entry, Instant, Posting, Term};
+use jifen_loyalty::{Entry, Instant, Posting};
 use rusqlite::{Connection, Result, params};
 
 use super::redemption;
 use crate::admission::Admission;
-use crate::column::{end, notice_number};
+use crate::column::{awaits, end, notice_number};
 use crate::entry::spend_minor;
 
 /// Writes all of an admitted batch, table by table.
@@ -73,12 +73,13 @@ fn write_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> 
     let sql = "
         INSERT INTO lots
           (member, day, origin, version, award, seq, earned_ms, unit, issuer, deployment, points, remaining, reversed,
-           expired, available_ms, expires_ms, awaits, notice)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+           expired, available_ms, expires_ms, awaits, counts, notice, notice_days)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
     let mut insert = connection.prepare_cached(sql)?;
     let mut lots: Vec<_> = admission.numbered().flat_map(lots_of).collect();
     lots.sort_by_key(|(_, new)| (&new.member, new.lot.day, &new.lot.id));
     for (seq, NewLot { member, lot }) in lots {
+        let (awaits, counts) = awaits(&lot.term);
         insert.execute(params![
             member.as_str(),
             lot.day,
@@ -96,8 +97,10 @@ fn write_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> 
             lot.expired.get(),
             lot.term.available_at.millis(),
             end(lot.term.expires_at),
-            lot.term.awaits,
+            awaits,
+            counts,
             notice_number(lot.term.notice),
+            lot.term.notice.days(),
         ])?;
     }
     Ok(())
@@ -133,7 +136,7 @@ fn move_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
 fn change_terms(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
     let sql = "
         UPDATE lots
-        SET available_ms = ?6, expires_ms = ?7, awaits = ?8, notice = ?9
+        SET available_ms = ?6, expires_ms = ?7, awaits = ?8, counts = ?9, notice = ?10, notice_days = ?11
         WHERE member = ?1
           AND day = ?2
           AND origin = ?3
@@ -142,17 +145,19 @@ fn change_terms(connection: &Connection, admission: &Admission<'_>) -> Result<()
     let mut update = connection.prepare_cached(sql)?;
     for moved in admission.entries.iter().flat_map(|entry| &entry.moved) {
         let LotMove { member, day, lot, term: Some(term), .. } = moved else { continue };
-        let Term { available_at, awaits, expires_at, notice } = term;
+        let (awaits, counts) = awaits(term);
         update.execute(params![
             member.as_str(),
             day,
             lot.member.as_str(),
             lot.version,
             lot.award,
-            available_at.millis(),
-            end(*expires_at),
+            term.available_at.millis(),
+            end(term.expires_at),
             awaits,
-            notice_number(*notice),
+            counts,
+            notice_number(term.notice),
+            term.notice.days(),
         ])?;
     }
     Ok(())

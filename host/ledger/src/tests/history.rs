@@ -9,8 +9,9 @@ use jifen_loyalty::entry::{
 };
 use jifen_loyalty::event::{Body, Cause, Event, Redemption, Refund, Step};
 use jifen_loyalty::posting::{Postings, gain, loss};
+use jifen_loyalty::program::{Ends, Expiry, Period};
 use jifen_loyalty::redemption::{Acceptance, Part, Redeemed, Return, Returned, capture, take, void};
-use jifen_loyalty::term::Notice;
+use jifen_loyalty::term::{Awaited, Notice};
 use jifen_loyalty::{Entry, Instant, Member, Points, Term};
 
 use super::fixture::{DAY_MS, Draft, EVERYTHING, ITEM, USES, View, member, redemption, stores, used};
@@ -103,10 +104,12 @@ fn entry(ledger: &dyn Ledger, before: &[Entry], plan: &Plan) -> Entry {
         draft = draft.lot(MEMBERS[plan.to], deployment, draw.granted.get());
         let term = &mut draft.lots[0].lot.term;
         if plan.to != plan.member {
-            *term =
-                Term { available_at: Instant::NEVER, awaits: Some("confirmed".to_owned()), ..term.clone() };
+            let expires = Expiry::After { months: 2, days: 7, end_of: Some((Period::Year, 1)) };
+            let counts = Some(Ends { expires, notice_days: None }).filter(|_| !plan.points.is_multiple_of(5));
+            let awaits = Some(Awaited { action: "confirmed".to_owned(), counts });
+            *term = Term { available_at: Instant::NEVER, awaits, ..term.clone() };
         }
-        term.notice = if plan.points % 2 == 1 { Notice::Needed } else { Notice::Given };
+        term.notice = if plan.points % 2 == 1 { Notice::Needed { days: 30 } } else { Notice::Given };
     }
     draft.draws.push(draw);
     let mut entry = draft.entry();
@@ -149,8 +152,10 @@ fn next(term: &Term, at: Instant) -> Option<Term> {
     match (&term.awaits, term.notice) {
         _ if term.ends_at() <= at => None,
         (Some(_), _) => Some(Term { available_at: at, awaits: None, expires_at: later, ..term.clone() }),
-        (None, Notice::Needed) => Some(Term { notice: Notice::Missing, ..term.clone() }),
-        (None, Notice::Missing) => Some(Term { notice: Notice::Given, expires_at: later, ..term.clone() }),
+        (None, Notice::Needed { days }) => Some(Term { notice: Notice::Missing { days }, ..term.clone() }),
+        (None, Notice::Missing { .. }) => {
+            Some(Term { notice: Notice::Given, expires_at: later, ..term.clone() })
+        }
         (None, Notice::Given) => None,
     }
 }

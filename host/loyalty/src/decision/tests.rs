@@ -7,7 +7,8 @@ use crate::points::Points;
 use crate::program::Program;
 use crate::proposal::{Award, Fault, Proposal, Recipient};
 use crate::receipt::Receipt;
-use crate::time::Instant;
+use crate::term::Awaited;
+use crate::time::{Instant, date_of, day_number};
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/m","type":"jifen.purchase.completed","time":"2025-07-25T12:00:00+08:00","data":{"order":"o","member":"ann","merchant":"m1","currency":"CNY","lines":[{"sku":"a","category":"c","quantity":1,"amount":1},{"sku":"b","category":"c","quantity":1,"amount":1},{"sku":"d","category":"c","quantity":1,"amount":1}]}}"#;
 
@@ -244,6 +245,21 @@ fn points_can_be_spent_from_an_instant_until_another() {
         let instant = |text: &str| Instant::parse(text).unwrap();
         assert_eq!(award.term.available_at, instant(available_at), "{from:?} {until:?}");
         assert_eq!(award.term.expires_at, expires_at.map_or(Instant::NEVER, instant), "{from:?} {until:?}");
+    }
+}
+
+/// A month in the unit; a policy that names the same day itself has named a day.
+#[test]
+fn only_an_end_that_the_unit_counts_is_counted_anew_after_an_action() {
+    let program = program("all", &["available = { on = 'confirmed' }"]);
+    let ends = program.units[0].ends;
+    let last_day = ends.expires.last_day(date_of(739_457).unwrap()).map(day_number);
+    for (until, counts) in [(None, Some(ends)), (last_day, None)] {
+        let asked = Award { valid_until: until, ..award(5) };
+        let decision = decide(&program, Usage::default(), vec![Ok(Proposal::Awards(vec![asked]))]);
+        let [award] = &*decision.awards else { unreachable!("one was asked for") };
+        let awaited = Awaited { action: "confirmed".to_owned(), counts };
+        assert_eq!(award.term.awaits, Some(awaited), "{until:?}");
     }
 }
 

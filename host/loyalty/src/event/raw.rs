@@ -446,15 +446,11 @@ fn step(redemption: &str, step: Step) -> Result<Body, InvalidEvent> {
 }
 
 fn opening(_: Instant, data: &RawOpening<'_>) -> Result<Body, InvalidEvent> {
-    let issuer = match name("data.issuer", &data.issuer)? {
-        "platform" => Issuer::Platform,
-        merchant => Issuer::Merchant(merchant.into()),
-    };
     Ok(Body::Opening(Opening {
         member: MemberId::from(name("data.member", &data.member)?),
         unit: UnitId::from(name("data.unit", &data.unit)?),
         points: points::some(data.points)?,
-        issuer,
+        issuer: Issuer::named(name("data.issuer", &data.issuer)?),
         expires: data.expires.as_deref().map(|day| self::day("data.expires", day)).transpose()?,
     }))
 }

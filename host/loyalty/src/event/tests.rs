@@ -228,6 +228,7 @@ fn what_happens_to_points_is_checked() {
             r#"{"member":"ann","through":"tomorrow"}"#,
             "data.through: \"tomorrow\" is not a day",
         ),
+        ("expiry.notified", r#"{"member":"ann","through":"2101-01-01"}"#, "data.through: calendar_range: "),
         ("action.done", r#"{"member":"ann","action":""}"#, "data.action: must be 1 to"),
         ("action.done", r#"{"member":"ann","action":"confirmed","order":""}"#, "data.order: must be 1 to"),
     ] {

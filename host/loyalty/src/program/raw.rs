@@ -6,7 +6,6 @@ mod redemption;
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::NaiveDate;
 use rules_guest::calendar::Calendar;
 use serde::Deserialize;
 use toml::Spanned;
@@ -14,13 +13,16 @@ use toml::Spanned;
 use self::contract::RawContract;
 use self::exchange::RawExchange;
 use self::redemption::RawRedemption;
+use super::expiry::Written;
 use super::{
-    Availability, Budget, Cap, Combine, Deployment, Expiry, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
-    OnRefund, OverEvent, Period, PolicyRef, Program, Scope, Transfer, Unit, ancestors,
+    Availability, Budget, Cap, Combine, Deployment, Ends, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
+    OPENING, OnRefund, OverEvent, PolicyRef, Program, Scope, Transfer, Unit, ancestors,
 };
 use crate::clawback::Clawback;
 use crate::id::{DeploymentId, MerchantId};
+use crate::lot::Issuer;
 use crate::points::Points;
+use crate::posting::Kind;
 use crate::time::{Instant, Zone};
 
 /// Days that points may be held back: ten years.
@@ -61,7 +63,7 @@ struct RawHead {
 #[serde(deny_unknown_fields)]
 struct RawUnit {
     id: Spanned<String>,
-    expires: Option<Spanned<RawExpiry>>,
+    expires: Option<Spanned<Written>>,
     #[serde(default)]
     clawback: RawClawback,
     notice: Option<Spanned<RawNotice>>,
@@ -100,24 +102,6 @@ enum RawOnRefund {
     Reevaluate,
     Proportional,
     Keep,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawExpiry {
-    months: Option<u32>,
-    days: Option<u32>,
-    end_of: Option<RawPeriod>,
-    plus: Option<u32>,
-    date: Option<String>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawPeriod {
-    Month,
-    Quarter,
-    Year,
 }
 
 #[derive(Deserialize)]
@@ -281,9 +265,11 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
     let contracts = (0_usize..).zip(raw.contract);
     let contracts = contracts.map(|(index, raw)| context.contract(&format!("contract[{index}]"), raw));
     let contracts = contracts.collect::<Result<_, _>>()?;
+    let spans: Vec<_> = raw.exchange.iter().map(RawExchange::span).collect();
     let exchanges = (0_usize..).zip(raw.exchange);
     let exchanges = exchanges.map(|(index, raw)| context.exchange(&format!("exchange[{index}]"), raw));
-    let exchanges = exchanges.collect::<Result<_, _>>()?;
+    let exchanges = exchanges.collect::<Result<Vec<_>, _>>()?;
+    context.circles(&exchanges, &spans, &mut warnings)?;
     Ok(Program {
         name: raw.program.name,
         zone,
@@ -434,7 +420,12 @@ impl Lines<'_> {
         let mut merchants = HashMap::new();
         for (index, raw) in raws.into_iter().enumerate() {
             let id = MerchantId::from(raw.id.as_ref().as_str());
-            self.new_name(&format!("merchant[{index}].id"), &raw.id, merchants.contains_key(&id))?;
+            let field = format!("merchant[{index}].id");
+            self.new_name(&field, &raw.id, merchants.contains_key(&id))?;
+            if Issuer::named(id.as_str()) == Issuer::Platform {
+                let reason = "is the name of the program itself where someone issues points; name the merchant otherwise";
+                return Err(self.wrong(&field, raw.id.span(), reason));
+            }
             let region = raw.region.map(Spanned::into_inner).unwrap_or_default();
             if !region.is_empty() && !ancestors(&region).any(|path| regions.contains_key(path)) {
                 warnings.push(format!(
@@ -448,10 +439,10 @@ impl Lines<'_> {
     }
 
     fn unit(&self, field: &str, raw: RawUnit) -> Result<Unit, InvalidProgram> {
-        let expiry = raw
+        let expires = raw
             .expires
             .as_ref()
-            .map(|raw| self.check(&format!("{field}.expires"), raw, expiry))
+            .map(|raw| self.check(&format!("{field}.expires"), raw, Written::expiry))
             .transpose()?;
         let clawback = match raw.clawback {
             RawClawback::OnlyPending => Clawback::OnlyPending,
@@ -468,7 +459,8 @@ impl Lines<'_> {
             .map(|raw| self.check(&format!("{field}.notice.days"), raw, |raw| days(raw.days)))
             .transpose()?;
         let id = raw.id.as_ref().as_str().into();
-        Ok(Unit { id, expiry: expiry.unwrap_or_default(), clawback, notice_days, transfer })
+        let ends = Ends { expires: expires.unwrap_or_default(), notice_days };
+        Ok(Unit { id, ends, clawback, transfer })
     }
 
     fn points(&self, field: &str, points: &Spanned<u64>) -> Result<Points, InvalidProgram> {
@@ -478,32 +470,6 @@ impl Lines<'_> {
 
 fn points_within(points: u64) -> Result<Points, String> {
     Points::new(points).ok_or_else(|| format!("is {points}; at most {} is allowed", Points::MAX))
-}
-
-fn expiry(raw: &RawExpiry) -> Result<Expiry, String> {
-    const FORMS: &str =
-        "write { months = 12 }, { days = 365 }, { end_of = \"year\", plus = 1 } or { date = \"2026-12-31\" }";
-    if let Some(date) = &raw.date {
-        let alone = raw.months.is_none() && raw.days.is_none() && raw.end_of.is_none() && raw.plus.is_none();
-        let date: NaiveDate = date.parse().map_err(|_| format!("{date:?} is not a date; {FORMS}"))?;
-        return if alone { Ok(Expiry::On(date)) } else { Err(format!("a date stands alone; {FORMS}")) };
-    }
-    if raw.months.is_none() && raw.days.is_none() && raw.end_of.is_none() {
-        return Err(format!("says nothing; {FORMS}, or leave it out for points that stay"));
-    }
-    if raw.plus.is_some() && raw.end_of.is_none() {
-        return Err(format!("`plus` counts periods and needs `end_of`; {FORMS}"));
-    }
-    let period = raw.end_of.map(|period| match period {
-        RawPeriod::Month => Period::Month,
-        RawPeriod::Quarter => Period::Quarter,
-        RawPeriod::Year => Period::Year,
-    });
-    Ok(Expiry::After {
-        months: raw.months.unwrap_or(0),
-        days: u64::from(raw.days.unwrap_or(0)),
-        end_of: period.map(|period| (period, raw.plus.unwrap_or(0))),
-    })
 }
 
 /// What a deployment may refer to.
@@ -520,6 +486,7 @@ impl Context<'_> {
         let at = self.at;
         let within = |name: &str| format!("{field}.{name}");
         let line = at.wrong("", raw.policy.span(), "").line;
+        self.check_name(&within("id"), &raw.id)?;
         let (from, until) = self.interval(field, raw.from.as_ref(), raw.until.as_ref())?;
         Ok(Deployment {
             policy: at.check(&within("policy"), &raw.policy, |text| policy(text))?,
@@ -550,6 +517,16 @@ impl Context<'_> {
             )?,
             id: raw.id.into_inner().into(),
             line,
+        })
+    }
+
+    /// Refuses a name under which the ledger keeps points that nothing deployed awarded: caps count by name.
+    fn check_name(&self, field: &str, id: &Spanned<String>) -> Result<(), InvalidProgram> {
+        self.at.check(field, id, |id| {
+            let reserved = [OPENING, Kind::Transfer.code(), Kind::Exchange.code()];
+            let reason =
+                || format!("{id:?} is the name of points that nothing deployed awards; name it otherwise");
+            if reserved.contains(&id.as_str()) { Err(reason()) } else { Ok(()) }
         })
     }
 

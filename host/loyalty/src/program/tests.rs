@@ -74,7 +74,7 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
         ("[[unit]]", "[[unti]]", "line 5: unti: unknown field `unti`"),
         ("{ months = 12 }", "{ weeks = 3 }", "line 7: unit[0].expires.weeks: unknown field `weeks`"),
         ("{ months = 12 }", "{}", "line 7: unit[0].expires: says nothing; write { months = 12 }"),
-        ("{ months = 12 }", "{ plus = 1 }", "line 7: unit[0].expires: says nothing"),
+        ("{ months = 12 }", "{}", "line 7: unit[0].expires: says nothing"),
         (
             "{ months = 12 }",
             "{ months = 1, plus = 1 }",
@@ -172,6 +172,21 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
             "[[lane]]",
             "[[unit]]\nid = \"green\"\n[[exchange]]\nunit = \"points\"\ninto = \"green\"\nrate = 0.5\n\n[[lane]]",
             "exchange[0].rate: ",
+        ),
+        (
+            "id = \"store-330\"",
+            "id = \"platform\"",
+            "merchant[0].id: is the name of the program itself where",
+        ),
+        (
+            "id = \"spend\"",
+            "id = \"opening\"",
+            "deployment[0].id: \"opening\" is the name of points that nothing deployed",
+        ),
+        (
+            "id = \"spend\"",
+            "id = \"exchange\"",
+            "deployment[0].id: \"exchange\" is the name of points that nothing deployed",
         ),
         ("mode = \"live\"", "available = {}", "deployment[0].available: says nothing; write { days = 14 }"),
         (
@@ -355,5 +370,92 @@ fn points_end_when_the_unit_says() {
     for (expiry, first, last) in rows {
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
         assert_eq!(expiry.last_day(day(first)), Some(day(last)), "{expiry:?} from {first}");
+    }
+}
+
+/// Exchanges between three units, each `unit into rate [from [until]]`.
+fn exchanges(rows: &[&str]) -> String {
+    let mut text = with("[[lane]]", "[[unit]]\nid = \"green\"\n\n[[unit]]\nid = \"red\"\n\n[[lane]]");
+    for row in rows {
+        let words: Vec<_> = row.split(' ').collect();
+        let [unit, into, rate, more @ ..] = words.as_slice() else { unreachable!("{row}") };
+        text.push_str(&format!("\n[[exchange]]\nunit = \"{unit}\"\ninto = \"{into}\"\nrate = \"{rate}\"\n"));
+        for word in more {
+            let line = match word.split_once('=') {
+                Some((key, year)) => format!("{key} = \"{year}-01-01T00:00:00+08:00\"\n"),
+                None => "expires = \"reset\"\n".to_owned(),
+            };
+            text.push_str(&line);
+        }
+    }
+    text
+}
+
+#[test]
+fn exchanges_make_no_points() {
+    for rows in [
+        &["points green 0.1", "green points 10"][..],
+        &["points green 0.3", "green points 3.33"],
+        &["points green 2", "green red 0.5", "red points 1"],
+        &["points green 2 until=2026", "green points 1 from=2026"],
+        // For a year, both ways have another rate.
+        &[
+            "points green 2 from=2026 until=2027",
+            "green points 0.5 from=2026 until=2027",
+            "points green 1",
+            "green points 1",
+        ],
+        &["points green 123456789.123456789", "points red 999999999.999999999", "red green 0.000000001"],
+    ] {
+        let program = Program::parse(&exchanges(rows)).unwrap();
+        assert_eq!(program.warnings, [""; 0], "{rows:?}");
+    }
+    for (rows, refusal) in [
+        (
+            &["points green 0.1", "green points 11"][..],
+            "exchange[0].rate: makes points: 10 become 11 by points -> green -> points; lower a rate",
+        ),
+        (
+            &["points green 0.3", "green red 1", "red points 3.34"],
+            "exchange[0].rate: makes points: 500 become 501 by points -> green -> red -> points",
+        ),
+        (
+            &[
+                "points green 1 until=2027",
+                "green red 1",
+                "green points 0.1",
+                "red points 1.01 from=2026 until=2030",
+            ],
+            "exchange[0].rate: makes points: 100 become 101 by points -> green -> red -> points",
+        ),
+        (
+            &["points green 0.1 from=2026 until=2027", "points green 2", "green points 0.6"],
+            "exchange[1].rate: makes points: 5 become 6 by points -> green -> points",
+        ),
+        (
+            &["green points 2 from=2026", "points green 0.1 until=2027", "points green 1"],
+            "exchange[0].rate: makes points: 1 become 2 by green -> points -> green",
+        ),
+        (
+            &["points green 123456789.123456789", "green red 0.123456789", "red points 0.123456789"],
+            "exchange[0].rate: ",
+        ),
+    ] {
+        let found = Program::parse(&exchanges(rows)).map(|_| ()).unwrap_err().to_string();
+        assert!(found.contains(refusal), "{rows:?}: {found}");
+    }
+}
+
+#[test]
+fn points_that_go_round_to_live_longer_are_odd_but_not_wrong() {
+    for (rows, warned) in [
+        (&["points green 0.1 reset", "green red 1"][..], &[][..]),
+        (&["points green 0.1 reset until=2026", "green points 1 from=2026"], &[]),
+        (&["points green 0.1 reset", "green red 1", "red points 5 from=2026"], &["exchange[0]"]),
+    ] {
+        let program = Program::parse(&exchanges(rows)).unwrap();
+        let found: Vec<_> =
+            program.warnings.iter().map(|warning| warning.split(':').next().unwrap()).collect();
+        assert_eq!(found, warned, "{rows:?}");
     }
 }

@@ -23,6 +23,7 @@ use crate::id::{DeploymentId, MemberId, UnitId};
 use crate::lot::{Issuer, LotId};
 use crate::points::Points;
 use crate::posting::Posting;
+use crate::program::Ends;
 use crate::redemption::{Expired, Redeemed};
 use crate::term::{Retermed, Term};
 use crate::time::{Instant, Zone, date_of};
@@ -85,9 +86,11 @@ struct AwardOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     awaits: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<String>,
+    counts: Option<Ends>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    notice: Option<NoticeJson>,
+    expires: Option<String>,
+    #[serde(flatten)]
+    notice: NoticeJson,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
 }
@@ -395,9 +398,10 @@ fn award_out<'a>(award: &'a Granted, event: &Event, zone: Zone) -> AwardOut<'a> 
         reason: award.reason(),
         code: award.limit.is_some().then_some(&*award.code),
         available: (*available_at != event.time && awaits.is_none()).then(|| zone.format(*available_at)),
-        awaits: awaits.as_deref(),
+        awaits: awaits.as_ref().map(|awaited| &*awaited.action),
+        counts: awaits.as_ref().and_then(|awaited| awaited.counts),
         expires: (*expires_at != Instant::NEVER).then(|| zone.format(*expires_at)),
-        notice: NoticeJson::out(*notice),
+        notice: NoticeJson::from(*notice),
         line: award.line,
     }
 }

@@ -9,9 +9,10 @@ use crate::facts::{Answer, Fact};
 use crate::lot::{Issuer, LotId};
 use crate::points::Points;
 use crate::posting::Kind;
+use crate::program::{Ends, Expiry, Period};
 use crate::proposal::Offer;
 use crate::redemption::{Acceptance, Expired, Paid, Part, Quoted, Redeemed, Return, Returned};
-use crate::term::{Notice, Retermed, Term};
+use crate::term::{Awaited, Notice, Retermed, Term};
 use crate::time::{Instant, Zone};
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/app","type":"jifen.member.registered","time":"2025-07-25T00:00:00+08:00","data":{"member":"ann"}}"#;
@@ -42,7 +43,7 @@ fn what_went_into_a_decision_reads_back() {
         issuer: Issuer::Platform,
         day: 739_457,
         expires_at,
-        notice: Notice::Needed,
+        notice: Notice::Needed { days: 30 },
         had: points(9),
         points: points(8),
     };
@@ -72,16 +73,18 @@ fn what_went_into_a_decision_reads_back() {
         returned: vec![
             back(Return::Lot),
             back(Return::Lapsed),
-            back(Return::New { expires_at: Instant::from_millis(3), notice: Notice::Needed }),
+            back(Return::New { expires_at: Instant::from_millis(3), notice: Notice::Needed { days: 0 } }),
             back(Return::New { expires_at: Instant::NEVER, notice: Notice::Given }),
         ],
         ..Redeemed::new("r2".into(), 7, "points".into(), None)
     };
+    let expires = Expiry::After { months: 12, days: 0, end_of: Some((Period::Year, 1)) };
+    let counts = Ends { expires, notice_days: Some(30) };
     let waiting = Term {
         available_at: Instant::NEVER,
-        awaits: Some("confirmed".to_owned()),
+        awaits: Some(Awaited { action: "confirmed".to_owned(), counts: Some(counts) }),
         expires_at: Instant::from_millis(7),
-        notice: Notice::Missing,
+        notice: Notice::Missing { days: 7 },
     };
     let receipt = Receipt {
         program: "ab".repeat(32),

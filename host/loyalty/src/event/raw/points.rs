@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use rules_guest::calendar::Day;
 use serde::{Deserialize, Serialize};
 
 use super::{day, name};
 use crate::event::{Body, Conversion, Goal, InvalidEvent, TermCause, TermChange};
 use crate::id::{MemberId, UnitId};
 use crate::points::Points;
-use crate::time::Instant;
+use crate::time::{Instant, day_number};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +92,8 @@ pub(super) fn some(number: u64) -> Result<Points, InvalidEvent> {
 pub(super) fn notification(_: Instant, data: &RawNotification<'_>) -> Result<Body, InvalidEvent> {
     let unit = data.unit.as_deref().map(|unit| name("data.unit", unit)).transpose()?;
     let through = day("data.through", &data.through)?;
+    Day::from_number(day_number(through))
+        .map_err(|error| InvalidEvent::new("data.through", format!("calendar_range: {error}")))?;
     change(&data.member, TermCause::Notified { unit: unit.map(UnitId::from), through })
 }
 

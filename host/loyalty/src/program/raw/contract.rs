@@ -31,13 +31,10 @@ pub(super) struct RawContract {
 impl Context<'_> {
     pub(super) fn contract(&self, field: &str, raw: RawContract) -> Result<Contract, InvalidProgram> {
         let within = |name: &str| format!("{field}.{name}");
-        let issuer = match raw.issuer.as_ref().as_str() {
-            "platform" => Issuer::Platform,
-            merchant => {
-                self.known_merchant(&within("issuer"), &raw.issuer)?;
-                Issuer::Merchant(merchant.into())
-            }
-        };
+        let issuer = Issuer::named(raw.issuer.as_ref());
+        if issuer != Issuer::Platform {
+            self.known_merchant(&within("issuer"), &raw.issuer)?;
+        }
         let (from, until) = self.interval(field, raw.from.as_ref(), raw.until.as_ref())?;
         let currency = self.at.check(&within("currency"), &raw.currency, |text| currency(text))?;
         let mut acceptors = BTreeMap::new();

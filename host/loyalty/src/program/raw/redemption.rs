@@ -127,6 +127,7 @@ impl Context<'_> {
             let reason = format!("{id:?} is the id of a [[deployment]]; each needs a name of its own");
             return Err(at.wrong(&within("id"), raw.id.span(), reason));
         }
+        self.check_name(&within("id"), &raw.id)?;
         let (from, until) = self.interval(field, raw.from.as_ref(), raw.until.as_ref())?;
         let hold = raw.hold.as_ref().map(|raw| at.check(&within("hold"), raw, hold)).transpose()?;
         let covers = raw.covers.as_ref().map(|raw| at.check(&within("covers"), raw, covers)).transpose()?;

@@ -9,6 +9,7 @@ use super::{InvalidReceipt, is_zero, issuer, points};
 use crate::lot::LotId;
 use crate::proposal::Offer;
 use crate::redemption::{Acceptance, Expired, Paid, Part, Quoted, Redeemed, Return, Returned};
+use crate::term::Notice;
 use crate::time::{Instant, Zone, date_of, day_number};
 
 #[derive(Serialize, Deserialize)]
@@ -74,8 +75,8 @@ pub(super) struct PartJson<'a> {
     earned: String,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     expires: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    notice: Option<NoticeJson>,
+    #[serde(flatten)]
+    notice: NoticeJson,
     had: u64,
     points: u64,
 }
@@ -99,8 +100,8 @@ struct ReturnedJson<'a> {
     /// Of a lot of its own: when it ends.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     new: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    notice: Option<NoticeJson>,
+    #[serde(flatten)]
+    notice: NoticeJson,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -245,7 +246,7 @@ impl<'a> PartJson<'a> {
             issuer: part.issuer.to_string().into(),
             earned: super::date_text(part.day),
             expires: (part.expires_at != Instant::NEVER).then(|| end_out(part.expires_at, zone)),
-            notice: NoticeJson::out(part.notice),
+            notice: NoticeJson::from(part.notice),
             had: part.had.get(),
             points: part.points.get(),
         }
@@ -261,7 +262,7 @@ impl TryFrom<PartJson<'_>> for Part {
             issuer: issuer(&json.issuer)?,
             day: day(&json.earned)?,
             expires_at: end(json.expires.as_deref().unwrap_or(NEVER))?,
-            notice: NoticeJson::read(json.notice),
+            notice: json.notice.try_into()?,
             had: points(json.had)?,
             points: points(json.points)?,
         })
@@ -279,10 +280,8 @@ impl<'a> ReturnedJson<'a> {
     fn new(returned: &'a Returned, zone: Zone) -> Self {
         let Returned { lot, issuer, points, to } = returned;
         let (new, notice) = match to {
-            Return::New { expires_at, notice } => {
-                (Some(end_out(*expires_at, zone)), NoticeJson::out(*notice))
-            }
-            Return::Lot | Return::Lapsed => (None, None),
+            Return::New { expires_at, notice } => (Some(end_out(*expires_at, zone)), *notice),
+            Return::Lot | Return::Lapsed => (None, Notice::Given),
         };
         Self {
             lot: lot.to_string(),
@@ -290,7 +289,7 @@ impl<'a> ReturnedJson<'a> {
             points: points.get(),
             lapsed: *to == Return::Lapsed,
             new,
-            notice,
+            notice: notice.into(),
         }
     }
 }
@@ -300,9 +299,7 @@ impl TryFrom<ReturnedJson<'_>> for Returned {
 
     fn try_from(json: ReturnedJson<'_>) -> Result<Self, InvalidReceipt> {
         let to = match (json.new, json.lapsed) {
-            (Some(expires), _) => {
-                Return::New { expires_at: end(&expires)?, notice: NoticeJson::read(json.notice) }
-            }
+            (Some(expires), _) => Return::New { expires_at: end(&expires)?, notice: json.notice.try_into()? },
             (None, true) => Return::Lapsed,
             (None, false) => Return::Lot,
         };

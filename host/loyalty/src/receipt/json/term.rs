@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::redemption::{day, end, end_out, lot};
 use super::{InvalidReceipt, date_text};
-use crate::term::{Notice, Retermed, Term};
+use crate::program::Ends;
+use crate::term::{Awaited, Notice, Retermed, Term};
 use crate::time::{Instant, Zone};
 
 #[derive(Serialize, Deserialize)]
@@ -27,35 +28,54 @@ pub(super) struct TermJson<'a> {
     available: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     awaits: Option<Cow<'a, str>>,
+    /// How the end is counted once what is awaited is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counts: Option<Ends>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     expires: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    notice: Option<NoticeJson>,
+    #[serde(flatten)]
+    notice: NoticeJson,
 }
 
-/// Only what is not given stands on receipts.
+/// A notice that is not given; else nothing.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum NoticeJson {
+pub(super) struct NoticeJson {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notice: Option<NoticeWord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notice_days: Option<u32>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum NoticeWord {
+    #[serde(rename = "needed")]
     Needed,
     #[serde(rename = "notice_missing")]
     Missing,
 }
 
-impl NoticeJson {
-    pub(super) fn out(notice: Notice) -> Option<Self> {
-        match notice {
+impl From<Notice> for NoticeJson {
+    fn from(notice: Notice) -> Self {
+        let word = match notice {
             Notice::Given => None,
-            Notice::Needed => Some(Self::Needed),
-            Notice::Missing => Some(Self::Missing),
-        }
+            Notice::Needed { .. } => Some(NoticeWord::Needed),
+            Notice::Missing { .. } => Some(NoticeWord::Missing),
+        };
+        Self { notice: word, notice_days: notice.days() }
     }
+}
 
-    pub(super) fn read(json: Option<Self>) -> Notice {
-        match json {
-            None => Notice::Given,
-            Some(Self::Needed) => Notice::Needed,
-            Some(Self::Missing) => Notice::Missing,
+impl TryFrom<NoticeJson> for Notice {
+    type Error = InvalidReceipt;
+
+    fn try_from(NoticeJson { notice, notice_days }: NoticeJson) -> Result<Self, InvalidReceipt> {
+        match (notice, notice_days) {
+            (None, None) => Ok(Self::Given),
+            (Some(NoticeWord::Needed), Some(days)) => Ok(Self::Needed { days }),
+            (Some(NoticeWord::Missing), Some(days)) => Ok(Self::Missing { days }),
+            (None, Some(_)) | (Some(_), None) => {
+                Err(InvalidReceipt("`notice` and `notice_days` stand together".to_owned()))
+            }
         }
     }
 }
@@ -88,9 +108,10 @@ impl<'a> TermJson<'a> {
         let Term { available_at, awaits, expires_at, notice } = term;
         Self {
             available: awaits.is_none().then(|| zone.format(*available_at).into()),
-            awaits: awaits.as_deref().map(Cow::from),
+            awaits: awaits.as_ref().map(|awaited| awaited.action.as_str().into()),
+            counts: awaits.as_ref().and_then(|awaited| awaited.counts),
             expires: (*expires_at != Instant::NEVER).then(|| end_out(*expires_at, zone)),
-            notice: NoticeJson::out(*notice),
+            notice: NoticeJson::from(*notice),
         }
     }
 }
@@ -102,9 +123,9 @@ impl TryFrom<TermJson<'_>> for Term {
         let instant = |text: Option<Cow<'_, str>>| text.map_or(Ok(Instant::NEVER), |text| end(&text));
         Ok(Self {
             available_at: instant(json.available)?,
-            awaits: json.awaits.map(Cow::into_owned),
+            awaits: json.awaits.map(|action| Awaited { action: action.into_owned(), counts: json.counts }),
             expires_at: instant(json.expires)?,
-            notice: NoticeJson::read(json.notice),
+            notice: json.notice.try_into()?,
         })
     }
 }
