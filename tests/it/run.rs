@@ -108,6 +108,37 @@ fn a_receipt_line_has_what_others_script_against() {
 }
 
 #[test]
+fn a_statement_is_read_backwards_page_by_page() {
+    let town = Town::new();
+    doubled(&town);
+    // The last to arrive is not the last that happened.
+    let days = [3, 1, 4, 2, 5];
+    let buy = |day: i32| purchase(&day.to_string(), "ann", &format!("2025-07-{day:02}T12:00:00+08:00"), 100);
+    town.summary("l.db", &days.map(buy));
+    let ids = |arguments: &[&str]| {
+        let done = town.done(&[&["statement", "--ledger", "l.db", "--json", "ann"], arguments].concat());
+        assert_eq!(done.code, Some(0), "{done:?}");
+        let lines = done.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines.map(|line| format!("{}@{}", text(&line["id"]), line["seq"])).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ids(&[]), "1@2 2@4 3@1 4@3 5@5");
+    assert_eq!(ids(&["--last", "2"]), "4@3 5@5");
+    assert_eq!(ids(&["--last", "2", "--before", "3"]), "2@4 3@1");
+    assert_eq!(ids(&["--before", "4"]), "1@2");
+    assert_eq!(ids(&["--last", "2", "--before", "2"]), "");
+    for (arguments, told) in [
+        (&["ann", "--last", "0"][..], "0 is not in 1"),
+        (&["ann", "--before", "6"], "the ledger has no receipt 6; name a line of the statement by its seq"),
+        (&["ann", "--before", "0"], "the ledger has no receipt 0"),
+        (&["bob", "--last", "2"], "the ledger knows no member bob"),
+        (&["--merchant", "shop", "--last", "2"], "cannot be used with"),
+    ] {
+        let done = town.done(&[&["statement", "--ledger", "l.db"], arguments].concat());
+        assert!(done.code == Some(2) && done.err.contains(told), "{done:?}");
+    }
+}
+
+#[test]
 fn the_same_file_twice_changes_nothing() {
     let town = Town::new();
     doubled(&town);

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jifen_ledger::{Ledger, MemberQuery, Needs, OrderQuery, Query};
+use jifen_ledger::{Ledger, MemberQuery, Needs, OrderQuery, Page, Query};
 use jifen_loyalty::{Entry, facts::first_day_of_window};
 
 use self::synthetic::Purchases;
@@ -48,6 +48,8 @@ const LOOKED_AT: usize = 50_000;
 /// Entries of the members whose statement is asked for, and how often.
 const STATEMENTS: [usize; 2] = [10, 10_000];
 const ASKED: usize = 101;
+/// Lines of a page.
+const PAGE: u32 = 100;
 
 fn main() -> Measured<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -131,20 +133,24 @@ fn growth(url: &str, entries: usize) -> Measured<()> {
 fn statements(url: &str) -> Measured<()> {
     let ledger = jifen_ledger::open(url)?;
     let mut out = io::stdout();
-    writeln!(out, "| entries of the member | statement, ms |\n|---|---|")?;
+    writeln!(out, "| entries of the member | statement, last {PAGE} lines, ms | whole, ms |\n|---|---|---|")?;
     for (caller, entries) in (0..).zip(STATEMENTS) {
         let mut purchases = Purchases::of(caller, 1, entries.saturating_mul(2));
         commit_all(&*ledger, &mut purchases, entries, entries.min(1_000), false)?;
         let member = purchases.members().next().expect("one member");
-        let ask = || {
+        let ask = |last: Option<u32>| {
             let watch = Watch::start();
-            assert_eq!(ledger.statement(member)?.len(), entries);
-            Ok(watch.elapsed())
+            let lines = ledger.statement(member, Page { before: None, last })?.len();
+            let taken = watch.elapsed();
+            assert_eq!(lines, last.map_or(Ok(entries), usize::try_from)?.min(entries));
+            Ok(taken)
         };
-        let taken = (0..ASKED).map(|_| ask()).collect::<Measured<Vec<_>>>()?;
-        let micros = median(taken).as_micros();
-        let (whole, part) = (micros.checked_div(1_000).unwrap_or(0), micros.checked_rem(1_000).unwrap_or(0));
-        writeln!(out, "| {entries} | {whole}.{part:03} |")?;
+        let millis = |last| {
+            let micros = median((0..ASKED).map(|_| ask(last)).collect::<Measured<Vec<_>>>()?).as_micros();
+            let parts = (micros.checked_div(1_000), micros.checked_rem(1_000));
+            Measured::Ok(format!("{}.{:03}", parts.0.unwrap_or(0), parts.1.unwrap_or(0)))
+        };
+        writeln!(out, "| {entries} | {} | {} |", millis(Some(PAGE))?, millis(None)?)?;
     }
     Ok(())
 }

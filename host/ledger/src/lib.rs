@@ -42,7 +42,7 @@ use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, RedemptionId};
 pub use error::{LedgerError, Place, StoreError, Total};
 pub use memory::Memory;
 pub use postgres::Postgres;
-pub use report::{Balance, Logged, Move, StatementLine};
+pub use report::{Balance, Logged, Move, Page, StatementLine};
 pub use snapshot::{
     Known, MemberQuery, Needs, Order, OrderQuery, Purchased, Query, RedeemedPart, Redemption,
     RedemptionQuery, Snapshot,
@@ -106,8 +106,9 @@ pub trait Ledger: Send + Sync {
         each: &mut dyn FnMut(Balance),
     ) -> Result<(), LedgerError>;
 
-    /// Returns the events that happened to a member or gave the member points, by business time, the latest last.
-    fn statement(&self, member: &MemberId) -> Result<Vec<StatementLine>, LedgerError>;
+    /// Returns the events that happened to a member or moved points of the member's, by business day, time and place in the
+    /// log, the latest last.
+    fn statement(&self, member: &MemberId, page: Page) -> Result<Vec<StatementLine>, LedgerError>;
 
     /// Returns members for whom time did something by an instant that no entry says yet: who has something left of a lot that
     /// can no longer be spent then, or points that are held no longer. In the order of their names, up to `limit` behind

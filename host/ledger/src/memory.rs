@@ -17,7 +17,7 @@ use crate::report::{Tally, moves};
 use crate::snapshot::{add_lot, add_purchase};
 use crate::{
     Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery, Needs, Order,
-    OrderQuery, Purchased, Query, RedeemedPart, Redemption, RedemptionQuery, Release, Snapshot,
+    OrderQuery, Page, Purchased, Query, RedeemedPart, Redemption, RedemptionQuery, Release, Snapshot,
     StatementLine, Stored, Total,
 };
 
@@ -118,8 +118,8 @@ impl Ledger for Memory {
         Ok(())
     }
 
-    fn statement(&self, member: &MemberId) -> Result<Vec<StatementLine>, LedgerError> {
-        Ok(self.state().log.statement(member))
+    fn statement(&self, member: &MemberId, page: Page) -> Result<Vec<StatementLine>, LedgerError> {
+        Ok(self.state().log.statement(member, page))
     }
 
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
@@ -458,14 +458,20 @@ impl Log {
         Ok(balances)
     }
 
-    fn statement(&self, member: &MemberId) -> Vec<StatementLine> {
+    fn statement(&self, member: &MemberId, page: Page) -> Vec<StatementLine> {
         let lines = self.numbered().map(|(seq, entry)| (entry, self.statement_line(seq, entry, member)));
         let own = |entry: &Entry| entry.member.as_ref().is_some_and(|moved| moved.id == *member);
         let theirs =
             lines.filter(|(entry, line)| own(entry) || !line.lots.is_empty() || !line.moves.is_empty());
-        let mut lines: Vec<_> = theirs.map(|(_, line)| line).collect();
-        lines.sort_by_key(|line| (line.time, line.seq));
-        lines
+        let mut lines: Vec<_> =
+            theirs.map(|(entry, line)| ((entry.day, line.time, line.seq), line)).collect();
+        lines.sort_by_key(|(place, _)| *place);
+        if let Some((seq, entry)) = self.numbered().find(|(seq, _)| Some(*seq) == page.before) {
+            lines.retain(|(place, _)| *place < (entry.day, entry.event.time, seq));
+        }
+        let last = page.last.map_or(lines.len(), |last| usize::try_from(last).unwrap_or(usize::MAX));
+        lines.drain(..lines.len().saturating_sub(last));
+        lines.into_iter().map(|(_, line)| line).collect()
     }
 
     fn statement_line(&self, seq: u64, entry: &Entry, member: &MemberId) -> StatementLine {

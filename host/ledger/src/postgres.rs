@@ -42,7 +42,8 @@ use self::readers::Readers;
 use self::server::Server;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Query, Release, Snapshot, StatementLine, Stored,
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Query, Release, Snapshot, StatementLine,
+    Stored,
 };
 
 /// A ledger in a schema of a PostgreSQL database.
@@ -116,8 +117,8 @@ impl Ledger for Postgres {
         self.readers.read(|link| reports::balances(link, at, member, each))
     }
 
-    fn statement(&self, member: &MemberId) -> Result<Vec<StatementLine>, LedgerError> {
-        self.readers.read(|link| reports::statement(link, member))
+    fn statement(&self, member: &MemberId, page: Page) -> Result<Vec<StatementLine>, LedgerError> {
+        self.readers.read(|link| reports::statement(link, member, page))
     }
 
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {

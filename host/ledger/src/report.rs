@@ -43,6 +43,15 @@ pub struct Balance {
     pub debt: Points,
 }
 
+/// Which lines of a statement: by default all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Only lines before that of an entry, given by its place in the log: of the page after this one, the first.
+    pub before: Option<u64>,
+    /// Only so many, the latest.
+    pub last: Option<u32>,
+}
+
 /// An event on a member's statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementLine {

@@ -42,7 +42,8 @@ use self::file::File;
 use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Query, Release, Snapshot, StatementLine, Stored,
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Query, Release, Snapshot, StatementLine,
+    Stored,
 };
 
 /// A ledger in one SQLite file.
@@ -126,8 +127,8 @@ impl Ledger for Sqlite {
         self.readers.read(|connection| member::balances(connection, at, member, each))
     }
 
-    fn statement(&self, member: &MemberId) -> Result<Vec<StatementLine>, LedgerError> {
-        self.readers.read(|connection| Ok(member::statement(connection, member)?))
+    fn statement(&self, member: &MemberId, page: Page) -> Result<Vec<StatementLine>, LedgerError> {
+        self.readers.read(|connection| Ok(member::statement(connection, member, page)?))
     }
 
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {

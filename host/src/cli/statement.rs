@@ -4,8 +4,8 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Args;
-use jifen_ledger::{Ledger, Move, StatementLine};
+use clap::{Args, value_parser};
+use jifen_ledger::{Ledger, Move, Page, StatementLine};
 use jifen_loyalty::clearing::{self, Block, Clearing};
 use jifen_loyalty::term::Awaited;
 use jifen_loyalty::time::Zone;
@@ -25,6 +25,12 @@ pub(super) struct Statement {
     /// The member
     #[arg(required_unless_present = "merchant", conflicts_with = "merchant")]
     member: Option<String>,
+    /// Of a member: only so many lines, the latest
+    #[arg(long, value_name = "LINES", value_parser = value_parser!(u32).range(1..), conflicts_with = "merchant")]
+    last: Option<u32>,
+    /// Of a member: only what stands before the line of that receipt, by its place in the log (seq)
+    #[arg(long, value_name = "SEQ", conflicts_with = "merchant")]
+    before: Option<u64>,
     /// A merchant instead: what it owes for its points and is owed for those it took, without any member's name
     #[arg(long)]
     merchant: Option<String>,
@@ -111,8 +117,19 @@ impl Statement {
             return Ok(ExitCode::SUCCESS);
         }
         let member = self.member.as_deref().unwrap_or_default();
-        let lines = ledger.statement(&MemberId::from(member))?;
-        let Some(last) = lines.last() else { anyhow::bail!("the ledger knows no member {member}") };
+        if let Some(seq) = self.before {
+            let there = (1..=ledger.length()?).contains(&seq);
+            anyhow::ensure!(
+                there,
+                "the ledger has no receipt {seq}; name a line of the statement by its seq"
+            );
+        }
+        let page = Page { before: self.before, last: self.last };
+        let lines = ledger.statement(&MemberId::from(member), page)?;
+        let Some(last) = lines.last() else {
+            anyhow::ensure!(self.before.is_some(), "the ledger knows no member {member}");
+            return Ok(ExitCode::SUCCESS);
+        };
         let last = ledger.find(&last.source, &last.id)?.context("find the member's last receipt")?;
         let zone = active::program_of(&*ledger, &last)?.0.zone;
         let mut out = BufWriter::new(io::stdout().lock());

@@ -62,7 +62,7 @@ fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Re
         let (unit, lot) = (posting.unit.as_str(), posting.lot.as_ref().map(ToString::to_string));
         insert.execute(params![seq, n, posting.account, unit, posting.points, lot])?;
     }
-    let lot = "INSERT INTO lots VALUES (?1, ?2, ?1, ?3, ?4, ?5, ?6, ?7, 'platform', ?8, ?9, ?9, 0, 0, ?6, ?10, NULL, 0)";
+    let lot = "INSERT INTO lots VALUES (?1, ?2, ?1, ?3, ?4, ?5, ?6, ?7, 'platform', ?8, ?9, ?9, 0, 0, ?6, ?10, NULL, NULL, 0, NULL)";
     let mut insert = transaction.prepare_cached(lot)?;
     for new in &entry.lots {
         let (unit, deployment) = (new.lot.unit.as_str(), new.lot.deployment.as_str());

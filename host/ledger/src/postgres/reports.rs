@@ -1,10 +1,11 @@
 //! Reports: balances, statements, and for whom something is due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_loyalty::{Instant, Lot, MemberId, Points, RedemptionId};
 use tokio_postgres::Row;
 
+use super::column::Unsigned;
 use super::failure::Stop;
 use super::link::{Call, Link};
 use super::log;
@@ -12,7 +13,7 @@ use crate::balances::{Balances, Held, Moved, Owed, Standing};
 use crate::column::{self, Lots, Row as _, lot_columns};
 use crate::report::moves;
 use crate::stored::Table;
-use crate::{Balance, StatementLine, Stored};
+use crate::{Balance, Page, StatementLine, Stored};
 
 /// Lets the statements of a transaction read whole tables in the order in which they lie. Connections are set up for
 /// statements that find a few rows in large tables.
@@ -171,14 +172,19 @@ fn owed_then(link: &Link, at: Instant) -> Result<Owed, Stop> {
     Ok(owed)
 }
 
-/// Returns the events that happened to a member or gave the member points, by business time.
-pub(super) fn statement(link: &Link, member: &MemberId) -> Result<Vec<StatementLine>, Stop> {
-    let [rows, of_member] =
-        link.ask([Call::new(LINES).value(member.as_str()), Call::new(LOTS_BY_SEQ).value(member.as_str())])?;
+/// Returns a page of the events that happened to a member or moved points of the member's.
+pub(super) fn statement(link: &Link, member: &MemberId, page: Page) -> Result<Vec<StatementLine>, Stop> {
+    let before = page.before.map(|seq| place(link, seq)).transpose()?.flatten();
+    let (day, time, seq) = before.unwrap_or((i32::MAX, i64::MAX, i64::MAX));
+    let call = Call::new(LINES).value(member.as_str()).value(day).value(time).value(seq);
+    let rows = link.ask_one(&call.value(page.last.map(i64::from)))?;
+    let days = rows.iter().map(|row| column::count(row, 6)).collect::<Result<BTreeSet<i32>, _>>()?;
+    let of_days = Call::new(LOTS_BY_SEQ).value(member.as_str()).value(days.first()).value(days.last());
     let (mut lots_by_seq, mut lots) = (BTreeMap::<u64, Vec<Lot>>::new(), Lots::default());
-    for row in &of_member {
+    link.stream(&of_days, &mut |row| {
         lots_by_seq.entry(column::count(row, 0)?).or_default().push(lots.read(row, 1)?);
-    }
+        Ok(())
+    })?;
     let seqs = rows.iter().map(|row| column::count(row, 0)).collect::<Result<Vec<u64>, _>>()?;
     let postings = log::postings(link, seqs.into_iter())?;
     let line = |row: &Row| -> Result<StatementLine, Stop> {
@@ -195,29 +201,49 @@ pub(super) fn statement(link: &Link, member: &MemberId) -> Result<Vec<StatementL
             moves: moves(of_entry, member),
         })
     };
-    let mut lines = rows.iter().map(line).collect::<Result<Vec<_>, _>>()?;
-    // The name of another member may end like this one's.
-    lines.retain(|line| line.member == *member || !line.lots.is_empty() || !line.moves.is_empty());
-    Ok(lines)
+    rows.iter().rev().map(line).collect()
 }
 
+/// Returns where an entry stands among those of a statement: day, time and place in the log.
+fn place(link: &Link, seq: u64) -> Result<Option<(i32, i64, i64)>, Stop> {
+    let sql = "
+        SELECT day, time_ms, seq
+        FROM transactions
+        WHERE seq = $1";
+    let rows = link.ask_one(&Call::new(sql).value(Unsigned(seq)))?;
+    let place = |row: &Row| Ok((column::count(row, 0)?, row.number(1)?, row.number(2)?));
+    rows.first().map(place).transpose()
+}
+
+/// Whatever is not the member's own begins with a lot that another's entry gave, and goes on with that order's refunds.
 const LINES: &str = "
-    SELECT seq, source, id, coalesce(member, $1), time_ms, spend_minor
-    FROM transactions
-    WHERE seq IN (
-      SELECT seq FROM transactions WHERE member = $1
-      UNION
-      SELECT seq FROM lots WHERE member = $1
-      UNION
-      SELECT refunds.seq
+    WITH own AS (
+      SELECT seq
+      FROM transactions
+      WHERE member = $1
+        AND day <= $2::integer
+        AND (day, time_ms, seq) < ($2::integer, $3::bigint, $4::bigint)
+      ORDER BY day DESC, time_ms DESC, seq DESC
+      LIMIT $5::bigint
+    ), given AS (
+      SELECT seq, issuer
       FROM lots
+      WHERE member = $1
+        AND origin <> member
+    ), refunded AS (
+      SELECT refunds.seq
+      FROM given
       JOIN transactions AS purchases USING (seq)
       JOIN transactions AS refunds USING (order_number)
       JOIN postings ON postings.seq = refunds.seq
-      WHERE lots.member = $1
-        AND (account = 'member/' || $1 OR account LIKE 'debt/%' AND right(account, length($1) + 1) = '/' || $1)
+      WHERE account IN ('member/' || $1, 'debt/' || issuer || '/' || $1)
     )
-    ORDER BY time_ms, seq";
+    SELECT seq, source, id, coalesce(member, $1), time_ms, spend_minor, day
+    FROM transactions
+    WHERE seq IN (SELECT seq FROM own UNION SELECT seq FROM given UNION SELECT seq FROM refunded)
+      AND (day, time_ms, seq) < ($2::integer, $3::bigint, $4::bigint)
+    ORDER BY day DESC, time_ms DESC, seq DESC
+    LIMIT $5::bigint";
 
 const LOTS_BY_SEQ: &str = concat!(
     "SELECT seq, ",
@@ -225,6 +251,7 @@ const LOTS_BY_SEQ: &str = concat!(
     "
     FROM lots
     WHERE member = $1
+      AND day BETWEEN $2 AND $3
     ORDER BY day, origin, version, award"
 );
 

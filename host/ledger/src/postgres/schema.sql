@@ -85,6 +85,11 @@ CREATE TABLE lots (
   CONSTRAINT lots_reversed_of_points    CHECK (reversed BETWEEN 0 AND points)
 );
 
+-- What others' entries gave a member, for the statement. Few lots are in it.
+CREATE INDEX lots_given
+  ON lots (member)
+  WHERE origin <> member;
+
 -- What members owe for points that they had spent before what earned them was returned.
 CREATE TABLE debts (
   member TEXT   NOT NULL COLLATE "C",

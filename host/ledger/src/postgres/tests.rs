@@ -11,7 +11,7 @@ use jifen_loyalty::{Entry, Points};
 use super::Postgres;
 use crate::tests::fixture::{Draft, SOURCE, View};
 use crate::tests::server::{Server, server};
-use crate::{Ledger, LedgerError};
+use crate::{Ledger, LedgerError, Page};
 
 fn view(ledger: &dyn Ledger) -> View {
     View::of(ledger, &["ann", "bob"], &["spend"], &[10])
@@ -128,7 +128,7 @@ fn a_column_that_does_not_hold_what_it_should_is_damage() {
     let schema = schema(&url);
     for damage in ["issuer = 'nobody'", "issuer = 'platform', points = 1::bigint << 60"] {
         server().perform(&format!("UPDATE {schema}.lots SET {damage}"));
-        let error = ledger.statement(&"ann".into()).unwrap_err();
+        let error = ledger.statement(&"ann".into(), Page::default()).unwrap_err();
         assert!(matches!(error, LedgerError::Damaged { .. }), "{damage}: {error:?}");
     }
 }

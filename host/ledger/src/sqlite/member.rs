@@ -1,6 +1,6 @@
 //! Members: their row, their days, their lots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::facts::DayTotal;
@@ -16,8 +16,8 @@ use crate::column::{self, Lots, lot_columns};
 use crate::report::moves;
 use crate::snapshot::{RedemptionHead, add_lot, add_purchase, needs_whole_lots};
 use crate::{
-    Balance, MemberQuery, Needs, Order, OrderQuery, Purchased, Query, Redemption, RedemptionQuery, Snapshot,
-    StatementLine,
+    Balance, MemberQuery, Needs, Order, OrderQuery, Page, Purchased, Query, Redemption, RedemptionQuery,
+    Snapshot, StatementLine,
 };
 
 /// Answers a query, inside one read transaction.
@@ -377,28 +377,53 @@ fn debts_then(connection: &Connection, at: Instant) -> Result<Owed> {
     Ok(owed)
 }
 
-/// Returns the events that happened to a member or gave the member points, by business time.
-pub(super) fn statement(connection: &Connection, member: &MemberId) -> Result<Vec<StatementLine>> {
+/// Returns a page of the events that happened to a member or moved points of the member's.
+pub(super) fn statement(
+    connection: &Connection,
+    member: &MemberId,
+    page: Page,
+) -> Result<Vec<StatementLine>> {
+    // Whatever is not the member's own begins with a lot that another's entry gave, and goes on with that order's refunds.
     let sql = "
-        SELECT seq, source, id, coalesce(member, ?1), time_ms, spend_minor
-        FROM transactions
-        WHERE seq IN (
-          SELECT seq FROM transactions WHERE member = ?1
-          UNION
-          SELECT seq FROM lots WHERE member = ?1
-          UNION
-          SELECT refunds.seq
+        WITH own AS (
+          SELECT seq
+          FROM transactions
+          WHERE member = ?1
+            AND day <= ?2
+            AND (day, time_ms, seq) < (?2, ?3, ?4)
+          ORDER BY day DESC, time_ms DESC, seq DESC
+          LIMIT ?5
+        ), given AS (
+          SELECT seq, issuer
           FROM lots
+          WHERE member = ?1
+            AND origin <> member
+        ), refunded AS (
+          SELECT refunds.seq
+          FROM given
           JOIN transactions AS purchases USING (seq)
           JOIN transactions AS refunds USING (order_number)
           JOIN postings ON postings.seq = refunds.seq
-          WHERE lots.member = ?1
-            AND (account = 'member/' || ?1 OR account LIKE 'debt/%' AND substr(account, -1 - length(?1)) = '/' || ?1)
+          WHERE account IN ('member/' || ?1, 'debt/' || issuer || '/' || ?1)
         )
-        ORDER BY time_ms, seq";
-    let mut lots = lots_by_seq(connection, member)?;
+        SELECT seq, source, id, coalesce(member, ?1), time_ms, spend_minor, day
+        FROM transactions
+        WHERE seq IN (SELECT seq FROM own UNION SELECT seq FROM given UNION SELECT seq FROM refunded)
+          AND (day, time_ms, seq) < (?2, ?3, ?4)
+        ORDER BY day DESC, time_ms DESC, seq DESC
+        LIMIT ?5";
+    let bound = "
+        SELECT day, time_ms, seq
+        FROM transactions
+        WHERE seq = ?1";
+    let place = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let before = connection.prepare_cached(bound)?.query_one([page.before], place).optional()?;
+    let (day, time, seq): (i64, i64, i64) = before.unwrap_or((i64::MAX, i64::MAX, i64::MAX));
+    let last = page.last.map_or(-1, i64::from);
+    let mut days = BTreeSet::new();
     let line = |row: &Row<'_>| {
         let seq = row.get(0)?;
+        days.insert(row.get(6)?);
         Ok(StatementLine {
             seq,
             source: row.get(1)?,
@@ -406,28 +431,38 @@ pub(super) fn statement(connection: &Connection, member: &MemberId) -> Result<Ve
             member: column::name(row, 3)?,
             time: column::instant(row, 4)?,
             spend_minor: row.get(5)?,
-            lots: lots.remove(&seq).unwrap_or_default(),
+            lots: Vec::new(),
             moves: moves(&log::postings(connection, seq)?, member),
         })
     };
+    let rows = params![member.as_str(), day, time, seq, last];
     let mut lines: Vec<StatementLine> =
-        connection.prepare_cached(sql)?.query_map([member.as_str()], line)?.collect::<Result<_>>()?;
-    // The name of another member may end like this one's.
-    lines.retain(|line| line.member == *member || !line.lots.is_empty() || !line.moves.is_empty());
+        connection.prepare_cached(sql)?.query_map(rows, line)?.collect::<Result<_>>()?;
+    lines.reverse();
+    let mut lots = lots_by_seq(connection, member, &days)?;
+    for line in &mut lines {
+        line.lots = lots.remove(&line.seq).unwrap_or_default();
+    }
     Ok(lines)
 }
 
-fn lots_by_seq(connection: &Connection, member: &MemberId) -> Result<BTreeMap<u64, Vec<Lot>>> {
+/// Returns a member's lots of the days from the first to the last, by the entry that opened them.
+fn lots_by_seq(
+    connection: &Connection,
+    member: &MemberId,
+    days: &BTreeSet<i32>,
+) -> Result<BTreeMap<u64, Vec<Lot>>> {
     let sql = concat!(
         "SELECT seq, ",
         lot_columns!(lots),
         "
         FROM lots
         WHERE member = ?1
+          AND day BETWEEN ?2 AND ?3
         ORDER BY day, origin, version, award"
     );
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([member.as_str()])?;
+    let mut rows = statement.query(params![member.as_str(), days.first(), days.last()])?;
     let (mut by_seq, mut lots) = (BTreeMap::<u64, Vec<Lot>>::new(), Lots::default());
     while let Some(row) = rows.next()? {
         by_seq.entry(row.get(0)?).or_default().push(lots.read(row, 1)?);

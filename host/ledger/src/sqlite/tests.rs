@@ -12,7 +12,7 @@ use super::Sqlite;
 use super::failure::{explain, explain_commit};
 use super::file::File;
 use crate::tests::fixture::{Draft, EVERYTHING, SOURCE, View, digest};
-use crate::{Conflict, Ledger, LedgerError, MemberQuery, OrderQuery, Query, RedemptionQuery, Release};
+use crate::{Conflict, Ledger, LedgerError, MemberQuery, OrderQuery, Page, Query, RedemptionQuery, Release};
 
 /// More steps than any transaction of these tests takes.
 const STEPS_MAX: u64 = 100_000;
@@ -179,10 +179,11 @@ fn a_column_that_does_not_hold_what_it_should_is_damage() {
     for damage in [
         "UPDATE lots SET issuer = 'nobody'",
         "UPDATE lots SET issuer = 'platform', points = 1 << 60",
-        "UPDATE lots SET points = 1, day = 1 << 40",
+        "UPDATE lots SET points = 1, awaits = 'confirmed', counts = '{'",
+        "UPDATE transactions SET day = 1 << 40",
     ] {
         Connection::open(&path).unwrap().execute_batch(damage).unwrap();
-        let error = ledger.statement(&"ann".into()).unwrap_err();
+        let error = ledger.statement(&"ann".into(), Page::default()).unwrap_err();
         assert!(matches!(error, LedgerError::Damaged { .. }), "{damage}: {error}");
     }
 }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::server::server;
 use crate::{
-    Balance, Digest, Ledger, Logged, MemberQuery, Memory, Needs, OrderQuery, Query, Redemption,
+    Balance, Digest, Ledger, Logged, MemberQuery, Memory, Needs, OrderQuery, Page, Query, Redemption,
     RedemptionQuery, Snapshot, StatementLine, open,
 };
 
@@ -281,6 +281,21 @@ pub(crate) struct View {
     latest: Option<Instant>,
 }
 
+/// Returns a member's statement, which is the same page by page.
+fn statement(ledger: &dyn Ledger, member: &MemberId) -> Vec<StatementLine> {
+    let whole = ledger.statement(member, Page::default()).unwrap();
+    let (mut pages, mut before) = (Vec::new(), None);
+    loop {
+        let mut page = ledger.statement(member, Page { before, last: Some(3) }).unwrap();
+        let Some(first) = page.first() else { break };
+        before = Some(first.seq);
+        page.append(&mut pages);
+        pages = page;
+    }
+    assert_eq!(pages, whole, "statement of {member}");
+    whole
+}
+
 impl View {
     pub(crate) fn of(ledger: &dyn Ledger, members: &[&str], deployments: &[&str], days: &[i32]) -> Self {
         let log = ledger.log(0, usize::MAX).unwrap();
@@ -312,7 +327,7 @@ impl View {
             balances: instants.map(|at| balances(ledger, at, None)).collect(),
             stored: stored(ledger),
             due: days.iter().map(|day| due(ledger, at(day).unwrap_or(Instant::NEVER))).collect(),
-            statements: ids.iter().map(|id| ledger.statement(id).unwrap()).collect(),
+            statements: ids.iter().map(|id| statement(ledger, id)).collect(),
             latest: ledger.latest_time().unwrap(),
             log,
         }

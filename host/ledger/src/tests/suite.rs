@@ -5,7 +5,7 @@ use jifen_loyalty::{Instant, MemberId, Points};
 
 use super::fixture::{DAY_MS, Draft, EVERYTHING, SOURCE, View, balances, digest, lot, member, plain, stores};
 use super::script::check;
-use crate::{Committed, Known, LedgerError, MemberQuery, Needs, Query, Release, Total};
+use crate::{Committed, Known, LedgerError, MemberQuery, Needs, Page, Query, Release, Total};
 
 const MAX: u64 = Points::MAX.get();
 
@@ -267,7 +267,7 @@ fn a_statement_is_ordered_by_business_time_and_has_referrals() {
             Draft::purchase("other", "cyd", 0, 15, 500).lot("cyd", "spend", 5),
         ];
         ledger.commit(entries.map(Draft::entry).to_vec()).unwrap();
-        let told = ledger.statement(&"ann".into()).unwrap().into_iter().map(|line| {
+        let told = ledger.statement(&"ann".into(), Page::default()).unwrap().into_iter().map(|line| {
             let lots: Vec<_> =
                 line.lots.iter().map(|lot| format!("{}:{}", lot.deployment, lot.points)).collect();
             format!("{} {} {} {:?} {}", line.seq, line.id, line.member, line.spend_minor, lots.join(","))
@@ -278,7 +278,7 @@ fn a_statement_is_ordered_by_business_time_and_has_referrals() {
             "1 late ann Some(300) spend:3",
         ];
         assert_eq!(told.collect::<Vec<_>>(), expected, "{}", store.name);
-        assert_eq!(ledger.statement(&"dan".into()).unwrap(), []);
+        assert_eq!(ledger.statement(&"dan".into(), Page::default()).unwrap(), []);
     }
 }
 
