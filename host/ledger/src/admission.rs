@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jifen_loyalty::entry::{BudgetDraw, OrderClaim, StockKey, StockTaken};
+use jifen_loyalty::entry::{BudgetDraw, OrderClaim, StockDraw, StockKey, StockTaken};
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, Points, RedemptionId};
 
@@ -217,7 +217,10 @@ impl<'a> Admission<'a> {
                 return Some(Conflict::StaleRedemption { name: step.name.clone(), expected, found });
             }
         }
-        let missing = entry.stock.iter().find(|draw| !draw.holds(self.taken(found, &draw.key)))?;
+        // What goes back at once can be taken again by the same entry.
+        let there =
+            |draw: &&StockDraw| draw.holds(self.taken(found, &draw.key).less(&entry.restocked, &draw.key));
+        let missing = entry.stock.iter().find(|draw| !there(draw))?;
         let StockKey { deployment, item, .. } = missing.key.clone();
         Some(Conflict::Stock { deployment, item })
     }

@@ -201,7 +201,7 @@ impl Log {
         }
         for draw in &entry.stock {
             let StockKey { deployment, item, day, .. } = &draw.key;
-            if !draw.holds(self.taken(deployment, item, *day)) {
+            if !draw.holds(self.taken(deployment, item, *day).less(&entry.restocked, &draw.key)) {
                 let (deployment, item) = (deployment.clone(), item.clone());
                 return Ok(Some(Conflict::Stock { deployment, item }));
             }
