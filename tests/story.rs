@@ -1,7 +1,7 @@
 //! Stories of redemptions: rows of words, each an event, and what members have after it.
 //!
 //! `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`, `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN
-//! [POINTS]`, `free NAME WHEN [POINTS]`, `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`,
+//! [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`, `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`,
 //! `give MEMBER MEMBER WHEN POINTS`, `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`;
 //! `until DAY` sets when points end that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a
 //! tag, as `58.80#staples`; `freight:6` is freight, and `r1:20` was paid by a redemption. Behind `->` stands what members
@@ -118,6 +118,7 @@ pub(crate) fn event(n: usize, row: &str) -> Value {
         ["free", name, when, points @ ..] => {
             ("jifen.redemption.voided", when, with_points(json!({"redemption": name}), points))
         }
+        ["over", name, when] => ("jifen.redemption.lapsed", when, json!({"redemption": name})),
         ["back", name, when, cause, points @ ..] => {
             let data = json!({"redemption": name, "cause": cause});
             ("jifen.redemption.cancelled", when, with_points(data, points))

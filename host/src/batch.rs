@@ -33,7 +33,7 @@ use crate::error::{HostError, Undecided};
 use crate::facts::first_day_needed;
 use crate::pipeline::{self, Faults, Stock, process};
 use crate::programs::Programs;
-use crate::refund;
+use crate::{redemption, refund};
 
 /// How often a batch is decided again before another host is given the way.
 const TRIES_MAX: usize = 1_000;
@@ -86,6 +86,8 @@ struct Waiting {
     place: usize,
     day: Day,
     event: Arc<Event>,
+    /// Whether all went back into stock of what it asks for that nobody holds any longer.
+    restocked: bool,
 }
 
 impl Processor<'_> {
@@ -99,7 +101,9 @@ impl Processor<'_> {
         let mut waiting = Vec::with_capacity(events.len());
         for (place, event) in events.into_iter().enumerate() {
             match self.day_of(&event) {
-                Ok(day) => waiting.push(Waiting { place, day, event: Arc::new(event) }),
+                Ok(day) => {
+                    waiting.push(Waiting { place, day, event: Arc::new(event), restocked: false });
+                }
                 Err(refusal) => drop(outcomes.insert(place, Outcome::Refused(refusal))),
             }
         }
@@ -302,7 +306,7 @@ impl Processor<'_> {
                 Purpose::Item { item, .. } => Some(item),
                 Purpose::Bill(_) => None,
             },
-            Some(Step::Captured(_) | Step::Voided(_) | Step::Cancelled(..)) | None => None,
+            Some(Step::Captured(_) | Step::Voided(_) | Step::Lapsed | Step::Cancelled(..)) | None => None,
         };
         let closes = matches!(event.body, Body::Close(_));
         let deployments = self.active.program.redemptions.iter();
@@ -360,16 +364,52 @@ impl Processor<'_> {
         events.into_iter().map(decide).collect()
     }
 
-    /// Commits decisions up to the first that no longer holds, and returns the events from there on.
+    /// Commits decisions up to the first that no longer holds, and returns the events from there on. Before there is too
+    /// little of something, what is held of it for too long is let go.
     fn commit(
         &self,
         decided: Vec<Decided>,
         outcomes: &mut BTreeMap<usize, Outcome>,
     ) -> Result<Vec<Waiting>, HostError> {
-        let (decided, unsure) = up_to_unsure(decided);
+        let (mut decided, unsure) = up_to_unsure(decided);
+        let mut undone;
+        loop {
+            let short = decided.iter().position(Decided::is_short).unwrap_or(decided.len());
+            let rest = decided.split_off(short);
+            undone = self.commit_all(decided, outcomes)?;
+            decided = rest;
+            let Some(first) = decided.first_mut().filter(|_| undone.is_empty()) else { break };
+            first.waiting.restocked = true;
+            if self.restock(&first.waiting.event)? {
+                break;
+            }
+        }
+        undone.extend(decided.into_iter().chain(unsure).map(|decided| decided.waiting));
+        Ok(undone)
+    }
+
+    /// Lets go what is held for too long of a stock that an event asks for. Returns whether there was anything.
+    fn restock(&self, event: &Event) -> Result<bool, HostError> {
+        let mut lapses = Vec::new();
+        for (deployment, item) in self.limited(event) {
+            let lapsed = self.ledger.lapsed(deployment, item, event.time)?;
+            lapses.extend(lapsed.iter().map(|(name, until)| redemption::lapse(name, *until)));
+        }
+        let any = !lapses.is_empty();
+        // Whatever cannot be let go here was let go by someone else.
+        self.process(lapses)?;
+        Ok(any)
+    }
+
+    fn commit_all(
+        &self,
+        decided: Vec<Decided>,
+        outcomes: &mut BTreeMap<usize, Outcome>,
+    ) -> Result<Vec<Waiting>, HostError> {
         let mut entries = Vec::with_capacity(decided.len());
         let promises: Vec<_> = decided.into_iter().map(|decided| decided.promise(&mut entries)).collect();
-        let mut seqs = self.ledger.commit(entries)?.seqs.into_iter();
+        let seqs = if entries.is_empty() { Vec::new() } else { self.ledger.commit(entries)?.seqs };
+        let mut seqs = seqs.into_iter();
         let mut undone = Vec::new();
         for (waiting, promise) in promises {
             let outcome = match promise {
@@ -382,7 +422,6 @@ impl Processor<'_> {
                 None => undone.push(waiting),
             }
         }
-        undone.extend(unsure.into_iter().map(|decided| decided.waiting));
         Ok(undone)
     }
 }
@@ -407,6 +446,12 @@ fn up_to_unsure(mut decided: Vec<Decided>) -> (Vec<Decided>, Vec<Decided>) {
 }
 
 impl Decided {
+    /// Returns whether there is too little of what it asks for, and some may be held for too long.
+    fn is_short(&self) -> bool {
+        let short = |refusal: &InvalidEvent| redemption::is_out_of_stock(refusal);
+        !self.waiting.restocked && self.verdict.as_ref().is_err_and(short)
+    }
+
     /// Hands the entry over and returns what becomes of the event if it is committed.
     fn promise(self, entries: &mut Vec<Entry>) -> (Waiting, Promise) {
         let promise = match self.verdict {

@@ -37,6 +37,23 @@ use crate::error::{HostError, Undecided};
 use crate::pipeline::{Draft, Faults, Known, Source, View, after, repayments};
 use crate::programs::Programs;
 
+/// How the refusal begins of a request for what there is too little of.
+const OUT_OF_STOCK: &str = "out_of_stock:";
+/// Who says that points were held for long enough where nobody else does.
+const SOURCE: &str = "/jifen/holds";
+
+/// Returns whether a request was refused because there is too little of what it asks for.
+pub(crate) fn is_out_of_stock(refusal: &InvalidEvent) -> bool {
+    refusal.reason.starts_with(OUT_OF_STOCK)
+}
+
+/// Returns the event that a use of points was held for as long as it could be, which it was until then.
+pub(crate) fn lapse(name: &RedemptionId, until: Instant) -> Event {
+    let json = serde_json::json!({"specversion": "1.0", "id": name.as_str(), "source": SOURCE,
+        "type": "jifen.redemption.lapsed", "time": until.to_string(), "data": {"redemption": name.as_str()}});
+    Event::parse(json.to_string().as_bytes()).expect("a use of points has a name that an event can have")
+}
+
 /// Returns what is free again by an event's time because it was held for long enough.
 pub(crate) fn lapsed(member: &Member, event: &Event) -> Vec<Redeemed> {
     let own = event.redemption().map(|redemption| &redemption.name);
@@ -77,10 +94,10 @@ pub(crate) fn process(
             format!("{} was requested already; give each a name of its own", redemption.name),
         )
         .into()),
-        (Step::Captured(_) | Step::Voided(_) | Step::Cancelled(..), Some(state)) => {
+        (Step::Captured(_) | Step::Voided(_) | Step::Lapsed | Step::Cancelled(..), Some(state)) => {
             go_on(programs, event, redemption, lapsed, state, known)
         }
-        (Step::Captured(_) | Step::Voided(_) | Step::Cancelled(..), None) => {
+        (Step::Captured(_) | Step::Voided(_) | Step::Lapsed | Step::Cancelled(..), None) => {
             let reason =
                 format!("unknown_redemption: no {} was requested; request it first", redemption.name);
             Err(refused("data.redemption", reason).into())
@@ -203,7 +220,7 @@ pub(crate) fn in_stock(
         let taken = known.stock.get(&(deployment, item.clone(), day)).copied().unwrap_or_default();
         if !draw.holds(taken.less(restocked, &draw.key)) {
             let reason =
-                format!("out_of_stock: {quantity} of {item} are wanted, and there are not as many left");
+                format!("{OUT_OF_STOCK} {quantity} of {item} are wanted, and there are not as many left");
             return Err(refused("data.item", reason));
         }
     }
@@ -392,16 +409,20 @@ fn admit(redemption: &Redemption, state: &State, at: Instant) -> Result<(), Inva
     };
     match redemption.step {
         Step::Requested(_) => Ok(()),
-        Step::Captured(_) | Step::Voided(_) if !captured.is_zero() => {
+        Step::Captured(_) | Step::Voided(_) | Step::Lapsed if !captured.is_zero() => {
             no(format!("captured_already: the points of {name} are used; cancel it to give them back"))
         }
-        Step::Captured(_) | Step::Voided(_) if open.is_zero() => {
+        Step::Captured(_) | Step::Voided(_) | Step::Lapsed if open.is_zero() => {
             no(format!("nothing_held: {name} was voided, or was held for as long as it could be"))
         }
         Step::Captured(_) | Step::Voided(_) if state.until.is_some_and(|until| until <= at) => no(format!(
             "hold_lapsed: the points of {name} are free again since the hold ended; request it anew"
         )),
         Step::Captured(points) | Step::Voided(points) => over(open, points),
+        Step::Lapsed => match state.until.filter(|until| *until > at) {
+            None => Ok(()),
+            Some(until) => Err(refused("time", format!("is too early: {name} is held until {until}"))),
+        },
         Step::Cancelled(..) if captured.is_zero() => {
             no(format!("not_captured: no points of {name} are used; void it to let go what is held"))
         }
@@ -441,6 +462,10 @@ fn advance(
         }
         Step::Voided(points) => {
             let points = points.unwrap_or_else(|| total(&open));
+            Ok((Redeemed { released: void(open, points), ..base }, None))
+        }
+        Step::Lapsed => {
+            let points = total(&open);
             Ok((Redeemed { released: void(open, points), ..base }, None))
         }
         Step::Cancelled(points, cause) => {

@@ -115,6 +115,15 @@ pub trait Ledger: Send + Sync {
     /// `after`.
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError>;
 
+    /// Returns uses of points that took of a deployment's stock of an item and hold it though they were held for as long as
+    /// they could be, with the instant at which that was over; the first over first.
+    fn lapsed(
+        &self,
+        deployment: &DeploymentId,
+        item: &str,
+        at: Instant,
+    ) -> Result<Vec<(RedemptionId, Instant)>, LedgerError>;
+
     /// Calls `each` with all sums that the store keeps beside its log, for an audit.
     fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError>;
 

@@ -129,6 +129,21 @@ impl Ledger for Memory {
         Ok(due.filter(|member| log.is_due(member, at)).take(limit).cloned().collect())
     }
 
+    fn lapsed(
+        &self,
+        deployment: &DeploymentId,
+        item: &str,
+        at: Instant,
+    ) -> Result<Vec<(RedemptionId, Instant)>, LedgerError> {
+        let log = &self.state().log;
+        let of_item = |key: &StockKey| key.deployment == *deployment && key.item == item;
+        let members: BTreeSet<_> = log.0.iter().flat_map(touched).collect();
+        let holds = members.into_iter().flat_map(|member| log.holds(member, None));
+        let over = holds.filter(|hold| hold.until <= at && hold.stock.as_ref().is_some_and(of_item));
+        let over: BTreeSet<_> = over.map(|hold| (hold.until, hold.name)).collect();
+        Ok(over.into_iter().map(|(until, name)| (name, until)).collect())
+    }
+
     fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError> {
         let log = &self.state().log;
         for id in log.0.iter().flat_map(touched).collect::<BTreeSet<_>>() {

@@ -35,7 +35,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use jifen_loyalty::{Entry, Instant, MemberId};
+use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, RedemptionId};
 
 use self::desk::ServerDesk;
 use self::readers::Readers;
@@ -123,6 +123,15 @@ impl Ledger for Postgres {
 
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
         self.readers.read(|link| reports::due(link, at, after, limit))
+    }
+
+    fn lapsed(
+        &self,
+        deployment: &DeploymentId,
+        item: &str,
+        at: Instant,
+    ) -> Result<Vec<(RedemptionId, Instant)>, LedgerError> {
+        self.readers.read(|link| redemption::lapsed(link, deployment, item, at))
     }
 
     fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError> {

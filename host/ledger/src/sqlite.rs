@@ -34,7 +34,7 @@ mod tests;
 
 use std::path::Path;
 
-use jifen_loyalty::{Entry, Instant, MemberId};
+use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, RedemptionId};
 use rusqlite::Connection;
 
 use self::desk::FileDesk;
@@ -133,6 +133,15 @@ impl Ledger for Sqlite {
 
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
         self.readers.read(|connection| Ok(member::due(connection, at, after, limit)?))
+    }
+
+    fn lapsed(
+        &self,
+        deployment: &DeploymentId,
+        item: &str,
+        at: Instant,
+    ) -> Result<Vec<(RedemptionId, Instant)>, LedgerError> {
+        self.readers.read(|connection| Ok(redemption::lapsed(connection, deployment, item, at)?))
     }
 
     fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError> {

@@ -204,6 +204,8 @@ pub enum Step {
     Captured(Option<Points>),
     /// Held points are let go.
     Voided(Option<Points>),
+    /// Points that were held for as long as they could be are free again, and so is the stock that they were for.
+    Lapsed,
     /// Used points come back.
     Cancelled(Option<Points>, Cause),
 }

@@ -422,6 +422,7 @@ fn step(redemption: &Redemption) -> String {
         }
         Step::Captured(points) => format!("used {}", some(points)),
         Step::Voided(points) => format!("let go {}", some(points)),
+        Step::Lapsed => format!("held the points of {name} for as long as it could"),
         Step::Cancelled(points, cause) => {
             format!("cancelled {}, because of the {}", some(points), cause.code())
         }

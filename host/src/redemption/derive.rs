@@ -23,7 +23,7 @@ pub(crate) fn derive(
     let own = inputs.redemptions.iter().find(|step| step.name == redemption.name).ok_or_else(missing)?;
     match &redemption.step {
         Step::Requested(request) => derive_hold(programs, event, redemption, request, own, &inputs),
-        step @ (Step::Captured(_) | Step::Voided(_) | Step::Cancelled(..)) => {
+        step @ (Step::Captured(_) | Step::Voided(_) | Step::Lapsed | Step::Cancelled(..)) => {
             derive_step(programs, event, step, own, &inputs)
         }
     }

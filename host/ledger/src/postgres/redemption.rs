@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_loyalty::entry::{Begins, PartMove, RedemptionMove, StockKey};
 use jifen_loyalty::lot::LotId;
-use jifen_loyalty::{MemberId, Points, RedemptionId};
+use jifen_loyalty::{DeploymentId, Instant, MemberId, Points, RedemptionId};
+use tokio_postgres::Row;
 
 use super::column::Unsigned;
-use super::link::{Call, Change};
+use super::failure::Stop;
+use super::link::{Call, Change, Link};
 use super::rows::Numbered;
+use crate::column;
 
 /// Returns the changes: uses of points that begin, their parts, those that go on, and whether members have any.
 pub(super) fn changes<'a>(entries: &[Numbered<'a>]) -> [Change<'a>; 5] {
@@ -136,4 +139,26 @@ fn flag<'a>(holders: BTreeSet<&'a str>) -> Call<'a> {
         )
         WHERE member = ANY ($1::text[])";
     Call::new(sql).column(holders)
+}
+
+/// Returns uses of points that hold some of an item for too long, and since when. Reads all that is held: there is much
+/// less of it than was ever taken of an item.
+pub(super) fn lapsed(
+    link: &Link,
+    deployment: &DeploymentId,
+    item: &str,
+    at: Instant,
+) -> Result<Vec<(RedemptionId, Instant)>, Stop> {
+    let sql = "
+        SELECT DISTINCT redemption, until_ms
+        FROM redemption_lots
+        JOIN redemptions USING (redemption)
+        WHERE released + captured < held
+          AND deployment = $1
+          AND item = $2
+          AND until_ms <= $3
+        ORDER BY until_ms, redemption";
+    let call = Call::new(sql).value(deployment.as_str()).value(item).value(at.millis());
+    let over = |row: &Row| Ok((column::name(row, 0)?, column::instant(row, 1)?));
+    link.ask_one(&call)?.iter().map(over).collect()
 }

@@ -2,7 +2,7 @@
 
 use jifen_loyalty::entry::{Begins, RedemptionMove, StockTaken};
 use jifen_loyalty::member::Hold;
-use jifen_loyalty::{DeploymentId, MemberId, RedemptionId};
+use jifen_loyalty::{DeploymentId, Instant, MemberId, RedemptionId};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use crate::RedeemedPart;
@@ -85,6 +85,27 @@ pub(super) fn stock_taken(
     let (total, on_day) =
         (taken(connection, deployment, item, 0)?, taken(connection, deployment, item, day)?);
     Ok(StockTaken { total, on_day })
+}
+
+/// Returns uses of points that hold some of an item for too long, and since when. Reads all that is held: there is much
+/// less of it than was ever taken of an item.
+pub(super) fn lapsed(
+    connection: &Connection,
+    deployment: &DeploymentId,
+    item: &str,
+    at: Instant,
+) -> Result<Vec<(RedemptionId, Instant)>> {
+    let sql = "
+        SELECT DISTINCT redemption, until_ms
+        FROM redemption_lots
+        JOIN redemptions USING (redemption)
+        WHERE released + captured < held
+          AND deployment = ?1
+          AND item = ?2
+          AND until_ms <= ?3
+        ORDER BY until_ms, redemption";
+    let over = |row: &Row<'_>| Ok((column::name(row, 0)?, column::instant(row, 1)?));
+    connection.prepare_cached(sql)?.query_map((deployment.as_str(), item, at.millis()), over)?.collect()
 }
 
 /// Writes what an admitted batch does to uses of points and to stocks.

@@ -277,8 +277,14 @@ pub(crate) struct View {
     balances: Vec<Vec<Balance>>,
     statements: Vec<Vec<StatementLine>>,
     due: Vec<Vec<MemberId>>,
+    lapsed: Vec<Vec<(RedemptionId, Instant)>>,
     stored: Vec<String>,
     latest: Option<Instant>,
+}
+
+/// Returns what holds some of a stock for too long.
+fn lapsed(ledger: &dyn Ledger, stocks: &[DeploymentId], at: Instant) -> Vec<(RedemptionId, Instant)> {
+    stocks.iter().flat_map(|deployment| ledger.lapsed(deployment, ITEM, at).unwrap()).collect()
 }
 
 /// Returns a member's statement, which is the same page by page.
@@ -327,6 +333,10 @@ impl View {
             balances: instants.map(|at| balances(ledger, at, None)).collect(),
             stored: stored(ledger),
             due: days.iter().map(|day| due(ledger, at(day).unwrap_or(Instant::NEVER))).collect(),
+            lapsed: days
+                .iter()
+                .map(|day| lapsed(ledger, &stocks, at(day).unwrap_or(Instant::NEVER)))
+                .collect(),
             statements: ids.iter().map(|id| statement(ledger, id)).collect(),
             latest: ledger.latest_time().unwrap(),
             log,

@@ -192,6 +192,13 @@ struct RawStep<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawLapse<'a> {
+    #[serde(borrow)]
+    redemption: Cow<'a, str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawCancellation<'a> {
     #[serde(borrow)]
     redemption: Cow<'a, str>,
@@ -289,6 +296,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
         "jifen.redemption.requested" => finish(&envelope, time, request),
         "jifen.redemption.captured" => finish(&envelope, time, capture),
         "jifen.redemption.voided" => finish(&envelope, time, void),
+        "jifen.redemption.lapsed" => finish(&envelope, time, lapse),
         "jifen.redemption.cancelled" => finish(&envelope, time, cancellation),
         DAY_CLOSED => finish(&envelope, time, close),
         "jifen.balance.opened" => finish(&envelope, time, opening),
@@ -434,6 +442,10 @@ fn capture(_: Instant, data: &RawStep<'_>) -> Result<Body, InvalidEvent> {
 
 fn void(_: Instant, data: &RawStep<'_>) -> Result<Body, InvalidEvent> {
     step(&data.redemption, Step::Voided(points(data.points)?))
+}
+
+fn lapse(_: Instant, data: &RawLapse<'_>) -> Result<Body, InvalidEvent> {
+    step(&data.redemption, Step::Lapsed)
 }
 
 fn cancellation(_: Instant, data: &RawCancellation<'_>) -> Result<Body, InvalidEvent> {

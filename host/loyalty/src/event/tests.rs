@@ -222,6 +222,8 @@ fn what_happens_to_points_is_checked() {
             r#"{"member":"ann","unit":"a","into":"b","points":1,"rate":2}"#,
             "data.rate: unknown field",
         ),
+        ("redemption.lapsed", r#"{"redemption":"r1","points":1}"#, "data.points: unknown field"),
+        ("redemption.lapsed", r#"{"redemption":""}"#, "data.redemption: must be 1 to"),
         ("expiry.notified", r#"{"member":"ann"}"#, "data: missing field `through`"),
         (
             "expiry.notified",
