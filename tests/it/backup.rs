@@ -5,10 +5,11 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use crate::documents::{blocks, read};
+use crate::ledgers::on_postgres;
 use crate::proxy::host;
 use crate::server::{programs, server};
 use crate::support::beside;
-use crate::town::{Done, Town, cache, lines, market, on_postgres};
+use crate::town::{Done, Town, cache, lines, market};
 
 /// Enough for several batches, so that there is something in the ledger long before the run ends.
 const EVENTS: u64 = 12_000;

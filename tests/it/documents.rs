@@ -29,6 +29,23 @@ fn programs_in_documents_are_taken() {
     }
 }
 
+/// Whoever looks a scenario up finds it where it is said to be.
+#[test]
+fn scenarios_are_shown_where_the_table_says() {
+    let text = read("docs/scenarios.md");
+    let rows: Vec<Vec<_>> = text.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
+    let shown = rows.iter().filter_map(|cells| match &cells[..] {
+        ["", id, _, file, ""] => Some((*id, file.split('`').nth(1)?)),
+        _ => None,
+    });
+    for (id, file) in shown {
+        let found = read(file);
+        let mut words = found.split(|letter: char| !letter.is_alphanumeric());
+        assert!(words.any(|word| word.eq_ignore_ascii_case(id)), "{id} is not in {file}");
+    }
+    assert!(text.contains("| F13 |"), "the table has rows");
+}
+
 /// Every key of the tables stands in the example, and the other way round: what is not told cannot be used.
 #[test]
 fn every_key_of_a_program_is_told_in_both_languages() {

@@ -9,10 +9,11 @@ use std::process::{Command, Stdio};
 
 use rusqlite::types::Value as Cell;
 
+use crate::ledgers::on_postgres;
 use crate::mixed::seeds;
 use crate::proxy::{Cut, Proxy};
 use crate::server::Server;
-use crate::town::{Done, Town, on_postgres};
+use crate::town::{Done, Town};
 use crate::trial::Trial;
 
 /// Statements of a ledger that can be made to fail, each with its name and the trigger that counts its rows.
@@ -182,6 +183,7 @@ fn dump(file: &Path) -> Vec<(String, Vec<Vec<Cell>>)> {
     tables.into_iter().map(rows).collect()
 }
 
+/// F13.
 #[test]
 #[expect(clippy::integer_division, reason = "half a frame")]
 fn a_log_that_is_torn_anywhere_is_a_ledger_that_stopped_earlier() {

@@ -13,6 +13,8 @@ mod faults;
 mod hostile;
 mod hosts;
 mod import;
+#[path = "../ledgers.rs"]
+mod ledgers;
 mod lots;
 mod mixed;
 mod proxy;

@@ -370,6 +370,22 @@ const STORIES: &[Story] = &[
         ],
     },
     Story {
+        about: "D4 what ends first goes first, what never ends goes last",
+        offer: (70, 0, 0),
+        lines: "",
+        rows: &[
+            "buy 1 ann 2025-11-01 50",
+            "until 2026-02-01",
+            "buy 2 ann 2025-11-02 50",
+            "until 2026-01-01",
+            "buy 3 ann 2025-11-03 50",
+            "ask r1 ann 2025-12-01",
+            "use r1 2025-12-01T12:01 -> ann 80",
+            "close 2026-01-01 2026-01-02T00:00 -> ann 80",
+            "close 2026-02-01 2026-02-02T00:00 -> ann 50",
+        ],
+    },
+    Story {
         about: "D6 what lapses is the rest of what ends first",
         offer: (80, 0, 0),
         lines: "",
@@ -472,7 +488,7 @@ const STORIES: &[Story] = &[
         ],
     },
     Story {
-        about: "D2 the last instant of the last day",
+        about: "D2 and D3: the last instant of the last day",
         offer: (10, 0, 0),
         lines: "",
         rows: &[

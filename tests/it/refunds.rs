@@ -114,6 +114,7 @@ fn the_program_of_the_purchase_decides() {
     assert_eq!(town.replay("l.db"), 6);
 }
 
+/// E10 among them: the same refund twice, and another for more than is left.
 #[test]
 fn what_cannot_be_returned_is_refused_by_name() {
     let town = Town::new();

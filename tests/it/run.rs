@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use crate::components::{Guest, constant};
+use crate::components::{Guest, constant, tiers};
 use crate::town::{Town, lines, market, objects, purchase, registration, text};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
@@ -167,6 +167,33 @@ fn within_one_file_a_repeated_event_counts_once() {
     assert_eq!(town.balances("l.db"), "ann 4");
 }
 
+/// F1: however often and however late an event comes again, it counts once and is answered as it was at first.
+#[test]
+fn an_event_counts_once_for_ever() {
+    let town = Town::new();
+    doubled(&town);
+    let event = purchase("1", "ann", NOON, 6_850);
+    let answer = |event: &Value| {
+        town.run("l.db", std::slice::from_ref(event), &["--receipts", "r.jsonl"]);
+        let [answer] = &mut *objects(&town.path("r.jsonl")) else { panic!("one event, one line") };
+        (answer["outcome"].take(), answer.take())
+    };
+    let (outcome, first) = answer(&event);
+    assert_eq!(outcome, "applied");
+    for _ in 0..15 {
+        assert_eq!(answer(&event), (json!("duplicate"), first.clone()));
+    }
+    town.summary("l.db", &[purchase("2", "ann", "2025-10-23T12:00:00+08:00", 100)]);
+    assert_eq!(answer(&event), (json!("duplicate"), first));
+    let mut other = event;
+    other["data"]["lines"][0]["amount"] = json!(6_851);
+    let (outcome, refused) = answer(&other);
+    assert_eq!(outcome, "refused");
+    assert!(refused.to_string().contains("conflict"), "{refused}");
+    assert_eq!(town.balances("l.db"), "ann 138");
+    assert_eq!(town.replay("l.db"), 2);
+}
+
 #[test]
 fn the_result_does_not_depend_on_threads() {
     let town = Town::new();
@@ -245,6 +272,34 @@ fn caps_count_by_business_day_and_month_whatever_the_order() {
         assert_eq!(town.balances("l.db"), expected, "{time}");
     }
     assert_eq!(town.replay("l.db"), 6);
+}
+
+/// C10: a tier is of all that was spent, this purchase with it.
+#[test]
+fn a_purchase_counts_toward_its_own_tier() {
+    let (bronze, silver, gold) = (1, 2, 3);
+    let rows = [
+        (0, 6_000, bronze),
+        (0, 15_000, silver),
+        (0, 25_000, gold),
+        (4_000, 500, bronze),
+        (8_000, 3_000, silver),
+        (18_000, 3_000, gold),
+        (22_000, 5_000, gold),
+    ];
+    let town = Town::new();
+    town.policy("tiers", &tiers());
+    town.program(&[("tiers", "tiers", "base", "")]);
+    for (index, (spent, now, tier)) in rows.into_iter().enumerate() {
+        let member = format!("m{index}");
+        let buy = |id: &str, amount| purchase(&format!("{member}-{id}"), &member, NOON, amount);
+        if spent > 0 {
+            town.summary("l.db", &[buy("before", spent)]);
+        }
+        let awarded = &town.summary("l.db", &[buy("now", now)])["awarded"];
+        assert_eq!(*awarded, json!({"points": tier}), "{spent} and {now}");
+    }
+    assert_eq!(town.replay("l.db"), 11);
 }
 
 #[test]
@@ -362,6 +417,7 @@ fn a_program_or_a_policy_that_is_wrong_stops_the_run_before_it_begins() {
     assert_eq!(town.summary("l.db", &[purchase("1", "ann", NOON, 100)])["applied"], 1);
 }
 
+/// F10 and F11: a component that loops, mints or traps has no say, and everything else stands.
 #[test]
 fn a_policy_that_fails_costs_itself_and_nobody_else() {
     let town = Town::new();

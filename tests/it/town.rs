@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::components;
+use crate::ledgers::on_postgres;
 use crate::server::{perform, server};
 use crate::support::beside;
 
@@ -50,15 +51,6 @@ pub(crate) struct Town {
     folder: TempDir,
     /// Where the suite runs on PostgreSQL: a schema for each name of a ledger.
     schemas: Mutex<BTreeMap<String, String>>,
-}
-
-/// Returns whether the suite runs on PostgreSQL: `cargo xtask test` runs it twice.
-pub(crate) fn on_postgres() -> bool {
-    match std::env::var("JIFEN_TEST_LEDGER").as_deref() {
-        Ok("postgres") => true,
-        Ok("sqlite") | Err(_) => false,
-        Ok(other) => panic!("JIFEN_TEST_LEDGER is {other}; write sqlite or postgres"),
-    }
 }
 
 /// What a command printed and how it ended.

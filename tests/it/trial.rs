@@ -5,8 +5,9 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
+use crate::ledgers::on_postgres;
 use crate::mixed;
-use crate::town::{Done, Town, lines, on_postgres, text};
+use crate::town::{Done, Town, lines, text};
 
 /// A town with a file of events of all kinds, and what they come to.
 pub(crate) struct Trial {

@@ -18,7 +18,7 @@ use icu_calendar::cal::ChineseTraditional;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
-use crate::{components, jifen, root, run};
+use crate::{components, jifen, new_ledger, root, run};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![Trial::test("every balance is what an independent calculation says", compare).with_kind("baskets")]
@@ -26,14 +26,19 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn compare() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let ledger = folder.path().join("l.db");
+    let ledger = new_ledger();
     let data = root().join("tests/data");
     let sample = data.join("journey-sample.jsonl.gz");
-    let mut jifen = jifen();
-    jifen.arg("run").arg("--program").arg(data.join("demo.toml")).arg("--policies").arg(components());
-    run(jifen.arg("--ledger").arg(&ledger).arg(&sample));
+    let jifen = || {
+        let mut jifen = jifen();
+        jifen.current_dir(folder.path());
+        jifen
+    };
+    let mut run_sample = jifen();
+    run_sample.arg("run").arg("--program").arg(data.join("demo.toml")).arg("--policies").arg(components());
+    run(run_sample.arg("--ledger").arg(&ledger).arg(&sample));
 
-    let got = run(crate::jifen().args(["balance", "--json", "--ledger"]).arg(&ledger));
+    let got = run(jifen().args(["balance", "--json", "--ledger", &ledger]));
     let got: BTreeMap<String, u64> = got.lines().map(balance).collect();
     let mut expected = calculate(BufReader::new(GzDecoder::new(File::open(sample)?)))?;
     expected.retain(|_, points| *points > 0);

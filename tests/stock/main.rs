@@ -5,8 +5,14 @@
 
 mod baskets;
 mod cases;
+#[path = "../ledgers.rs"]
+mod ledgers;
+mod loops;
 mod redemptions;
 mod scenarios;
+#[path = "../../host/ledger/src/tests/server.rs"]
+#[expect(dead_code, reason = "other suites stop and kill their servers")]
+mod server;
 #[path = "../story.rs"]
 mod story;
 
@@ -15,9 +21,13 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Trial};
 
+use self::ledgers::on_postgres;
+use self::server::server;
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = [cases::trials(), scenarios::trials(), redemptions::trials(), baskets::trials()];
+    let trials =
+        [cases::trials(), scenarios::trials(), redemptions::trials(), loops::trials(), baskets::trials()];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect::<Vec<Trial>>()).exit_code()
 }
 
@@ -34,6 +44,11 @@ fn components() -> PathBuf {
         "the stock policies are not built; run `cargo xtask policies`"
     );
     components
+}
+
+/// Returns where a test keeps its ledger: in a file of its folder, or in a schema if the suite runs on PostgreSQL.
+fn new_ledger() -> String {
+    if on_postgres() { server().new_schema() } else { "l.db".to_owned() }
 }
 
 /// Returns `jifen`, beside this test where `cargo build` puts it, with a cache that all tests share.

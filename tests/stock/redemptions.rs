@@ -1,18 +1,21 @@
-//! Scenarios of the specification in which points are used: one point for each yuan, and what a stock policy takes points
-//! for.
+//! Scenarios of the specification in which points are used: what a stock policy takes points for.
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
 use crate::story::{Stage, tell};
-use crate::{components, jifen, run};
+use crate::{components, jifen, new_ledger, run};
 
-/// A scenario: `[[redemption]]` tables, and a story.
+/// A scenario: a program, and a story.
 struct Scenario {
     id: &'static str,
+    /// Points for each yuan.
+    earns: &'static str,
+    /// `[[redemption]]` tables.
     redemptions: &'static str,
     /// See `story.rs`.
     rows: &'static [&'static str],
@@ -59,12 +62,19 @@ const HUNDREDS: &str = "[[redemption]]\nid = 'deduction'\npolicy = 'deduction'\n
 const SEVEN: &str = "[[redemption]]\nid = 'deduction'\npolicy = 'deduction'\nunit = 'points'\n\
     parameters = { points = 1, per = 7 }\n";
 
+const THREES: &str = "[[redemption]]\nid = 'deduction'\npolicy = 'deduction'\nunit = 'points'\n\
+    parameters = { points = 1, per = 100, multiple = 3 }\n";
+
+const GIFT: &str = "[[redemption]]\nid = 'gifts'\npolicy = 'catalogue'\nunit = 'points'\n\
+    parameters.items.gift = { points = 500 }\n";
+
 const A_YUAN: &str = "[[redemption]]\nid = 'deduction'\npolicy = 'deduction'\nunit = 'points'\n\
     parameters = { points = 1, per = 100 }\n";
 
 const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "A10 monthly redemption day",
+        earns: "1",
         redemptions: LIPSTICK,
         rows: &[
             "buy 1 ann 2026-03-01 900",
@@ -77,6 +87,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "A11 the 31st of April",
+        earns: "1",
         redemptions: LAST_DAYS,
         rows: &[
             "buy 1 ann 2026-03-01 100",
@@ -89,6 +100,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "A13 recall with points and a little cash",
+        earns: "1",
         redemptions: RECALL,
         rows: &[
             "until 2026-05-15",
@@ -103,6 +115,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "A16 points for staples",
+        earns: "1",
         redemptions: STAPLES,
         rows: &[
             "buy 1 ann 2026-03-01 2000",
@@ -115,6 +128,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "A17 green freight",
+        earns: "1",
         redemptions: FREIGHT,
         rows: &[
             "buy 1 ann 2026-03-01 600",
@@ -131,11 +145,13 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "A17 ceil",
+        earns: "1",
         redemptions: FREIGHT_CEIL,
         rows: &["buy 1 ann 2026-03-01 600", "bill r1 ann 2026-03-02 50 freight:6.30 -> ann 442 158 held"],
     },
     Scenario {
         id: "A27 festival box",
+        earns: "1",
         redemptions: BOX,
         rows: &[
             "buy 1 ann 2025-09-01 10",
@@ -148,7 +164,43 @@ const SCENARIOS: &[Scenario] = &[
         ],
     },
     Scenario {
+        id: "C7 whole multiples",
+        earns: "1",
+        redemptions: THREES,
+        rows: &[
+            "buy 1 ann 2026-03-01 10",
+            "buy 2 ann 2026-03-02 1",
+            "bill r1 ann 2026-03-02T12:01 100 -> ann 2 9 held",
+        ],
+    },
+    Scenario {
+        id: "C8 an order is not paid with what it earns",
+        earns: "0.1",
+        redemptions: A_YUAN,
+        rows: &[
+            "buy 1 ann 2026-03-01 1000 -> ann 100",
+            "bill r1 ann 2026-03-02 265 -> ann 0 100 held",
+            "use r1 2026-03-02T12:01",
+            "buy 2 ann 2026-03-02T12:02 265 r1:100 -> ann 16",
+        ],
+    },
+    Scenario {
+        id: "C9 first in, first out",
+        earns: "5",
+        redemptions: GIFT,
+        rows: &[
+            "buy 1 ann 2026-03-01 115 -> ann 575",
+            "ask r1 ann 2026-03-02 gift",
+            "use r1 2026-03-02T12:01 -> ann 75",
+            "buy 2 ann 2026-03-03 161 -> ann 880",
+            "ask r2 ann 2026-03-04 gift",
+            "use r2 2026-03-04T12:01 -> ann 380",
+            "return 1 2026-03-05 -> ann 0 -195 owed",
+        ],
+    },
+    Scenario {
         id: "C14 no more than wanted",
+        earns: "1",
         redemptions: A_FEN,
         rows: &[
             "buy 1 ann 2026-03-01 5000",
@@ -158,16 +210,19 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "C14 no more than there is",
+        earns: "1",
         redemptions: A_FEN,
         rows: &["buy 1 ann 2026-03-01 700", "bill r1 ann 2026-03-02 100 -> ann 0 700 held"],
     },
     Scenario {
         id: "C14 half of the order",
+        earns: "1",
         redemptions: HALF,
         rows: &["buy 1 ann 2026-03-01 10000", "bill r1 ann 2026-03-02 100 -> ann 5000 5000 held"],
     },
     Scenario {
         id: "C14 hundreds",
+        earns: "1",
         redemptions: HUNDREDS,
         rows: &[
             "buy 1 ann 2026-03-01 1050",
@@ -178,11 +233,13 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "C15 points cover all but what a point is too much for",
+        earns: "1",
         redemptions: SEVEN,
         rows: &["buy 1 ann 2026-03-01 1000", "bill r1 ann 2026-03-02 9.99 -> ann 858 142 held"],
     },
     Scenario {
         id: "E6 mixed tender",
+        earns: "1",
         redemptions: "[[redemption]]\nid = 'deduction'\npolicy = 'deduction'\nunit = 'points'\n\
             parameters = { points = 100, per = 100, max = 2000 }\n",
         rows: &[
@@ -196,6 +253,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "E11 what is paid in points earns nothing",
+        earns: "1",
         redemptions: A_YUAN,
         rows: &[
             "buy 1 ann 2026-01-01 59",
@@ -217,25 +275,33 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn play(scenario: &Scenario) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let stage = InFolder { folder: folder.path(), scenario };
+    let stage = InFolder { folder: folder.path(), ledger: new_ledger(), scenario };
     stage.program("");
     tell(scenario.id, scenario.rows, &stage);
-    run(jifen().args(["audit", "replay", "--ledger", "l.db"]).current_dir(folder.path()));
+    run(&mut stage.jifen(&["audit", "replay", "--ledger", &stage.ledger]));
+    run(&mut stage.jifen(&["audit", "check", "--ledger", &stage.ledger]));
     Ok(())
 }
 
 struct InFolder<'a> {
     folder: &'a Path,
+    ledger: String,
     scenario: &'a Scenario,
 }
 
 impl InFolder<'_> {
+    fn jifen(&self, arguments: &[&str]) -> Command {
+        let mut jifen = jifen();
+        jifen.args(arguments).current_dir(self.folder);
+        jifen
+    }
+
     fn program(&self, expires: &str) {
+        let Scenario { earns, redemptions, .. } = self.scenario;
         let program = format!(
             "[program]\nname = 's'\ntimezone = 'Asia/Shanghai'\n[[unit]]\nid = 'points'\n{expires}\n[[merchant]]\nid = 'shop'\n\
              [[lane]]\nid = 'base'\n[[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\n\
-             issuer = 'platform'\nparameters = {{ points = '1', per = 100 }}\n{}",
-            self.scenario.redemptions
+             issuer = 'platform'\nparameters = {{ points = '{earns}', per = 100 }}\n{redemptions}",
         );
         fs::write(self.folder.join("program.toml"), program).expect("the folder can be written");
     }
@@ -248,14 +314,13 @@ impl Stage for InFolder<'_> {
 
     fn apply(&self, event: &Value) -> (Option<i32>, String) {
         fs::write(self.folder.join("events.jsonl"), format!("{event}\n")).expect("the folder can be written");
-        let mut jifen = jifen();
-        jifen.args(["run", "--ledger", "l.db", "--program", "program.toml", "--policies"]);
-        jifen.arg(components()).arg("events.jsonl").current_dir(self.folder);
-        let output = jifen.output().expect("jifen starts");
+        let mut jifen =
+            self.jifen(&["run", "--ledger", &self.ledger, "--program", "program.toml", "--policies"]);
+        let output = jifen.arg(components()).arg("events.jsonl").output().expect("jifen starts");
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     fn balances(&self) -> String {
-        run(jifen().args(["balance", "--json", "--ledger", "l.db"]).current_dir(self.folder))
+        run(&mut self.jifen(&["balance", "--json", "--ledger", &self.ledger]))
     }
 }

@@ -6,7 +6,8 @@ use std::fs;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
-use crate::{components, jifen, run};
+use crate::story::told;
+use crate::{components, jifen, new_ledger, run};
 
 /// A scenario.
 struct Scenario {
@@ -16,7 +17,7 @@ struct Scenario {
     /// `[[lane]]` and `[[deployment]]` tables.
     program: &'static str,
     /// Rows, the first of which is number 0. `member time amount…` is a purchase with a line for each amount, in fen,
-    /// and an article for each line; `member time` a registration, `member time by referrer` a referred one. `refund N
+    /// and an article for each line, as `2x500` of several articles and `500#eco` with a tag; `member time` a registration, `member time by referrer` a referred one. `refund N
     /// time a0:amount…` returns of row N its first line and so on; without lines, all that remains.
     events: &'static [&'static str],
     /// What members have, as `ann 136, bob 3`; `ann 20 +30 pending -5 owed` where there is more to say.
@@ -38,6 +39,41 @@ const WELCOME: &str = "[[lane]]\nid = 'base'\n\
     parameters = { points = '1', per = 100 }\n\
     [[deployment]]\nid = 'welcome'\npolicy = 'welcome'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
     parameters = { registration = 100, first_order_min = 9900, first_order_bonus = 200 }\n";
+
+const STACKED: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'one'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100 }\n\
+    [[deployment]]\nid = 'half'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 200 }\n";
+
+const ALONE: &str = "[[lane]]\nid = 'base'\ncombine = 'first'\n\
+    [[deployment]]\nid = 'fixed'\npolicy = 'welcome'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { first_order_bonus = 100 }\n\
+    [[deployment]]\nid = 'one'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 100 }\n";
+
+const FIRST_OF_TWO: &str = "[[lane]]\nid = 'base'\ncombine = 'first'\n\
+    [[deployment]]\nid = 'priority-20'\npolicy = 'welcome'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { first_order_bonus = 200 }\n\
+    [[deployment]]\nid = 'priority-5'\npolicy = 'welcome'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { first_order_bonus = 50 }\n";
+
+const TWO_A_YUAN_AND_50_FOR_AN_ARTICLE: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '2', per = 100 }\n\
+    [[deployment]]\nid = 'article'\npolicy = 'eco'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { tag = 'b', per_unit = 50 }\n";
+
+const HUNDRED_A_YUAN_AND_HUNDRED_FOR_AN_ARTICLE: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { points = '100', per = 100, scope = 'line' }\n\
+    [[deployment]]\nid = 'article'\npolicy = 'eco'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
+    parameters = { tag = 'b', per_unit = '33.34' }\n";
+
+const A_YEAR_TO_THE_MONTH_S_END: &str = "[[lane]]\nid = 'base'\n\
+    [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'year'\nissuer = 'platform'\n\
+    parameters = { points = '1', per = 1000 }\n\
+    [[unit]]\nid = 'year'\nexpires = { months = 12, end_of = 'month' }\n";
 
 const CAPPED_MONTH: &str = "[[lane]]\nid = 'base'\n\
     [[deployment]]\nid = 'spend'\npolicy = 'spend'\nlane = 'base'\nunit = 'points'\nissuer = 'platform'\n\
@@ -254,6 +290,27 @@ const SCENARIOS: &[Scenario] = &[
         balances: "",
     },
     Scenario {
+        id: "C2 rates add up",
+        calendar: EVERY_DAY,
+        program: STACKED,
+        events: &["ann 2026-03-01T09:00:00+08:00 1999"],
+        balances: "ann 28",
+    },
+    Scenario {
+        id: "C2 what does not stack stands alone",
+        calendar: EVERY_DAY,
+        program: ALONE,
+        events: &["ann 2026-03-01T09:00:00+08:00 1999", "ann 2026-03-02T09:00:00+08:00 1999"],
+        balances: "ann 119",
+    },
+    Scenario {
+        id: "C2 of two that do not stack, the first",
+        calendar: EVERY_DAY,
+        program: FIRST_OF_TWO,
+        events: &["ann 2026-03-01T09:00:00+08:00 1999"],
+        balances: "ann 200",
+    },
+    Scenario {
         id: "C3 double, then fifty",
         calendar: EVERY_DAY,
         program: TWICE_THEN_FIFTY,
@@ -266,6 +323,34 @@ const SCENARIOS: &[Scenario] = &[
         program: FIFTY_THEN_TWICE,
         events: &["ann 2026-03-01T09:00:00+08:00 10000"],
         balances: "ann 300",
+    },
+    Scenario {
+        id: "C4 a general rate and a bonus for an article",
+        calendar: EVERY_DAY,
+        program: TWO_A_YUAN_AND_50_FOR_AN_ARTICLE,
+        events: &["ann 2026-03-01T09:00:00+08:00 3x12000 6000#b"],
+        balances: "ann 410",
+    },
+    Scenario {
+        id: "C11 lines and a bonus for an article",
+        calendar: EVERY_DAY,
+        program: HUNDRED_A_YUAN_AND_HUNDRED_FOR_AN_ARTICLE,
+        events: &["ann 2026-03-01T09:00:00+08:00 2x200 3x150#b"],
+        balances: "ann 450",
+    },
+    Scenario {
+        id: "C12 the last day of the month a year on",
+        calendar: EVERY_DAY,
+        program: A_YEAR_TO_THE_MONTH_S_END,
+        events: &["ann 2020-07-06T09:00:00+08:00 10500", "cai 2021-07-31T23:59:59+08:00"],
+        balances: "ann 10 year",
+    },
+    Scenario {
+        id: "C12 the day after",
+        calendar: EVERY_DAY,
+        program: A_YEAR_TO_THE_MONTH_S_END,
+        events: &["ann 2020-07-06T09:00:00+08:00 10500", "cai 2021-08-01T00:00:00+08:00"],
+        balances: "ann 0 year",
     },
     Scenario {
         id: "C16 month",
@@ -424,14 +509,14 @@ const SCENARIOS: &[Scenario] = &[
             "bob 2026-01-23T12:00:00+08:00 500",
             "cai 2026-02-23T23:59:59+08:00",
         ],
-        balances: "ann 20, bob 5",
+        balances: "ann 20 brief, bob 5 brief",
     },
     Scenario {
         id: "D8 the day after the last",
         calendar: EVERY_DAY,
         program: PENDING_14,
         events: &["ann 2026-01-10T12:00:00+08:00 2000", "cai 2026-02-24T00:00:00+08:00"],
-        balances: "ann 0",
+        balances: "ann 0 brief",
     },
     Scenario {
         id: "E12 what is pending goes first and nothing is owed",
@@ -442,7 +527,7 @@ const SCENARIOS: &[Scenario] = &[
             "ann 2026-01-12T12:00:00+08:00 700",
             "refund 0 2026-01-20T12:00:00+08:00",
         ],
-        balances: "ann 0 +7 pending",
+        balances: "ann 0 brief +7 pending",
     },
     Scenario {
         id: "the market day of the purchase counts, not that of the refund",
@@ -510,16 +595,22 @@ fn play(scenario: &Scenario) -> Result<(), Failed> {
     )?;
     let events = scenario.events.iter().enumerate().map(|(n, row)| format!("{}\n", event(n, row)));
     fs::write(path("events.jsonl"), events.collect::<String>())?;
-    for _ in 0..2 {
+    let ledger = new_ledger();
+    let jifen = |arguments: &[&str]| {
         let mut jifen = jifen();
-        jifen.args(["run", "--ledger", "l.db", "--program", "program.toml", "--policies"]);
-        run(jifen.arg(components()).arg("events.jsonl").current_dir(folder.path()));
-        let got = balances(&run(crate::jifen().args(["balance", "--json", "--ledger"]).arg(path("l.db"))));
+        jifen.args(arguments).args(["--ledger", &ledger]).current_dir(folder.path());
+        jifen
+    };
+    for _ in 0..2 {
+        let mut again = jifen(&["run", "--program", "program.toml"]);
+        run(again.arg("--policies").arg(components()).arg("events.jsonl"));
+        let got = told(&run(&mut jifen(&["balance", "--json"])));
         if got != scenario.balances {
             return Err(format!("expected {}, got {got}", scenario.balances).into());
         }
     }
-    run(crate::jifen().args(["audit", "replay", "--ledger"]).arg(path("l.db")));
+    run(&mut jifen(&["audit", "replay"]));
+    run(&mut jifen(&["audit", "check"]));
     Ok(())
 }
 
@@ -546,10 +637,11 @@ fn event(n: usize, row: &str) -> Value {
     json!({"specversion": "1.0", "id": n.to_string(), "source": "/shop", "type": kind, "time": time, "data": data})
 }
 
-/// A line of a purchase: one article, or `2x500`, two of them for 500 fen together.
-fn bought(place: usize, amount: &str) -> Value {
-    let (quantity, amount) = quantity_and_amount(amount);
-    json!({"sku": format!("a{place}"), "category": "staples", "quantity": quantity, "amount": amount})
+/// A line of a purchase: one article, or `2x500`, two of them for 500 fen together; `500#eco` has a tag.
+fn bought(place: usize, line: &str) -> Value {
+    let (line, tags) = line.split_once('#').map_or((line, vec![]), |(line, tag)| (line, vec![tag]));
+    let (quantity, amount) = quantity_and_amount(line);
+    json!({"sku": format!("a{place}"), "category": "staples", "quantity": quantity, "amount": amount, "tags": tags})
 }
 
 /// A line of a refund: `a1:500`, or `a1:2x500`.
@@ -562,20 +654,4 @@ fn returned(line: &str) -> Value {
 fn quantity_and_amount(text: &str) -> (u64, u64) {
     let (quantity, amount) = text.split_once('x').unwrap_or(("1", text));
     (quantity.parse().expect("a quantity is a number"), amount.parse().expect("an amount is a number of fen"))
-}
-
-fn balances(lines: &str) -> String {
-    let balance = |line: &str| {
-        let balance: Value = serde_json::from_str(line).expect("a line is an object");
-        let mut words =
-            format!("{} {}", balance["member"].as_str().unwrap_or_default(), balance["available"]);
-        if balance["pending"] != 0 {
-            words.push_str(&format!(" +{} pending", balance["pending"]));
-        }
-        if balance["debt"] != 0 {
-            words.push_str(&format!(" -{} owed", balance["debt"]));
-        }
-        words
-    };
-    lines.lines().map(balance).collect::<Vec<_>>().join(", ")
 }
