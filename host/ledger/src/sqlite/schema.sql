@@ -19,7 +19,8 @@ CREATE TABLE transactions (
   event          BLOB    NOT NULL, -- Canonical JSON, byte for byte what the digest is of.
   receipt        BLOB    NOT NULL,
   CONSTRAINT transactions_in_order             PRIMARY KEY (seq),
-  CONSTRAINT transactions_once                 UNIQUE (source, id),
+  -- The id first: what many merchants send at about the same time is named alike, and lies on few pages.
+  CONSTRAINT transactions_once                 UNIQUE (id, source),
   CONSTRAINT transactions_spend_nonnegative    CHECK (spend_minor >= 0),
   CONSTRAINT transactions_latest_is_latest     CHECK (latest_ms >= time_ms)
 ) STRICT;
