@@ -38,6 +38,8 @@ fn scenarios_are_shown_where_the_table_says() {
         ["", id, _, file, ""] => Some((*id, file.split('`').nth(1)?)),
         _ => None,
     });
+    let shown: Vec<_> = shown.collect();
+    assert!(!shown.is_empty());
     for (id, file) in shown {
         let found = read(file);
         let mut words = found.split(|letter: char| !letter.is_alphanumeric());

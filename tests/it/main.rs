@@ -8,6 +8,8 @@ mod cohorts;
 mod components;
 mod contract;
 mod crash;
+#[path = "../dice.rs"]
+mod dice;
 mod documents;
 mod faults;
 mod hostile;

@@ -18,7 +18,7 @@ use icu_calendar::cal::ChineseTraditional;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
-use crate::{components, jifen, new_ledger, root, run};
+use crate::{components, jifen_in, new_ledger, root, run};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![Trial::test("every balance is what an independent calculation says", compare).with_kind("baskets")]
@@ -29,16 +29,11 @@ fn compare() -> Result<(), Failed> {
     let ledger = new_ledger();
     let data = root().join("tests/data");
     let sample = data.join("journey-sample.jsonl.gz");
-    let jifen = || {
-        let mut jifen = jifen();
-        jifen.current_dir(folder.path());
-        jifen
-    };
-    let mut run_sample = jifen();
-    run_sample.arg("run").arg("--program").arg(data.join("demo.toml")).arg("--policies").arg(components());
+    let mut run_sample = jifen_in(folder.path(), &["run"]);
+    run_sample.arg("--program").arg(data.join("demo.toml")).arg("--policies").arg(components());
     run(run_sample.arg("--ledger").arg(&ledger).arg(&sample));
 
-    let got = run(jifen().args(["balance", "--json", "--ledger", &ledger]));
+    let got = run(&mut jifen_in(folder.path(), &["balance", "--json", "--ledger", &ledger]));
     let got: BTreeMap<String, u64> = got.lines().map(balance).collect();
     let mut expected = calculate(BufReader::new(GzDecoder::new(File::open(sample)?)))?;
     expected.retain(|_, points| *points > 0);

@@ -11,7 +11,8 @@ use std::path::Path;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
-use crate::{components, jifen, new_ledger, run};
+use crate::dice::Dice;
+use crate::{components, jifen_in, new_ledger, run};
 
 const SEEDS: u64 = 30;
 const STEPS: u64 = 60;
@@ -56,7 +57,7 @@ fn play() -> Result<(), Failed> {
         if let Some((who, points)) = points(folder, &ledger).into_iter().find(|(_, points)| *points > 0) {
             return Err(format!("seed {seed}: {who} has {points} points for nothing").into());
         }
-        run(jifen().args(["audit", "replay", "--ledger", &ledger]).current_dir(folder));
+        run(&mut jifen_in(folder, &["audit", "replay", "--ledger", &ledger]));
     }
     if paid_in_points < 50 {
         return Err(format!("only {paid_in_points} purchases were paid in points").into());
@@ -66,11 +67,8 @@ fn play() -> Result<(), Failed> {
 
 /// Returns what two members do, in the order of time.
 fn events(seed: u64) -> Vec<Value> {
-    let mut state = seed;
-    let mut roll = |sides: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % sides
-    };
+    let mut dice = Dice(seed);
+    let mut roll = |sides| dice.roll(sides);
     let mut on_card = [0, 0];
     let mut events = Vec::new();
     for n in 0..STEPS {
@@ -135,18 +133,11 @@ fn apply(folder: &Path, ledger: &str, events: &[Value]) -> Result<Vec<Value>, Fa
         folder.join("events.jsonl"),
         events.iter().map(|event| format!("{event}\n")).collect::<String>(),
     )?;
-    let mut jifen = jifen();
-    jifen.args([
-        "run",
-        "--program",
-        "program.toml",
-        "--ledger",
-        ledger,
-        "--receipts",
-        "r.jsonl",
-        "--policies",
-    ]);
-    let output = jifen.arg(components()).arg("events.jsonl").current_dir(folder).output()?;
+    let mut jifen = jifen_in(
+        folder,
+        &["run", "--program", "program.toml", "--ledger", ledger, "--receipts", "r.jsonl", "--policies"],
+    );
+    let output = jifen.arg(components()).arg("events.jsonl").output()?;
     if !matches!(output.status.code(), Some(0 | 3)) {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
     }
@@ -161,11 +152,11 @@ fn apply(folder: &Path, ledger: &str, events: &[Value]) -> Result<Vec<Value>, Fa
 
 /// Returns what members have less what they owe.
 fn points(folder: &Path, ledger: &str) -> Vec<(String, i64)> {
-    let balances = run(jifen().args(["balance", "--json", "--ledger", ledger]).current_dir(folder));
+    let balances = run(&mut jifen_in(folder, &["balance", "--json", "--ledger", ledger]));
     let of = |line: &str| {
         let balance: Value = serde_json::from_str(line).expect("a line is an object");
         let points = |field: &str| balance[field].as_i64().expect("a number of points");
-        (member(&json!({"data": balance})), points("available") + points("held") - points("debt"))
+        (text(&balance["member"]), points("available") + points("held") - points("debt"))
     };
     balances.lines().map(of).collect()
 }
@@ -176,7 +167,11 @@ fn order(event: &Value) -> String {
 }
 
 fn member(event: &Value) -> String {
-    event["data"]["member"].as_str().expect("it names a member").to_owned()
+    text(&event["data"]["member"])
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("it is a name").to_owned()
 }
 
 /// Returns what of a purchase was paid so, in fen.

@@ -5,6 +5,8 @@
 
 mod baskets;
 mod cases;
+#[path = "../dice.rs"]
+mod dice;
 #[path = "../ledgers.rs"]
 mod ledgers;
 mod loops;
@@ -59,6 +61,13 @@ fn jifen() -> Command {
     assert!(binary.is_file(), "{} is missing; build it first: cargo xtask test", binary.display());
     let mut jifen = Command::new(binary);
     jifen.env("JIFEN_CACHE", folder.join("test-cache")).stdin(Stdio::null());
+    jifen
+}
+
+/// Returns `jifen` with arguments, in a folder.
+fn jifen_in(folder: &Path, arguments: &[&str]) -> Command {
+    let mut jifen = jifen();
+    jifen.args(arguments).current_dir(folder);
     jifen
 }
 

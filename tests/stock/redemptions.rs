@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
 use crate::story::{Stage, tell};
-use crate::{components, jifen, new_ledger, run};
+use crate::{components, jifen_in, new_ledger, run};
 
 /// A scenario: a program, and a story.
 struct Scenario {
@@ -278,8 +277,8 @@ fn play(scenario: &Scenario) -> Result<(), Failed> {
     let stage = InFolder { folder: folder.path(), ledger: new_ledger(), scenario };
     stage.program("");
     tell(scenario.id, scenario.rows, &stage);
-    run(&mut stage.jifen(&["audit", "replay", "--ledger", &stage.ledger]));
-    run(&mut stage.jifen(&["audit", "check", "--ledger", &stage.ledger]));
+    run(&mut jifen_in(stage.folder, &["audit", "replay", "--ledger", &stage.ledger]));
+    run(&mut jifen_in(stage.folder, &["audit", "check", "--ledger", &stage.ledger]));
     Ok(())
 }
 
@@ -290,12 +289,6 @@ struct InFolder<'a> {
 }
 
 impl InFolder<'_> {
-    fn jifen(&self, arguments: &[&str]) -> Command {
-        let mut jifen = jifen();
-        jifen.args(arguments).current_dir(self.folder);
-        jifen
-    }
-
     fn program(&self, expires: &str) {
         let Scenario { earns, redemptions, .. } = self.scenario;
         let program = format!(
@@ -314,13 +307,15 @@ impl Stage for InFolder<'_> {
 
     fn apply(&self, event: &Value) -> (Option<i32>, String) {
         fs::write(self.folder.join("events.jsonl"), format!("{event}\n")).expect("the folder can be written");
-        let mut jifen =
-            self.jifen(&["run", "--ledger", &self.ledger, "--program", "program.toml", "--policies"]);
+        let mut jifen = jifen_in(
+            self.folder,
+            &["run", "--ledger", &self.ledger, "--program", "program.toml", "--policies"],
+        );
         let output = jifen.arg(components()).arg("events.jsonl").output().expect("jifen starts");
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     fn balances(&self) -> String {
-        run(&mut self.jifen(&["balance", "--json", "--ledger", &self.ledger]))
+        run(&mut jifen_in(self.folder, &["balance", "--json", "--ledger", &self.ledger]))
     }
 }

@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
 use crate::story::told;
-use crate::{components, jifen, new_ledger, run};
+use crate::{components, jifen_in, new_ledger, run};
 
 /// A scenario.
 struct Scenario {
@@ -17,8 +17,8 @@ struct Scenario {
     /// `[[lane]]` and `[[deployment]]` tables.
     program: &'static str,
     /// Rows, the first of which is number 0. `member time amount…` is a purchase with a line for each amount, in fen,
-    /// and an article for each line, as `2x500` of several articles and `500#eco` with a tag; `member time` a registration, `member time by referrer` a referred one. `refund N
-    /// time a0:amount…` returns of row N its first line and so on; without lines, all that remains.
+    /// and an article for each line, as `2x500` of several articles and `500#eco` with a tag; `member time` a registration,
+    /// `member time by referrer` a referred one. `refund N time a0:amount…` returns of row N its first line and so on; without lines, all that remains.
     events: &'static [&'static str],
     /// What members have, as `ann 136, bob 3`; `ann 20 +30 pending -5 owed` where there is more to say.
     balances: &'static str,
@@ -597,8 +597,8 @@ fn play(scenario: &Scenario) -> Result<(), Failed> {
     fs::write(path("events.jsonl"), events.collect::<String>())?;
     let ledger = new_ledger();
     let jifen = |arguments: &[&str]| {
-        let mut jifen = jifen();
-        jifen.args(arguments).args(["--ledger", &ledger]).current_dir(folder.path());
+        let mut jifen = jifen_in(folder.path(), arguments);
+        jifen.args(["--ledger", &ledger]);
         jifen
     };
     for _ in 0..2 {
