@@ -1,11 +1,12 @@
 //! Stories of redemptions: rows of words, each an event, and what members have after it.
 //!
-//! `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`, `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN
-//! [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`, `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`,
-//! `give MEMBER MEMBER WHEN POINTS`, `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`;
-//! `until DAY` sets when points end that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a
-//! tag, as `58.80#staples`; `freight:6` is freight, and `r1:20` was paid by a redemption. Behind `->` stands what members
-//! have then, or `no` and how the refusal begins.
+//! `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`, `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`,
+//! `use NAME WHEN [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`, `back NAME WHEN CAUSE [POINTS]`,
+//! `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`, `swap MEMBER UNIT WHEN POINTS`,
+//! `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `until DAY` sets when points end that are awarded from then
+//! on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a tag, as `58.80#staples`; `freight:6` is
+//! freight, and `r1:20` was paid by a redemption. Behind `->` stands what members have then, or `no` and how the refusal
+//! begins.
 
 use serde_json::{Value, json};
 

@@ -17,8 +17,9 @@ struct Scenario {
     /// `[[lane]]` and `[[deployment]]` tables.
     program: &'static str,
     /// Rows, the first of which is number 0. `member time amount…` is a purchase with a line for each amount, in fen,
-    /// and an article for each line, as `2x500` of several articles and `500#eco` with a tag; `member time` a registration,
-    /// `member time by referrer` a referred one. `refund N time a0:amount…` returns of row N its first line and so on; without lines, all that remains.
+    /// and an article for each line, as `2x500` of several articles and `500#eco` with a tag; `member time` a
+    /// registration, `member time by referrer` a referred one. `refund N time a0:amount…` returns of row N its first
+    /// line and so on; without lines, all that remains.
     events: &'static [&'static str],
     /// What members have, as `ann 136, bob 3`; `ann 20 +30 pending -5 owed` where there is more to say.
     balances: &'static str,

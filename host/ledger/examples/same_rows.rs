@@ -65,7 +65,7 @@ fn batch(source: &Connection, after: i64) -> rusqlite::Result<Vec<(&'static str,
         let select = format!("SELECT * FROM {table} WHERE {seq} > ?1 AND {seq} <= ?2 ORDER BY {seq}");
         tables.push((table, rows(source, &select, between)?));
     }
-    let touched = "SELECT m.* FROM transactions t JOIN members m USING (member) WHERE t.seq > ?1 AND t.seq <= ?2 ORDER BY t.seq";
+    let touched = "SELECT m.* FROM transactions t JOIN members m ON m.number = t.member WHERE t.seq > ?1 AND t.seq <= ?2 ORDER BY t.seq";
     tables.push(("members", rows(source, touched, between)?));
     Ok(tables)
 }

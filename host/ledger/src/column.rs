@@ -66,14 +66,14 @@ pub(crate) fn digest<R: Row>(row: &R, column: usize) -> Result<Digest, R::Error>
     row.bytes(column)?.try_into().map_err(|error| R::misfit(column, error))
 }
 
-/// The columns of a lot, for a SELECT from a table.
+/// The columns of a lot, for a SELECT from `lots`; `$origin` is the name of the member who is part of the lot's name.
 macro_rules! lot_columns {
-    ($table:ident) => {
-        lot_columns!(@ $table: origin, version, award, unit, issuer, deployment, day, earned_ms, points, remaining, reversed,
+    ($origin:expr) => {
+        $crate::column::lot_columns!($origin, version, award, unit, issuer, deployment, day, earned_ms, points, remaining, reversed,
             expired, available_ms, expires_ms, awaits, counts, notice, notice_days)
     };
-    (@ $table:ident: $first:ident $(, $column:ident)*) => {
-        concat!(stringify!($table), ".", stringify!($first) $(, ", ", stringify!($table), ".", stringify!($column))*)
+    ($origin:expr $(, $column:ident)*) => {
+        concat!($origin $(, ", lots.", stringify!($column))*)
     };
 }
 pub(crate) use lot_columns;

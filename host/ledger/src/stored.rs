@@ -6,7 +6,7 @@ use jifen_loyalty::lot::LotId;
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::{DeploymentId, Lot, MemberId, Points, RedemptionId};
 
-use crate::column::{self, Lots, Row, lot_columns};
+use crate::column::{self, Lots, Row};
 
 /// A row that a store keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,33 +67,20 @@ pub(crate) enum Table {
 impl Table {
     pub(crate) const ALL: [Self; 5] = [Self::Members, Self::Lots, Self::Holds, Self::Debts, Self::Budgets];
 
-    /// Returns what asks for all of it.
-    pub(crate) const fn sql(self) -> &'static str {
-        match self {
-            Self::Members => {
-                "
-                SELECT member, version, registered_day, referrer, purchase_count, purchase_spend_minor,
-                  last_purchase_day, indebted, holding
-                FROM members"
-            }
-            Self::Lots => concat!(
-                "SELECT member, ",
-                lot_columns!(lots),
-                "
-                FROM lots"
-            ),
-            Self::Holds => {
-                "
-                SELECT member, redemption, origin, version, award, held - released - captured
-                FROM redemption_lots
-                WHERE released + captured < held"
-            }
-            Self::Debts => "SELECT member, unit, issuer, points FROM debts",
-            Self::Budgets => "SELECT deployment, granted FROM budgets",
-        }
-    }
+    /// What asks for all members, in every store.
+    pub(crate) const MEMBERS: &str = "
+        SELECT member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day,
+          indebted, holding
+        FROM members";
 
-    /// Reads a row of it.
+    /// What asks for all budgets, in every store.
+    pub(crate) const BUDGETS: &str = "SELECT deployment, granted FROM budgets";
+
+    /// Reads a row of it: of a member and of a debt whose it is and the columns of [`column::account`] and
+    /// [`column::debt`]; of a lot whose it is and [`lot_columns`]; of points that are set aside whose they are, for what, the
+    /// lot's name and how many; of a budget whose it is and what was granted.
+    ///
+    /// [`lot_columns`]: crate::column::lot_columns
     pub(crate) fn read<R: Row>(self, row: &R, lots: &mut Lots) -> Result<Stored, R::Error> {
         Ok(match self {
             Self::Members => {

@@ -48,8 +48,8 @@ pub(crate) fn measure(root: &Path, report: &Report) -> Result<()> {
 pub(crate) fn growth(root: &Path, report: &Report, entries: u64) -> Result<()> {
     let bench = Bench::new(root)?;
     let entries = entries.to_string();
-    let mut figures = "Entries a second of the next 50,000 purchases. Members come and go, so that each has as many purchases in a \
-        large ledger as in a small one.\n\n### SQLite\n\n"
+    let mut figures = "Entries a second of the next 50,000 purchases. 2,500 members at a time buy, who come and go, so that each has as \
+        many purchases in a large ledger as in a small one.\n\n### SQLite\n\n"
         .to_owned();
     let file = bench.fresh_file("growth.db")?;
     figures.push_str(&bench.postings(&["growth", &file, &entries])?);

@@ -39,7 +39,20 @@ pub(crate) fn run(path: &Path, entries: usize, batch: usize) -> Measured<Duratio
 fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Result<()> {
     let (event, time) = (&entry.event, entry.event.time.millis());
     let moved = entry.member.as_ref().expect("a purchase has a member");
-    let member = moved.id.as_str();
+    let version = i64::try_from(moved.version).unwrap_or(0).saturating_add(1);
+    let member: i64 = transaction
+        .prepare_cached(
+            "INSERT INTO members
+               (member, version, registered_day, purchase_count, purchase_spend_minor, last_purchase_day, indebted, holding)
+             VALUES (?1, ?2, 0, ?2, ?2, ?3, 0, 0)
+             ON CONFLICT (member) DO UPDATE SET
+               version = excluded.version,
+               purchase_count = excluded.purchase_count,
+               purchase_spend_minor = excluded.purchase_spend_minor,
+               last_purchase_day = excluded.last_purchase_day
+             RETURNING number",
+        )?
+        .query_one((moved.id.as_str(), version, entry.day), |row| row.get(0))?;
     transaction
         .prepare_cached(
             "INSERT INTO transactions VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, 3150, ?3, ?7, ?8, ?9, ?10)",
@@ -72,8 +85,5 @@ fn write(transaction: &Transaction<'_>, seq: i64, entry: &Entry) -> rusqlite::Re
             params![member, entry.day, id.version, id.award, seq, time, unit, deployment, points, expires];
         insert.execute(row)?;
     }
-    transaction
-        .prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, 0, NULL, ?2, ?2, ?3, 0, 0)")?
-        .execute(params![member, i64::try_from(moved.version).unwrap_or(0).saturating_add(1), entry.day])?;
     Ok(())
 }

@@ -45,7 +45,7 @@ pub(super) fn balances(
 
 const LOTS_OF_ALL: &str = concat!(
     "SELECT member, ",
-    lot_columns!(lots),
+    lot_columns!("lots.origin"),
     "
     FROM lots
     WHERE earned_ms <= $1
@@ -54,7 +54,7 @@ const LOTS_OF_ALL: &str = concat!(
 
 const LOTS_OF_ONE: &str = concat!(
     "SELECT member, ",
-    lot_columns!(lots),
+    lot_columns!("lots.origin"),
     "
     FROM lots
     WHERE earned_ms <= $1
@@ -247,7 +247,7 @@ const LINES: &str = "
 
 const LOTS_BY_SEQ: &str = concat!(
     "SELECT seq, ",
-    lot_columns!(lots),
+    lot_columns!("lots.origin"),
     "
     FROM lots
     WHERE member = $1
@@ -286,12 +286,28 @@ pub(super) fn due(
     Ok(rows.iter().map(|row| column::name(row, 0)).collect::<Result<_, _>>()?)
 }
 
+/// Returns what asks for all of a table.
+const fn rows_of(table: Table) -> &'static str {
+    match table {
+        Table::Members => Table::MEMBERS,
+        Table::Lots => concat!("SELECT member, ", lot_columns!("lots.origin"), " FROM lots"),
+        Table::Holds => {
+            "
+            SELECT member, redemption, origin, version, award, held - released - captured
+            FROM redemption_lots
+            WHERE released + captured < held"
+        }
+        Table::Debts => "SELECT member, unit, issuer, points FROM debts",
+        Table::Budgets => Table::BUDGETS,
+    }
+}
+
 /// Calls `each` with all that is kept beside the log.
 pub(super) fn stored(link: &Link, each: &mut dyn FnMut(Stored)) -> Result<(), Stop> {
     link.perform(WHOLE_TABLES)?;
     let mut lots = Lots::default();
     for table in Table::ALL {
-        link.stream(&Call::new(table.sql()), &mut |row| {
+        link.stream(&Call::new(rows_of(table)), &mut |row| {
             each(table.read(row, &mut lots)?);
             Ok(())
         })?;

@@ -337,7 +337,7 @@ const HOLDS: &str = "
 
 const LOTS: &str = concat!(
     "SELECT place, ",
-    lot_columns!(lots),
+    lot_columns!("lots.origin"),
     "
     FROM unnest($1::bigint[], $2::text[], $3::integer[]) AS asked (place, member, first_day)
     JOIN lots USING (member)
@@ -353,7 +353,7 @@ const ENTRIES_OF_ORDERS: &str = "
 
 const LOTS_OF_ORDERS: &str = concat!(
     "SELECT place, lots.member, ",
-    lot_columns!(lots),
+    lot_columns!("lots.origin"),
     "
     FROM unnest($1::bigint[], $2::text[]) AS asked (place, order_number)
     JOIN transactions USING (order_number)
@@ -373,7 +373,7 @@ const HEADS: &str = "
 
 const PARTS: &str = concat!(
     "SELECT place, held, released, captured, cancelled, ",
-    lot_columns!(lots),
+    lot_columns!("lots.origin"),
     "
     FROM unnest($1::text[]) WITH ORDINALITY AS asked (redemption, place)
     JOIN redemptions USING (redemption)

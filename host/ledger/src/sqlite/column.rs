@@ -7,6 +7,30 @@ use rusqlite::{Error, Result, Row};
 
 use crate::column;
 
+/// The name of the member after whom a lot is named, for a SELECT from `members AS owners` and the `lots` of each: nearly
+/// always the owner's.
+macro_rules! origin {
+    () => {
+        "iif(
+          lots.origin = owners.number,
+          owners.member,
+          coalesce(
+            (SELECT origins.member FROM members AS origins WHERE origins.number = lots.origin),
+            '#' || lots.origin
+          )
+        )"
+    };
+}
+pub(super) use origin;
+
+/// The columns of a lot, for the same SELECT.
+macro_rules! named_lot_columns {
+    () => {
+        $crate::column::lot_columns!($crate::sqlite::column::origin!())
+    };
+}
+pub(super) use named_lot_columns;
+
 impl column::Row for Row<'_> {
     type Error = Error;
 

@@ -14,7 +14,7 @@ pub(super) fn of<'a>(connection: &Connection, named: &Named<'a>) -> Result<Found
     }
     for member in &named.members {
         let account = member::account(connection, member)?;
-        found.accounts.extend(account.map(|account| (*member, account)));
+        found.accounts.extend(account.map(|(_, account)| (*member, account)));
     }
     for number in &named.orders {
         found.orders.insert(number, log::entries_of_order(connection, number)?);

@@ -3,6 +3,7 @@
 use jifen_loyalty::Posting;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
+use super::column::named_lot_columns;
 use crate::admission::Head;
 use crate::column::Lots;
 use crate::stored::Table;
@@ -102,11 +103,41 @@ pub(super) fn of_order(connection: &Connection, number: &str) -> Result<Vec<Logg
     Ok(entries)
 }
 
+/// Returns what asks for all of a table. Rows of a number that no member has are handed out too, as somebody's who is not.
+const fn rows_of(table: Table) -> &'static str {
+    match table {
+        Table::Members => Table::MEMBERS,
+        Table::Lots => concat!(
+            "SELECT coalesce(owners.member, '#' || lots.member), ",
+            named_lot_columns!(),
+            "
+            FROM lots
+            LEFT JOIN members AS owners ON owners.number = lots.member"
+        ),
+        Table::Holds => {
+            "
+            SELECT coalesce(owners.member, '#' || redemption_lots.member), redemption,
+              coalesce(origins.member, '#' || origin), redemption_lots.version, award, held - released - captured
+            FROM redemption_lots
+            LEFT JOIN members AS owners ON owners.number = redemption_lots.member
+            LEFT JOIN members AS origins ON origins.number = redemption_lots.origin
+            WHERE released + captured < held"
+        }
+        Table::Debts => {
+            "
+            SELECT coalesce(members.member, '#' || debts.member), unit, issuer, points
+            FROM debts
+            LEFT JOIN members ON members.number = debts.member"
+        }
+        Table::Budgets => Table::BUDGETS,
+    }
+}
+
 /// Calls `each` with all that is kept beside the log.
 pub(super) fn stored(connection: &Connection, each: &mut dyn FnMut(Stored)) -> Result<()> {
     let mut lots = Lots::default();
     for table in Table::ALL {
-        let mut statement = connection.prepare(table.sql())?;
+        let mut statement = connection.prepare(rows_of(table))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             each(table.read(row, &mut lots)?);

@@ -8,11 +8,12 @@ use jifen_loyalty::member::DayGrant;
 use jifen_loyalty::{DeploymentId, Instant, Lot, Member, MemberId, Points, RedemptionId};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
+use super::column::{named_lot_columns, origin};
 use super::failure::Stop;
 use super::{log, redemption};
 use crate::admission::Account;
 use crate::balances::{Balances, Held, Moved, Owed, Standing};
-use crate::column::{self, Lots, lot_columns};
+use crate::column::{self, Lots};
 use crate::report::moves;
 use crate::snapshot::{RedemptionHead, add_lot, add_purchase, needs_whole_lots};
 use crate::{
@@ -67,19 +68,19 @@ impl Reader<'_> {
 
     fn member(&mut self, id: &MemberId, first_day: i32) -> Result<Member> {
         // Whoever has a purchase or a lot has a row.
-        let Some(account) = account(self.connection, id)? else { return Ok(Member::default()) };
+        let Some((number, account)) = account(self.connection, id)? else { return Ok(Member::default()) };
         let mut member = Member { version: account.version, profile: account.profile, ..Member::default() };
         if self.needs.purchases_by_day {
-            member.purchases_by_day = purchases_by_day(self.connection, id, first_day, u64::MAX)?;
+            member.purchases_by_day = purchases_by_day(self.connection, number, first_day, u64::MAX)?;
         }
         if member.profile.indebted {
-            member.debts = debts(self.connection, id)?;
+            member.debts = debts(self.connection, number)?;
         }
         if member.profile.holding {
-            member.holds = redemption::holds(self.connection, id)?;
+            member.holds = redemption::holds(self.connection, number)?;
         }
         if self.needs.granted_by_day || needs_whole_lots(&member, self.needs) {
-            self.read_lots(id, first_day, &mut member)?;
+            self.read_lots(number, first_day, &mut member)?;
         }
         Ok(member)
     }
@@ -106,17 +107,18 @@ impl Reader<'_> {
 
     fn lots_of_order(&mut self, number: &str) -> Result<Vec<(MemberId, Lot)>> {
         let sql = concat!(
-            "SELECT lots.member, ",
-            lot_columns!(lots),
+            "SELECT owners.member, ",
+            named_lot_columns!(),
             "
             FROM transactions
             CROSS JOIN postings USING (seq)
-            CROSS JOIN lots
+            CROSS JOIN members AS owners ON owners.member = substr(postings.account, length('member/') + 1)
+            CROSS JOIN lots ON lots.member = owners.number AND lots.day = transactions.day
             WHERE transactions.order_number = ?1
               AND postings.kind = 'award'
-              AND postings.lot = lots.origin || '/' || lots.version || '/' || lots.award
-              AND lots.member = substr(postings.account, length('member/') + 1)
-              AND lots.day = transactions.day
+              AND postings.lot = ",
+            origin!(),
+            " || '/' || lots.version || '/' || lots.award
             ORDER BY lots.seq, lots.award"
         );
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -125,34 +127,48 @@ impl Reader<'_> {
     }
 
     /// Reads what was granted and what is left in one scan: both are of the same rows.
-    fn read_lots(&mut self, id: &MemberId, first_day: i32, member: &mut Member) -> Result<()> {
+    fn read_lots(&mut self, number: i64, first_day: i32, member: &mut Member) -> Result<()> {
         let sql = concat!(
             "SELECT ",
-            lot_columns!(lots),
+            named_lot_columns!(),
             "
-            FROM lots
-            WHERE member = ?1
-              AND day >= ?2
-            ORDER BY day, origin, version, award"
+            FROM members AS owners
+            CROSS JOIN lots ON lots.member = owners.number
+            WHERE owners.number = ?1
+              AND day >= ?2"
         );
         let first_day_read = if needs_whole_lots(member, self.needs) { i32::MIN } else { first_day };
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query((id.as_str(), first_day_read))?;
+        let mut rows = statement.query((number, first_day_read))?;
         while let Some(row) = rows.next()? {
             add_lot(member, self.lots.read(row, 0)?, self.needs, first_day);
         }
+        sort(&mut member.lots);
         Ok(())
     }
 }
 
-/// Returns a member's row.
-pub(super) fn account(connection: &Connection, member: &MemberId) -> Result<Option<Account>> {
+/// Brings a member's lots into the order of their names. They lie in the order of numbers, which is another one where one
+/// day has lots of several origins.
+fn sort(lots: &mut [Lot]) {
+    lots.sort_by(|one, other| (one.day, &one.id).cmp(&(other.day, &other.id)));
+}
+
+/// Returns a member's number, by which every other table names them.
+pub(super) fn number(connection: &Connection, member: &MemberId) -> Result<Option<i64>> {
+    let sql = "SELECT number FROM members WHERE member = ?1";
+    connection.prepare_cached(sql)?.query_one([member.as_str()], |row| row.get(0)).optional()
+}
+
+/// Returns a member's number and row.
+pub(super) fn account(connection: &Connection, member: &MemberId) -> Result<Option<(i64, Account)>> {
     let sql = "
-        SELECT version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
+        SELECT number, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
           holding
         FROM members
         WHERE member = ?1";
-    connection.prepare_cached(sql)?.query_one([member.as_str()], |row| column::account(row, 0)).optional()
+    let account = |row: &Row<'_>| Ok((row.get(0)?, column::account(row, 1)?));
+    connection.prepare_cached(sql)?.query_one([member.as_str()], account).optional()
 }
 
 /// Returns what has been granted from a budget.
@@ -162,7 +178,7 @@ pub(super) fn used(connection: &Connection, deployment: &DeploymentId) -> Result
     Ok(used.unwrap_or_default())
 }
 
-fn debts(connection: &Connection, member: &MemberId) -> Result<Vec<Debt>> {
+fn debts(connection: &Connection, member: i64) -> Result<Vec<Debt>> {
     let sql = "
         SELECT unit, issuer, points
         FROM debts
@@ -170,7 +186,7 @@ fn debts(connection: &Connection, member: &MemberId) -> Result<Vec<Debt>> {
         ORDER BY unit, issuer";
     let mut debts: Vec<Debt> = connection
         .prepare_cached(sql)?
-        .query_map([member.as_str()], |row| column::debt(row, 0))?
+        .query_map([member], |row| column::debt(row, 0))?
         .collect::<Result<_>>()?;
     // An issuer's place among others is that of its value, not of its text.
     debts.sort_by(|one, other| (&one.unit, &one.issuer).cmp(&(&other.unit, &other.issuer)));
@@ -179,8 +195,9 @@ fn debts(connection: &Connection, member: &MemberId) -> Result<Vec<Debt>> {
 
 fn purchases_of_order(connection: &Connection, number: &str) -> Result<Vec<(u64, MemberId)>> {
     let sql = "
-        SELECT seq, member
+        SELECT seq, members.member
         FROM transactions
+        CROSS JOIN members ON members.number = transactions.member
         WHERE order_number = ?1
           AND spend_minor IS NOT NULL
         ORDER BY seq";
@@ -195,12 +212,13 @@ fn before(connection: &Connection, seq: u64, member: &MemberId) -> Result<Member
         FROM lots
         WHERE member = ?1
           AND seq < ?2";
+    let Some(number) = number(connection, member)? else { return Ok(Member::default()) };
     let mut before = Member {
-        purchases_by_day: purchases_by_day(connection, member, i32::MIN, seq)?,
+        purchases_by_day: purchases_by_day(connection, number, i32::MIN, seq)?,
         ..Member::default()
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query((member.as_str(), seq))?;
+    let mut rows = statement.query((number, seq))?;
     while let Some(row) = rows.next()? {
         let key: (DeploymentId, i32) = (column::name(row, 0)?, row.get(1)?);
         let day: &mut DayGrant = before.granted_by_day.entry(key).or_default();
@@ -212,7 +230,7 @@ fn before(connection: &Connection, seq: u64, member: &MemberId) -> Result<Member
 /// Returns purchases of some day or later, by day, as far as they lie before a place in the log.
 fn purchases_by_day(
     connection: &Connection,
-    member: &MemberId,
+    member: i64,
     first_day: i32,
     before: u64,
 ) -> Result<BTreeMap<i32, DayTotal>> {
@@ -225,7 +243,7 @@ fn purchases_by_day(
           AND seq < ?3";
     let before = i64::try_from(before).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query((member.as_str(), first_day, before))?;
+    let mut rows = statement.query((member, first_day, before))?;
     let mut by_day = BTreeMap::<i32, DayTotal>::new();
     while let Some(row) = rows.next()? {
         add_purchase(&mut by_day, row.get(0)?, row.get(1)?);
@@ -233,8 +251,8 @@ fn purchases_by_day(
     Ok(by_day)
 }
 
-/// Calls `each` with balances, ordered by member and unit: lots lie in the order of members. What was left of a lot at
-/// an instant is the sum of its postings up to then.
+/// Calls `each` with balances, ordered by member and unit. What was left of a lot at an instant is the sum of its
+/// postings up to then.
 pub(super) fn balances(
     connection: &Connection,
     at: Option<Instant>,
@@ -247,20 +265,22 @@ pub(super) fn balances(
     let mut balances = Balances::new(at, standing(connection, at, past, member)?, each);
     let mut lots = Lots::default();
     let of_all = concat!(
-        "SELECT member, ",
-        lot_columns!(lots),
+        "SELECT owners.member, ",
+        named_lot_columns!(),
         "
-        FROM lots
+        FROM members AS owners
+        CROSS JOIN lots ON lots.member = owners.number
         WHERE earned_ms <= ?1
-        ORDER BY member"
+        ORDER BY owners.member"
     );
     let of_one = concat!(
-        "SELECT member, ",
-        lot_columns!(lots),
+        "SELECT owners.member, ",
+        named_lot_columns!(),
         "
-        FROM lots
+        FROM members AS owners
+        CROSS JOIN lots ON lots.member = owners.number
         WHERE earned_ms <= ?1
-          AND member = ?2"
+          AND owners.member = ?2"
     );
     let mut statement = connection.prepare_cached(if member.is_some() { of_one } else { of_all })?;
     let mut rows = match member {
@@ -298,9 +318,10 @@ fn moved_later(connection: &Connection, at: Instant) -> Result<Moved> {
 
 fn held_now(connection: &Connection) -> Result<Held> {
     let sql = "
-        SELECT origin || '/' || version || '/' || award, held - released - captured, until_ms
+        SELECT origins.member || '/' || redemption_lots.version || '/' || award, held - released - captured, until_ms
         FROM redemption_lots
         JOIN redemptions USING (redemption)
+        JOIN members AS origins ON origins.number = redemption_lots.origin
         WHERE released + captured < held";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
@@ -338,7 +359,10 @@ fn held_then(connection: &Connection, at: Instant) -> Result<Held> {
 fn debts_at(connection: &Connection, at: Instant, past: bool, member: Option<&MemberId>) -> Result<Owed> {
     let mut owed = match member {
         _ if past => debts_then(connection, at)?,
-        Some(member) => Owed::from([(member.clone(), debts(connection, member)?)]),
+        Some(member) => match number(connection, member)? {
+            Some(number) => Owed::from([(member.clone(), debts(connection, number)?)]),
+            None => Owed::new(),
+        },
         None => debts_now(connection)?,
     };
     owed.retain(|debtor, debts| member.is_none_or(|member| member == debtor) && !debts.is_empty());
@@ -347,8 +371,9 @@ fn debts_at(connection: &Connection, at: Instant, past: bool, member: Option<&Me
 
 fn debts_now(connection: &Connection) -> Result<Owed> {
     let sql = "
-        SELECT unit, issuer, points, member
-        FROM debts";
+        SELECT unit, issuer, points, members.member
+        FROM debts
+        JOIN members ON members.number = debts.member";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut owed = Owed::new();
@@ -383,12 +408,13 @@ pub(super) fn statement(
     member: &MemberId,
     page: Page,
 ) -> Result<Vec<StatementLine>> {
+    let Some(number) = number(connection, member)? else { return Ok(Vec::new()) };
     // Whatever is not the member's own begins with a lot that another's entry gave, and goes on with that order's refunds.
     let sql = "
         WITH own AS (
           SELECT seq
           FROM transactions
-          WHERE member = ?1
+          WHERE member = ?6
             AND day <= ?2
             AND (day, time_ms, seq) < (?2, ?3, ?4)
           ORDER BY day DESC, time_ms DESC, seq DESC
@@ -396,7 +422,7 @@ pub(super) fn statement(
         ), given AS (
           SELECT seq, issuer
           FROM lots
-          WHERE member = ?1
+          WHERE member = ?6
             AND origin <> member
         ), refunded AS (
           SELECT refunds.seq
@@ -406,8 +432,9 @@ pub(super) fn statement(
           JOIN postings ON postings.seq = refunds.seq
           WHERE account IN ('member/' || ?1, 'debt/' || issuer || '/' || ?1)
         )
-        SELECT seq, source, id, coalesce(member, ?1), time_ms, spend_minor, day
+        SELECT seq, source, id, coalesce(members.member, ?1), time_ms, spend_minor, day
         FROM transactions
+        LEFT JOIN members ON members.number = transactions.member
         WHERE seq IN (SELECT seq FROM own UNION SELECT seq FROM given UNION SELECT seq FROM refunded)
           AND (day, time_ms, seq) < (?2, ?3, ?4)
         ORDER BY day DESC, time_ms DESC, seq DESC
@@ -435,11 +462,11 @@ pub(super) fn statement(
             moves: moves(&log::postings(connection, seq)?, member),
         })
     };
-    let rows = params![member.as_str(), day, time, seq, last];
+    let rows = params![member.as_str(), day, time, seq, last, number];
     let mut lines: Vec<StatementLine> =
         connection.prepare_cached(sql)?.query_map(rows, line)?.collect::<Result<_>>()?;
     lines.reverse();
-    let mut lots = lots_by_seq(connection, member, &days)?;
+    let mut lots = lots_by_seq(connection, number, &days)?;
     for line in &mut lines {
         line.lots = lots.remove(&line.seq).unwrap_or_default();
     }
@@ -449,29 +476,30 @@ pub(super) fn statement(
 /// Returns a member's lots of the days from the first to the last, by the entry that opened them.
 fn lots_by_seq(
     connection: &Connection,
-    member: &MemberId,
+    member: i64,
     days: &BTreeSet<i32>,
 ) -> Result<BTreeMap<u64, Vec<Lot>>> {
     let sql = concat!(
         "SELECT seq, ",
-        lot_columns!(lots),
+        named_lot_columns!(),
         "
-        FROM lots
-        WHERE member = ?1
-          AND day BETWEEN ?2 AND ?3
-        ORDER BY day, origin, version, award"
+        FROM members AS owners
+        CROSS JOIN lots ON lots.member = owners.number
+        WHERE owners.number = ?1
+          AND day BETWEEN ?2 AND ?3"
     );
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![member.as_str(), days.first(), days.last()])?;
+    let mut rows = statement.query(params![member, days.first(), days.last()])?;
     let (mut by_seq, mut lots) = (BTreeMap::<u64, Vec<Lot>>::new(), Lots::default());
     while let Some(row) = rows.next()? {
         by_seq.entry(row.get(0)?).or_default().push(lots.read(row, 1)?);
     }
+    by_seq.values_mut().for_each(|lots| sort(lots));
     Ok(by_seq)
 }
 
-/// Returns members for whom time did something by an instant that no entry says yet. Reads all lots: an index of when they
-/// end would cost every purchase a page, to save a night's work seconds.
+/// Returns members for whom time did something by an instant that no entry says yet. Looks at the lots of each: an index of
+/// when they end would cost every purchase a page, to save a night's work seconds.
 pub(super) fn due(
     connection: &Connection,
     at: Instant,
@@ -480,19 +508,27 @@ pub(super) fn due(
 ) -> Result<Vec<MemberId>> {
     let sql = "
         SELECT member
-        FROM lots
+        FROM members
         WHERE member > ?2
-          AND remaining > 0
-          AND expires_ms <= ?1
-          AND notice < 2
-        UNION
-        SELECT redemption_lots.member
-        FROM redemption_lots
-        JOIN redemptions USING (redemption)
-        WHERE redemption_lots.member > ?2
-          AND released + captured < held
-          AND until_ms <= ?1
-        ORDER BY 1
+          AND (
+            EXISTS (
+              SELECT 1
+              FROM lots
+              WHERE lots.member = members.number
+                AND remaining > 0
+                AND expires_ms <= ?1
+                AND notice < 2
+            )
+            OR holding AND EXISTS (
+              SELECT 1
+              FROM redemption_lots
+              JOIN redemptions USING (redemption)
+              WHERE redemption_lots.member = members.number
+                AND released + captured < held
+                AND until_ms <= ?1
+            )
+          )
+        ORDER BY member
         LIMIT ?3";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let after = after.map_or("", |after| after.as_str());

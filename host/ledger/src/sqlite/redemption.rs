@@ -5,15 +5,18 @@ use jifen_loyalty::member::Hold;
 use jifen_loyalty::{DeploymentId, Instant, MemberId, RedemptionId};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
+use super::column::named_lot_columns;
+use super::rows::Writer;
 use crate::RedeemedPart;
-use crate::admission::{Admission, ItemKey};
-use crate::column::{self, Lots, lot_columns};
+use crate::admission::ItemKey;
+use crate::column::{self, Lots};
 use crate::snapshot::RedemptionHead;
 
 pub(super) fn head(connection: &Connection, name: &RedemptionId) -> Result<Option<RedemptionHead>> {
     let sql = "
-        SELECT member, seq, steps, until_ms, deployment, item, day, quantity
+        SELECT members.member, seq, steps, until_ms, deployment, item, day, quantity
         FROM redemptions
+        CROSS JOIN members ON members.number = redemptions.member
         WHERE redemption = ?1";
     connection.prepare_cached(sql)?.query_one([name.as_str()], |row| RedemptionHead::read(row, 0)).optional()
 }
@@ -27,11 +30,17 @@ pub(super) fn parts(
 ) -> Result<Vec<RedeemedPart>> {
     let sql = concat!(
         "SELECT held, released, captured, cancelled, ",
-        lot_columns!(lots),
+        named_lot_columns!(),
         "
-        FROM redemption_lots
-        JOIN lots USING (member, day, origin, version, award)
-        WHERE member = ?1
+        FROM members AS owners
+        CROSS JOIN redemption_lots ON redemption_lots.member = owners.number
+        CROSS JOIN lots
+          ON lots.member = redemption_lots.member
+          AND lots.day = redemption_lots.day
+          AND lots.origin = redemption_lots.origin
+          AND lots.version = redemption_lots.version
+          AND lots.award = redemption_lots.award
+        WHERE owners.member = ?1
           AND redemption = ?2
         ORDER BY n"
     );
@@ -40,17 +49,18 @@ pub(super) fn parts(
 }
 
 /// Returns what of a member's points is held.
-pub(super) fn holds(connection: &Connection, member: &MemberId) -> Result<Vec<Hold>> {
+pub(super) fn holds(connection: &Connection, member: i64) -> Result<Vec<Hold>> {
     let sql = "
-        SELECT redemption, origin, version, award, held - released - captured,
+        SELECT redemption, origins.member, redemption_lots.version, award, held - released - captured,
           steps, until_ms, deployment, item, redemptions.day, quantity
         FROM redemption_lots
         JOIN redemptions USING (redemption)
+        JOIN members AS origins ON origins.number = redemption_lots.origin
         WHERE redemption_lots.member = ?1
           AND released + captured < held
         ORDER BY redemption, n";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([member.as_str()])?;
+    let mut rows = statement.query([member])?;
     let mut holds = Vec::<Hold>::new();
     while let Some(row) = rows.next()? {
         column::add_hold(row, 0, &mut holds)?;
@@ -109,14 +119,15 @@ pub(super) fn lapsed(
 }
 
 /// Writes what an admitted batch does to uses of points and to stocks.
-pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    for (seq, entry) in admission.numbered() {
+pub(super) fn write(writer: &mut Writer<'_>) -> Result<()> {
+    for (seq, entry) in writer.admission.numbered() {
         for step in &entry.redemptions {
             match &step.begins {
-                Some(begins) => begin(connection, seq, step, begins)?,
-                None => go_on(connection, step)?,
+                Some(begins) => begin(writer, seq, step, begins)?,
+                None => go_on(writer, step)?,
             }
-            flag(connection, &step.member)?;
+            let member = writer.number(&step.member)?;
+            flag(writer.connection, member)?;
         }
     }
     let sql = "
@@ -125,24 +136,25 @@ pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Resul
         VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (deployment, item, day) DO UPDATE SET
           taken = excluded.taken";
-    let mut upsert = connection.prepare_cached(sql)?;
-    for ((deployment, item, day), taken) in &admission.stock {
+    let mut upsert = writer.connection.prepare_cached(sql)?;
+    for ((deployment, item, day), taken) in &writer.admission.stock {
         upsert.execute(params![deployment.as_str(), item, day, taken])?;
     }
     Ok(())
 }
 
-fn begin(connection: &Connection, seq: u64, step: &RedemptionMove, begins: &Begins) -> Result<()> {
+fn begin<'a>(writer: &mut Writer<'a>, seq: u64, step: &'a RedemptionMove, begins: &Begins) -> Result<()> {
     let sql = "
         INSERT INTO redemptions
           (redemption, member, seq, steps, until_ms, deployment, item, day, quantity)
         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8)";
     let RedemptionMove { name, member, parts, .. } = step;
     let Begins { until, stock } = begins;
+    let holder = writer.number(member)?;
     let stock = stock.as_ref();
-    connection.prepare_cached(sql)?.execute(params![
+    writer.connection.prepare_cached(sql)?.execute(params![
         name.as_str(),
-        member.as_str(),
+        holder,
         seq,
         until.millis(),
         stock.map(|key| key.deployment.as_str()),
@@ -154,14 +166,14 @@ fn begin(connection: &Connection, seq: u64, step: &RedemptionMove, begins: &Begi
         INSERT INTO redemption_lots
           (member, redemption, n, day, origin, version, award, held, released, captured, cancelled)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-    let mut insert = connection.prepare_cached(sql)?;
+    let mut insert = writer.connection.prepare_cached(sql)?;
     for (n, part) in (0_u32..).zip(parts) {
         insert.execute(params![
-            member.as_str(),
+            holder,
             name.as_str(),
             n,
             part.day,
-            part.lot.member.as_str(),
+            writer.number(&part.lot.member)?,
             part.lot.version,
             part.lot.award,
             part.held.get(),
@@ -175,14 +187,14 @@ fn begin(connection: &Connection, seq: u64, step: &RedemptionMove, begins: &Begi
 
 /// Moves a use of points on. One that is not there, or has no points of a lot, fails the batch: it was decided on steps
 /// that were asserted.
-fn go_on(connection: &Connection, step: &RedemptionMove) -> Result<()> {
+fn go_on<'a>(writer: &mut Writer<'a>, step: &'a RedemptionMove) -> Result<()> {
     let sql = "
         UPDATE redemptions
         SET steps = steps + 1
         WHERE redemption = ?1
         RETURNING steps";
     let RedemptionMove { name, member, parts, .. } = step;
-    connection.prepare_cached(sql)?.query_one([name.as_str()], |_| Ok(()))?;
+    writer.connection.prepare_cached(sql)?.query_one([name.as_str()], |_| Ok(()))?;
     let sql = "
         UPDATE redemption_lots
         SET released = released + ?6, captured = captured + ?7, cancelled = cancelled + ?8
@@ -192,11 +204,12 @@ fn go_on(connection: &Connection, step: &RedemptionMove) -> Result<()> {
           AND version = ?4
           AND award = ?5
         RETURNING held";
-    let mut update = connection.prepare_cached(sql)?;
+    let mut update = writer.connection.prepare_cached(sql)?;
     for part in parts {
         let (released, captured, cancelled) =
             (part.released.get(), part.captured.get(), part.cancelled.get());
-        let (holder, name, origin) = (member.as_str(), name.as_str(), part.lot.member.as_str());
+        let (holder, name, origin) =
+            (writer.number(member)?, name.as_str(), writer.number(&part.lot.member)?);
         let change =
             params![holder, name, origin, part.lot.version, part.lot.award, released, captured, cancelled];
         update.query_one(change, |_| Ok(()))?;
@@ -204,15 +217,15 @@ fn go_on(connection: &Connection, step: &RedemptionMove) -> Result<()> {
     Ok(())
 }
 
-fn flag(connection: &Connection, member: &MemberId) -> Result<()> {
+fn flag(connection: &Connection, member: i64) -> Result<()> {
     let sql = "
         UPDATE members
         SET holding = EXISTS (
           SELECT 1
           FROM redemption_lots
-          WHERE redemption_lots.member = members.member
+          WHERE redemption_lots.member = members.number
             AND released + captured < held
         )
-        WHERE member = ?1";
-    connection.prepare_cached(sql)?.execute([member.as_str()]).map(|_| ())
+        WHERE number = ?1";
+    connection.prepare_cached(sql)?.execute([member]).map(|_| ())
 }

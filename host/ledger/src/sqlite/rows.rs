@@ -1,242 +1,275 @@
 //! Rows: what an admitted batch writes.
 
-use jifen_loyalty::entry::{LotMove, NewLot};
-use jifen_loyalty::{Entry, Instant, Posting};
-use rusqlite::{Connection, Result, params};
+use std::collections::HashMap;
 
-use super::redemption;
+use jifen_loyalty::entry::{LotMove, NewLot};
+use jifen_loyalty::{Instant, MemberId, Posting};
+use rusqlite::{Connection, Error, Result, params};
+
+use super::{member, redemption};
 use crate::admission::Admission;
 use crate::column::{awaits, end, notice_number};
 use crate::entry::spend_minor;
 
-/// Writes all of an admitted batch, table by table.
+/// Writes an admitted batch into one transaction.
+pub(super) struct Writer<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) admission: &'a Admission<'a>,
+    numbers: HashMap<&'a MemberId, i64>,
+}
+
+/// Writes all of an admitted batch, table by table: members first, so that each has a number.
 pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    write_transactions(connection, admission)?;
-    write_postings(connection, admission)?;
-    write_lots(connection, admission)?;
-    move_lots(connection, admission)?;
-    change_terms(connection, admission)?;
-    write_members(connection, admission)?;
-    write_debts(connection, admission)?;
-    redemption::write(connection, admission)?;
-    write_budgets(connection, admission)
+    let mut writer =
+        Writer { connection, admission, numbers: HashMap::with_capacity(admission.members.len()) };
+    writer.members()?;
+    writer.transactions()?;
+    writer.postings()?;
+    writer.lots()?;
+    writer.moves()?;
+    writer.terms()?;
+    writer.debts()?;
+    redemption::write(&mut writer)?;
+    writer.budgets()
 }
 
-fn write_transactions(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    let sql = "
-        INSERT INTO transactions
-          (seq, source, id, member, time_ms, latest_ms, day, spend_minor, order_number, event_digest, receipt_digest,
-           event, receipt)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-    let mut insert = connection.prepare_cached(sql)?;
-    let mut latest = admission.head.latest;
-    for (seq, entry) in admission.numbered() {
-        let event = &entry.event;
-        latest = latest.max(Some(event.time));
-        insert.execute(params![
-            seq,
-            event.source,
-            event.id,
-            entry.member.as_ref().map(|moved| moved.id.as_str()),
-            event.time.millis(),
-            latest.map(Instant::millis),
-            entry.day,
-            spend_minor(entry),
-            event.order(),
-            event.digest,
-            entry.receipt_digest,
-            event.canonical,
-            entry.receipt,
-        ])?;
-    }
-    Ok(())
-}
-
-fn write_postings(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    let sql = "
-        INSERT INTO postings
-          (seq, n, kind, account, unit, points, lot)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let mut insert = connection.prepare_cached(sql)?;
-    for (seq, entry) in admission.numbered() {
-        for (n, posting) in (0_u32..).zip(&entry.postings) {
-            let Posting { kind, account, unit, points, lot } = posting;
-            let lot = lot.as_ref().map(ToString::to_string);
-            insert.execute(params![seq, n, kind.code(), account, unit.as_str(), points, lot])?;
+impl<'a> Writer<'a> {
+    /// Returns a member's number. A member who has none fails the batch: whoever is written about was written down.
+    pub(super) fn number(&mut self, member: &'a MemberId) -> Result<i64> {
+        if let Some(number) = self.numbers.get(member) {
+            return Ok(*number);
         }
+        let number = member::number(self.connection, member)?.ok_or(Error::QueryReturnedNoRows)?;
+        self.numbers.insert(member, number);
+        Ok(number)
     }
-    Ok(())
-}
 
-/// Writes the lots in the order in which they lie in the file, so that each page is visited once.
-fn write_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    let sql = "
-        INSERT INTO lots
-          (member, day, origin, version, award, seq, earned_ms, unit, issuer, deployment, points, remaining, reversed,
-           expired, available_ms, expires_ms, awaits, counts, notice, notice_days)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
-    let mut insert = connection.prepare_cached(sql)?;
-    let mut lots: Vec<_> = admission.numbered().flat_map(lots_of).collect();
-    lots.sort_by_key(|(_, new)| (&new.member, new.lot.day, &new.lot.id));
-    for (seq, NewLot { member, lot }) in lots {
-        let (awaits, counts) = awaits(&lot.term);
-        insert.execute(params![
-            member.as_str(),
-            lot.day,
-            lot.id.member.as_str(),
-            lot.id.version,
-            lot.id.award,
-            seq,
-            lot.earned_at.millis(),
-            lot.unit.as_str(),
-            lot.issuer.to_string(),
-            lot.deployment.as_str(),
-            lot.points.get(),
-            lot.remaining.get(),
-            lot.reversed.get(),
-            lot.expired.get(),
-            lot.term.available_at.millis(),
-            end(lot.term.expires_at),
-            awaits,
-            counts,
-            notice_number(lot.term.notice),
-            lot.term.notice.days(),
-        ])?;
+    fn members(&mut self) -> Result<()> {
+        let sql = "
+            INSERT INTO members
+              (member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
+               holding)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0)
+            ON CONFLICT (member) DO UPDATE SET
+              version = excluded.version,
+              registered_day = excluded.registered_day,
+              referrer = excluded.referrer,
+              purchase_count = excluded.purchase_count,
+              purchase_spend_minor = excluded.purchase_spend_minor,
+              last_purchase_day = excluded.last_purchase_day
+            RETURNING number";
+        let mut upsert = self.connection.prepare_cached(sql)?;
+        for (member, account) in &self.admission.members {
+            let profile = &account.profile;
+            let row = params![
+                member.as_str(),
+                account.version,
+                profile.registered_day,
+                profile.referrer.as_ref().map(|referrer| referrer.as_str()),
+                profile.purchase_count,
+                profile.purchase_spend_minor,
+                profile.last_purchase_day,
+            ];
+            self.numbers.insert(member, upsert.query_one(row, |row| row.get(0))?);
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn lots_of((seq, entry): (u64, &Entry)) -> impl Iterator<Item = (u64, &NewLot)> {
-    entry.lots.iter().map(move |new| (seq, new))
-}
+    fn transactions(&mut self) -> Result<()> {
+        let sql = "
+            INSERT INTO transactions
+              (seq, source, id, member, time_ms, latest_ms, day, spend_minor, order_number, event_digest, receipt_digest,
+               event, receipt)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        let mut insert = self.connection.prepare_cached(sql)?;
+        let mut latest = self.admission.head.latest;
+        for (seq, entry) in self.admission.numbered() {
+            let event = &entry.event;
+            latest = latest.max(Some(event.time));
+            insert.execute(params![
+                seq,
+                event.source,
+                event.id,
+                entry.member.as_ref().map(|moved| self.number(&moved.id)).transpose()?,
+                event.time.millis(),
+                latest.map(Instant::millis),
+                entry.day,
+                spend_minor(entry),
+                event.order(),
+                event.digest,
+                entry.receipt_digest,
+                event.canonical,
+                entry.receipt,
+            ])?;
+        }
+        Ok(())
+    }
 
-/// Moves points out of lots and back into them. A lot that has not as much, or is not there, fails the batch: it was
-/// decided on a version that was asserted.
-fn move_lots(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    let sql = "
-        UPDATE lots
-        SET remaining = remaining + ?6, reversed = reversed + ?7, expired = expired + ?8
-        WHERE member = ?1
-          AND day = ?2
-          AND origin = ?3
-          AND version = ?4
-          AND award = ?5
-        RETURNING remaining";
-    let mut update = connection.prepare_cached(sql)?;
-    for moved in admission.entries.iter().flat_map(|entry| &entry.moved) {
-        let LotMove { member, day, lot, remaining, reversed, expired, .. } = moved;
-        let (owner, origin) = (member.as_str(), lot.member.as_str());
-        let change = params![owner, day, origin, lot.version, lot.award, remaining, reversed.get(), expired];
-        update.query_one(change, |_| Ok(()))?;
+    fn postings(&mut self) -> Result<()> {
+        let sql = "
+            INSERT INTO postings
+              (seq, n, kind, account, unit, points, lot)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let mut insert = self.connection.prepare_cached(sql)?;
+        for (seq, entry) in self.admission.numbered() {
+            for (n, posting) in (0_u32..).zip(&entry.postings) {
+                let Posting { kind, account, unit, points, lot } = posting;
+                let lot = lot.as_ref().map(ToString::to_string);
+                insert.execute(params![seq, n, kind.code(), account, unit.as_str(), points, lot])?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Writes when lots can be spent from now on.
-fn change_terms(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    let sql = "
-        UPDATE lots
-        SET available_ms = ?6, expires_ms = ?7, awaits = ?8, counts = ?9, notice = ?10, notice_days = ?11
-        WHERE member = ?1
-          AND day = ?2
-          AND origin = ?3
-          AND version = ?4
-          AND award = ?5";
-    let mut update = connection.prepare_cached(sql)?;
-    for moved in admission.entries.iter().flat_map(|entry| &entry.moved) {
-        let LotMove { member, day, lot, term: Some(term), .. } = moved else { continue };
-        let (awaits, counts) = awaits(term);
-        update.execute(params![
-            member.as_str(),
-            day,
-            lot.member.as_str(),
-            lot.version,
-            lot.award,
-            term.available_at.millis(),
-            end(term.expires_at),
-            awaits,
-            counts,
-            notice_number(term.notice),
-            term.notice.days(),
-        ])?;
+    /// Writes the lots in the order in which they lie in the file, so that each page is visited once.
+    fn lots(&mut self) -> Result<()> {
+        let sql = "
+            INSERT INTO lots
+              (member, day, origin, version, award, seq, earned_ms, unit, issuer, deployment, points, remaining, reversed,
+               expired, available_ms, expires_ms, awaits, counts, notice, notice_days)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+        let mut insert = self.connection.prepare_cached(sql)?;
+        let mut lots = Vec::new();
+        for (seq, entry) in self.admission.numbered() {
+            for NewLot { member, lot } in &entry.lots {
+                lots.push((self.number(member)?, lot.day, self.number(&lot.id.member)?, seq, lot));
+            }
+        }
+        lots.sort_by_key(|(member, day, origin, _, lot)| {
+            (*member, *day, *origin, lot.id.version, lot.id.award)
+        });
+        for (member, day, origin, seq, lot) in lots {
+            let (awaits, counts) = awaits(&lot.term);
+            insert.execute(params![
+                member,
+                day,
+                origin,
+                lot.id.version,
+                lot.id.award,
+                seq,
+                lot.earned_at.millis(),
+                lot.unit.as_str(),
+                lot.issuer.to_string(),
+                lot.deployment.as_str(),
+                lot.points.get(),
+                lot.remaining.get(),
+                lot.reversed.get(),
+                lot.expired.get(),
+                lot.term.available_at.millis(),
+                end(lot.term.expires_at),
+                awaits,
+                counts,
+                notice_number(lot.term.notice),
+                lot.term.notice.days(),
+            ])?;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn write_debts(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    // An upsert would check the row that it does not insert.
-    let begin = "
-        INSERT INTO debts
-          (member, unit, issuer, points)
-        VALUES (?1, ?2, ?3, 0)
-        ON CONFLICT (member, unit, issuer) DO NOTHING";
-    let change = "
-        UPDATE debts
-        SET points = points + ?4
-        WHERE member = ?1
-          AND unit = ?2
-          AND issuer = ?3";
-    let (mut begin, mut change) = (connection.prepare_cached(begin)?, connection.prepare_cached(change)?);
-    for moved in admission.entries.iter().flat_map(|entry| &entry.debts) {
-        let (member, unit, issuer) = (moved.member.as_str(), moved.unit.as_str(), moved.issuer.to_string());
-        begin.execute((member, unit, &issuer))?;
-        change.execute((member, unit, &issuer, moved.points))?;
+    /// Moves points out of lots and back into them. A lot that has not as much, or is not there, fails the batch: it was
+    /// decided on a version that was asserted.
+    fn moves(&mut self) -> Result<()> {
+        let sql = "
+            UPDATE lots
+            SET remaining = remaining + ?6, reversed = reversed + ?7, expired = expired + ?8
+            WHERE member = ?1
+              AND day = ?2
+              AND origin = ?3
+              AND version = ?4
+              AND award = ?5
+            RETURNING remaining";
+        let mut update = self.connection.prepare_cached(sql)?;
+        for moved in self.admission.entries.iter().flat_map(|entry| &entry.moved) {
+            let LotMove { member, day, lot, remaining, reversed, expired, .. } = moved;
+            let (owner, origin) = (self.number(member)?, self.number(&lot.member)?);
+            let change =
+                params![owner, day, origin, lot.version, lot.award, remaining, reversed.get(), expired];
+            update.query_one(change, |_| Ok(()))?;
+        }
+        Ok(())
     }
-    let settled = "
-        DELETE FROM debts
-        WHERE member = ?1
-          AND points = 0";
-    let flag = "
-        UPDATE members
-        SET indebted = EXISTS (SELECT 1 FROM debts WHERE debts.member = members.member)
-        WHERE member = ?1";
-    let (mut settled, mut flag) = (connection.prepare_cached(settled)?, connection.prepare_cached(flag)?);
-    for moved in admission.entries.iter().flat_map(|entry| &entry.debts) {
-        settled.execute([moved.member.as_str()])?;
-        flag.execute([moved.member.as_str()])?;
-    }
-    Ok(())
-}
 
-fn write_members(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    let sql = "
-        INSERT INTO members
-          (member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
-           holding)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0)
-        ON CONFLICT (member) DO UPDATE SET
-          version = excluded.version,
-          registered_day = excluded.registered_day,
-          referrer = excluded.referrer,
-          purchase_count = excluded.purchase_count,
-          purchase_spend_minor = excluded.purchase_spend_minor,
-          last_purchase_day = excluded.last_purchase_day";
-    let mut upsert = connection.prepare_cached(sql)?;
-    for (member, account) in &admission.members {
-        let profile = &account.profile;
-        upsert.execute(params![
-            member.as_str(),
-            account.version,
-            profile.registered_day,
-            profile.referrer.as_ref().map(|referrer| referrer.as_str()),
-            profile.purchase_count,
-            profile.purchase_spend_minor,
-            profile.last_purchase_day,
-        ])?;
+    /// Writes when lots can be spent from now on.
+    fn terms(&mut self) -> Result<()> {
+        let sql = "
+            UPDATE lots
+            SET available_ms = ?6, expires_ms = ?7, awaits = ?8, counts = ?9, notice = ?10, notice_days = ?11
+            WHERE member = ?1
+              AND day = ?2
+              AND origin = ?3
+              AND version = ?4
+              AND award = ?5";
+        let mut update = self.connection.prepare_cached(sql)?;
+        for moved in self.admission.entries.iter().flat_map(|entry| &entry.moved) {
+            let LotMove { member, day, lot, term: Some(term), .. } = moved else { continue };
+            let (awaits, counts) = awaits(term);
+            update.execute(params![
+                self.number(member)?,
+                day,
+                self.number(&lot.member)?,
+                lot.version,
+                lot.award,
+                term.available_at.millis(),
+                end(term.expires_at),
+                awaits,
+                counts,
+                notice_number(term.notice),
+                term.notice.days(),
+            ])?;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn write_budgets(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    let sql = "
-        INSERT INTO budgets
-          (deployment, granted)
-        VALUES (?1, ?2)
-        ON CONFLICT (deployment) DO UPDATE SET
-          granted = excluded.granted";
-    let mut upsert = connection.prepare_cached(sql)?;
-    for (deployment, granted) in &admission.budgets {
-        upsert.execute(params![deployment.as_str(), granted.get()])?;
+    fn debts(&mut self) -> Result<()> {
+        // An upsert would check the row that it does not insert.
+        let begin = "
+            INSERT INTO debts
+              (member, unit, issuer, points)
+            VALUES (?1, ?2, ?3, 0)
+            ON CONFLICT (member, unit, issuer) DO NOTHING";
+        let change = "
+            UPDATE debts
+            SET points = points + ?4
+            WHERE member = ?1
+              AND unit = ?2
+              AND issuer = ?3";
+        let (mut begin, mut change) =
+            (self.connection.prepare_cached(begin)?, self.connection.prepare_cached(change)?);
+        for moved in self.admission.entries.iter().flat_map(|entry| &entry.debts) {
+            let (member, unit, issuer) =
+                (self.number(&moved.member)?, moved.unit.as_str(), moved.issuer.to_string());
+            begin.execute((member, unit, &issuer))?;
+            change.execute((member, unit, &issuer, moved.points))?;
+        }
+        let settled = "
+            DELETE FROM debts
+            WHERE member = ?1
+              AND points = 0";
+        let flag = "
+            UPDATE members
+            SET indebted = EXISTS (SELECT 1 FROM debts WHERE debts.member = members.number)
+            WHERE number = ?1";
+        let (mut settled, mut flag) =
+            (self.connection.prepare_cached(settled)?, self.connection.prepare_cached(flag)?);
+        for moved in self.admission.entries.iter().flat_map(|entry| &entry.debts) {
+            let member = self.number(&moved.member)?;
+            settled.execute([member])?;
+            flag.execute([member])?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn budgets(&mut self) -> Result<()> {
+        let sql = "
+            INSERT INTO budgets
+              (deployment, granted)
+            VALUES (?1, ?2)
+            ON CONFLICT (deployment) DO UPDATE SET
+              granted = excluded.granted";
+        let mut upsert = self.connection.prepare_cached(sql)?;
+        for (deployment, granted) in &self.admission.budgets {
+            upsert.execute(params![deployment.as_str(), granted.get()])?;
+        }
+        Ok(())
+    }
 }

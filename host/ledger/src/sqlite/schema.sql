@@ -2,13 +2,35 @@
 --
 -- Days are rata die day numbers of the program's zone, times are milliseconds since 1970-01-01T00:00:00Z, both of
 -- business time. `seq` is an entry's place in the log.
+--
+-- Members are numbered as they come, and every table but theirs names them by number: what members do who came at about
+-- the same time lies side by side, and is short.
+
+-- A member's lasting figures, as of the version that a commit must name.
+CREATE TABLE members (
+  number               INTEGER NOT NULL,
+  member               TEXT    NOT NULL,
+  version              INTEGER NOT NULL,
+  registered_day       INTEGER NOT NULL,
+  referrer             TEXT,
+  purchase_count       INTEGER NOT NULL,
+  purchase_spend_minor INTEGER NOT NULL,
+  last_purchase_day    INTEGER NOT NULL,
+  indebted             INTEGER NOT NULL, -- 1: there are debts.
+  holding              INTEGER NOT NULL, -- 1: points are set aside.
+  CONSTRAINT members_numbered          PRIMARY KEY (number),
+  CONSTRAINT members_once              UNIQUE (member),
+  CONSTRAINT members_version_positive  CHECK (version > 0),
+  CONSTRAINT members_count_nonnegative CHECK (purchase_count >= 0),
+  CONSTRAINT members_spend_nonnegative CHECK (purchase_spend_minor >= 0)
+) STRICT;
 
 -- One row per event that was applied: what came in, what was decided, and what finds it again.
 CREATE TABLE transactions (
   seq            INTEGER NOT NULL,
   source         TEXT    NOT NULL,
   id             TEXT    NOT NULL,
-  member         TEXT,             -- NULL: nobody's, as a refund that waits for its purchase.
+  member         INTEGER,          -- NULL: nobody's, as a refund that waits for its purchase.
   time_ms        INTEGER NOT NULL,
   latest_ms      INTEGER NOT NULL, -- The latest time_ms up to and including this row: the ledger's time is the last row's.
   day            INTEGER NOT NULL,
@@ -48,9 +70,9 @@ CREATE TABLE postings (
 
 -- Lots, clustered by member and day: caps, windows and balances are each one scan of neighbours.
 CREATE TABLE lots (
-  member       TEXT    NOT NULL,
+  member       INTEGER NOT NULL,
   day          INTEGER NOT NULL,
-  origin       TEXT    NOT NULL,   -- With version and award the lot's name: the member of the entry that opened it.
+  origin       INTEGER NOT NULL,   -- With version and award the lot's name: the member of the entry that opened it.
   version      INTEGER NOT NULL,
   award        INTEGER NOT NULL,
   seq          INTEGER NOT NULL,   -- The entry's place in the log.
@@ -82,7 +104,7 @@ CREATE INDEX lots_given
 
 -- What members owe for points that they had spent before what earned them was returned.
 CREATE TABLE debts (
-  member TEXT    NOT NULL,
+  member INTEGER NOT NULL,
   unit   TEXT    NOT NULL,
   issuer TEXT    NOT NULL,
   points INTEGER NOT NULL,
@@ -93,7 +115,7 @@ CREATE TABLE debts (
 -- Uses of points. Whatever the code does, none begins twice.
 CREATE TABLE redemptions (
   redemption TEXT    NOT NULL,
-  member     TEXT    NOT NULL,
+  member     INTEGER NOT NULL,
   seq        INTEGER NOT NULL,     -- The place in the log of the entry that began it.
   steps      INTEGER NOT NULL,     -- Entries that touched it: a commit must name how many there were.
   until_ms   INTEGER NOT NULL,     -- From then on, what it holds is free again.
@@ -108,11 +130,11 @@ CREATE TABLE redemptions (
 -- Points in uses of points, by lot. Whatever the code does, points that are set aside are used or free again once, and
 -- points that are used come back once.
 CREATE TABLE redemption_lots (
-  member     TEXT    NOT NULL,
+  member     INTEGER NOT NULL,
   redemption TEXT    NOT NULL,
   n          INTEGER NOT NULL,     -- The order in which the lots were taken from.
   day        INTEGER NOT NULL,     -- With member, origin, version and award the lot.
-  origin     TEXT    NOT NULL,
+  origin     INTEGER NOT NULL,
   version    INTEGER NOT NULL,
   award      INTEGER NOT NULL,
   held       INTEGER NOT NULL,
@@ -138,23 +160,6 @@ CREATE TABLE stock (
   taken      INTEGER NOT NULL,
   CONSTRAINT stock_once              PRIMARY KEY (deployment, item, day),
   CONSTRAINT stock_taken_nonnegative CHECK (taken >= 0)
-) STRICT, WITHOUT ROWID;
-
--- A member's lasting figures, as of the version that a commit must name.
-CREATE TABLE members (
-  member               TEXT    NOT NULL,
-  version              INTEGER NOT NULL,
-  registered_day       INTEGER NOT NULL,
-  referrer             TEXT,
-  purchase_count       INTEGER NOT NULL,
-  purchase_spend_minor INTEGER NOT NULL,
-  last_purchase_day    INTEGER NOT NULL,
-  indebted             INTEGER NOT NULL, -- 1: there are debts.
-  holding              INTEGER NOT NULL, -- 1: points are set aside.
-  CONSTRAINT members_once              PRIMARY KEY (member),
-  CONSTRAINT members_version_positive  CHECK (version > 0),
-  CONSTRAINT members_count_nonnegative CHECK (purchase_count >= 0),
-  CONSTRAINT members_spend_nonnegative CHECK (purchase_spend_minor >= 0)
 ) STRICT, WITHOUT ROWID;
 
 -- What was granted from each budget.

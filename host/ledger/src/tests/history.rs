@@ -160,7 +160,8 @@ fn next(term: &Term, at: Instant) -> Option<Term> {
     }
 }
 
-/// Makes an entry that returns a purchase of the ledger: of each of its lots it takes `points` back, or lets them be owed. `None` where there is no such purchase, or the batch moves those whom it concerns.
+/// Makes an entry that returns a purchase of the ledger: of each of its lots it takes `points` back, or lets them be
+/// owed. `None` where there is no such purchase, or the batch moves those whom it concerns.
 fn refund(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, of: u8) -> Option<Entry> {
     let number = format!("o{of}");
     let asked = OrderQuery { number: &number, whole: true, key: None };
