@@ -1,7 +1,9 @@
 //! Cases in the component: what a policy answers to a fixture, through the engine that answers in production.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use jifen_engine::{Policy, PolicyError, PolicyStore, Prepared, PreparedRequest, Refusal, World};
 use jifen_loyalty::day::BusinessDay;
@@ -12,6 +14,7 @@ use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::{Event, Facts, Fault, InvalidEvent, Points, Proposal, Recipient};
 use rules_guest::case::{self, Case, Outcome};
 use rules_guest::date::Date;
+use serde::Serialize;
 
 /// Why a case could not be run. That a policy answers otherwise is no error.
 #[derive(Debug, thiserror::Error)]
@@ -46,37 +49,114 @@ pub(crate) fn case_files(policy: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Returns what a component answers to a case.
 pub(crate) fn run(case: &Case, component: &[u8], store: &PolicyStore) -> Result<Outcome, CaseError> {
+    Ok(ask(case, component, store, |asked| asked.answer())?.unwrap_or_else(Outcome::InvalidParameters))
+}
+
+/// Returns what an evaluation of a case costs; nothing if its parameters are refused, for then nothing is evaluated.
+pub(crate) fn measure(case: &Case, component: &[u8], store: &PolicyStore) -> Result<Option<Cost>, CaseError> {
+    Ok(ask(case, component, store, |asked| asked.cost())?.ok())
+}
+
+/// What an evaluation costs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Cost {
+    /// Fuel, the same on every machine.
+    pub(crate) fuel: u64,
+    /// Nanoseconds on this one, the median of rounds.
+    pub(crate) nanoseconds: u64,
+}
+
+/// Evaluations of one round, over which the clock's own cost vanishes.
+const ROUND: u32 = 500;
+/// Rounds, of which the median is told.
+const ROUNDS: usize = 21;
+
+/// Puts a case to its policy; returns the refusal of its parameters if they are refused.
+fn ask<T>(
+    case: &Case,
+    component: &[u8],
+    store: &PolicyStore,
+    then: impl FnOnce(&Asked<'_>) -> T,
+) -> Result<Result<T, String>, CaseError> {
     let event = serde_json::to_vec(&case.event).expect("a case's event is text and integers");
     let event = Event::parse(&event).map_err(CaseError::Event)?;
     match store.policy(component, case.parameters.get()) {
-        Ok(policy) => answer(case, &event.body, &policy),
-        Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => {
-            Ok(Outcome::InvalidParameters(message))
-        }
+        Ok(policy) => Ok(Ok(then(&Asked::new(case, &event.body, &policy)?))),
+        Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => Ok(Err(message)),
         Err(error) => Err(CaseError::Policy(error)),
     }
 }
 
-fn answer(case: &Case, body: &Body, policy: &Policy) -> Result<Outcome, CaseError> {
-    let so_far = Points::new(case.points_so_far).ok_or(CaseError::PointsSoFar(case.points_so_far))?;
-    let today = BusinessDay {
-        day: case.event.time.day(),
-        market_day: case.market_day,
-        second_of_day: case.event.time.second_of_day(),
-    };
-    let facts = case.facts.iter().map(|(fact, answer)| Answer { fact: *fact, value: answer.value() });
-    let facts = Facts::Recorded { today: today.day.number(), answers: facts.collect() };
-    match (policy.world(), body) {
-        (World::Earning, Body::Happening(happening)) => {
-            let prepared = Prepared::new(&happening.occasion, &case.merchant_category, &today);
-            Ok(outcome(policy.evaluate(&prepared, so_far, facts).outcome.map(proposed)))
+/// A case, put to a policy.
+struct Asked<'a> {
+    policy: &'a Policy,
+    question: Question<'a>,
+    facts: Facts,
+}
+
+enum Question<'a> {
+    Event(Prepared<'a>, Points),
+    Request(PreparedRequest<'a>),
+}
+
+impl<'a> Asked<'a> {
+    fn new(case: &'a Case, body: &'a Body, policy: &'a Policy) -> Result<Self, CaseError> {
+        let so_far = Points::new(case.points_so_far).ok_or(CaseError::PointsSoFar(case.points_so_far))?;
+        let today = BusinessDay {
+            day: case.event.time.day(),
+            market_day: case.market_day,
+            second_of_day: case.event.time.second_of_day(),
+        };
+        let facts = case.facts.iter().map(|(fact, answer)| Answer { fact: *fact, value: answer.value() });
+        let facts = Facts::Recorded { today: today.day.number(), answers: facts.collect() };
+        let question = match (policy.world(), body) {
+            (World::Earning, Body::Happening(happening)) => {
+                Question::Event(Prepared::new(&happening.occasion, &case.merchant_category, &today), so_far)
+            }
+            (World::Redemption, Body::Redemption(Redemption { step: Step::Requested(request), .. })) => {
+                let (purpose, wanted) = (&request.purpose, request.wanted);
+                Question::Request(PreparedRequest::new(purpose, wanted, &case.merchant_category, &today))
+            }
+            (world, _) => return Err(CaseError::NotAsked { world, kind: case.event.data.kind() }),
+        };
+        Ok(Self { policy, question, facts })
+    }
+
+    fn answer(&self) -> Outcome {
+        let facts = self.facts.clone();
+        match &self.question {
+            Question::Event(event, so_far) => {
+                outcome(self.policy.evaluate(event, *so_far, facts).outcome.map(proposed))
+            }
+            Question::Request(request) => outcome(self.policy.quote(request, facts).outcome.map(quoted)),
         }
-        (World::Redemption, Body::Redemption(Redemption { step: Step::Requested(request), .. })) => {
-            let (purpose, wanted) = (&request.purpose, request.wanted);
-            let prepared = PreparedRequest::new(purpose, wanted, &case.merchant_category, &today);
-            Ok(outcome(policy.quote(&prepared, facts).outcome.map(quoted)))
+    }
+
+    /// Evaluates once more, and returns the fuel.
+    fn fuel(&self) -> u64 {
+        let facts = self.facts.clone();
+        match &self.question {
+            Question::Event(event, so_far) => self.policy.evaluate(event, *so_far, facts).fuel_used,
+            Question::Request(request) => self.policy.quote(request, facts).fuel_used,
         }
-        (world, _) => Err(CaseError::NotAsked { world, kind: case.event.data.kind() }),
+    }
+
+    fn cost(&self) -> Cost {
+        let mut rounds: Vec<u64> = (0..ROUNDS).map(|_| self.round()).collect();
+        rounds.sort_unstable();
+        let nanoseconds = rounds.get(ROUNDS >> 1).copied().unwrap_or_default();
+        Cost { fuel: self.fuel(), nanoseconds }
+    }
+
+    /// Returns the nanoseconds of an evaluation, over one round.
+    #[expect(clippy::disallowed_methods, reason = "this is what is asked for")]
+    fn round(&self) -> u64 {
+        let start = Instant::now();
+        for _ in 0..ROUND {
+            black_box(self.fuel());
+        }
+        let nanoseconds = start.elapsed().as_nanos().div_ceil(ROUND.into());
+        u64::try_from(nanoseconds).unwrap_or(u64::MAX)
     }
 }
 

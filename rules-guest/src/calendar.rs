@@ -29,6 +29,7 @@
 //! | `lunar_dates = [{ month = 12, day = "last" }]` | dates of the lunar year; `"last"` is the month's last day | `on_missing_day`, `leap`, `days_before`, `days_after` |
 //! | `gregorian_dates = [{ month = 11, day = 11 }]` | dates of the civil year | `on_missing_day`, `days_before`, `days_after` |
 //! | `solar_terms = ["qingming", "冬至"]` | days on which these terms begin, in pinyin or Chinese | `days_before`, `days_after` |
+//! | `festivals = ["zhongqiu", "春节"]` | festivals of the lunar year, in pinyin or Chinese: 春节, 元宵, 端午, 七夕, 中元, 中秋, 重阳, 腊八, 除夕 | `days_before`, `days_after` |
 //! | `dates = ["2026-02-14"]` | these dates | |
 //!
 //! # Options
@@ -67,7 +68,7 @@ mod terms;
 pub use day::{CalendarRange, Day, InvalidDate};
 pub use kind::MissingDay;
 pub use lunar::Lunar;
-pub use names::{BRANCHES, SOLAR_TERMS};
+pub use names::{BRANCHES, FESTIVALS, SOLAR_TERMS};
 
 use kind::{Kind, MonthDays};
 
@@ -111,6 +112,12 @@ impl Calendar {
         (first.number()..=last.number()).filter_map(|number| self.listed(number).transpose())
     }
 
+    /// Returns the dates, month and day, that it names and that some years lack without anything in their place: 腊月三十,
+    /// the 29th of February.
+    pub fn missing_dates(&self) -> Vec<(u8, u8)> {
+        self.kind.missing_dates()
+    }
+
     fn listed(&self, number: i32) -> Result<Option<Day>, CalendarRange> {
         let day = Day::from_number(number)?;
         Ok(self.contains(&day)?.then_some(day))
@@ -129,6 +136,15 @@ impl Calendar {
 pub fn is_monthly(day_of_month: u8, missing: MissingDay, (year, month, day): (i32, u8, u8)) -> bool {
     let days = 1_u32.checked_shl(day_of_month.into()).unwrap_or(0);
     MonthDays { days, missing }.on_date(year, month, day)
+}
+
+/// Returns the number of the first day of a civil year. It needs no table.
+///
+/// ```
+/// assert_eq!(rules_guest::calendar::first_of_year(1), 1);
+/// ```
+pub fn first_of_year(year: i32) -> i32 {
+    civil::number(year, 1, 1)
 }
 
 /// Returns the bytes of the tables behind every answer, for a digest: the first lunar year and its packed years, then

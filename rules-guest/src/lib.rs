@@ -78,6 +78,8 @@ mod json;
 #[cfg(feature = "guest")]
 mod offer;
 #[cfg(feature = "guest")]
+mod period;
+#[cfg(feature = "guest")]
 mod policy;
 #[cfg(feature = "guest")]
 mod purchase;
@@ -95,6 +97,7 @@ pub use {
     },
     bindings::redemption::exports::jifen::policy::redemption::{Answer, Offer, Purpose},
     facts::{Facts, log},
+    period::Period,
     policy::{EarningPolicy, Event, RedemptionPolicy, Request, ensure, is_code},
     purchase::total,
 };

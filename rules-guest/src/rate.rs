@@ -34,6 +34,38 @@ pub enum Rounding {
     Ceil,
 }
 
+/// What is rounded where several parts of one purchase earn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The sum of the whole order, once.
+    #[default]
+    Order,
+    /// What each line comes to.
+    Line,
+}
+
+impl Scope {
+    /// Returns what lines come to, each an amount with its rate, over `per`.
+    ///
+    /// # Errors
+    ///
+    /// The result does not fit, or `per` is zero.
+    pub fn sum(
+        self,
+        lines: impl IntoIterator<Item = (u64, Rate)>,
+        per: u64,
+        rounding: Rounding,
+    ) -> Result<u64, RateError> {
+        match self {
+            Self::Order => Rate::sum(lines, per, rounding),
+            Self::Line => lines.into_iter().try_fold(0_u64, |sum, (amount, rate)| {
+                sum.checked_add(rate.of(amount, per, rounding)?).ok_or(RateError::Overflow)
+            }),
+        }
+    }
+}
+
 /// An exact rate, not negative: how much for one, or how many times.
 ///
 /// Read from a decimal with up to nine places, as a string, or from a whole number. `1.50` and `1.5` are equal.
@@ -51,6 +83,8 @@ impl Rate {
     pub const ONE: Self = Self { numerator: 1, denominator: 1 };
     /// The most decimal places that a rate can have.
     pub const PLACES_MAX: usize = 9;
+    /// How many of the smallest part that a rate can have make a whole.
+    const SMALLEST: u64 = 1_000_000_000;
     /// The highest whole part that a rate can have.
     pub const WHOLE_MAX: u64 = 1_000_000_000;
 
@@ -64,6 +98,24 @@ impl Rate {
     pub fn of(self, amount: u64, per: u64, rounding: Rounding) -> Result<u64, RateError> {
         let exact = u128::from(amount).checked_mul(u128::from(self.numerator)).ok_or(RateError::Overflow)?;
         let divisor = u128::from(per).checked_mul(u128::from(self.denominator)).ok_or(RateError::Overflow)?;
+        divide(exact, divisor, rounding)
+    }
+
+    /// Returns the sum of `amount × rate / per` over amounts with a rate each, exact until it is rounded once.
+    ///
+    /// # Errors
+    ///
+    /// The result does not fit, or `per` is zero.
+    pub fn sum(
+        parts: impl IntoIterator<Item = (u64, Self)>,
+        per: u64,
+        rounding: Rounding,
+    ) -> Result<u64, RateError> {
+        let exact = parts.into_iter().try_fold(0_u128, |sum, (amount, rate)| {
+            let part = u128::from(amount).checked_mul(u128::from(rate.in_smallest()));
+            part.and_then(|part| sum.checked_add(part)).ok_or(RateError::Overflow)
+        })?;
+        let divisor = u128::from(per).checked_mul(u128::from(Self::SMALLEST)).ok_or(RateError::Overflow)?;
         divide(exact, divisor, rounding)
     }
 
@@ -103,6 +155,12 @@ impl Rate {
     /// Returns whether the rate is nothing.
     pub const fn is_zero(self) -> bool {
         self.numerator == 0
+    }
+
+    /// Returns the rate in billionths: below 2^64, with nine places behind ten digits at most.
+    fn in_smallest(self) -> u64 {
+        let scale = Self::SMALLEST.checked_div(self.denominator).unwrap_or(0);
+        self.numerator.saturating_mul(scale)
     }
 
     fn whole(whole: u64) -> Result<Self, Fault> {

@@ -28,7 +28,10 @@ fn refusals_name_the_key_the_value_and_the_mend() {
             r#"{"every_day": false}"#,
             "every_day: is false, so no day would ever count; write true or remove it",
         ),
+        (r#"{"festivals": []}"#, "festivals: is empty"),
         // Values.
+        (r#"{"festivals": ["christmas"]}"#, "festivals: `christmas` is none of chunjie 春节, yuanxiao 元宵,"),
+        (r#"{"festivals": ["chunjie"], "leap": "same"}"#, "leap: means nothing with `festivals`; remove it"),
         (
             r#"{"lunar_digits": [11]}"#,
             "lunar_digits: 11 is not the last digit of a day; write 0 to 9, or 10 for 0",

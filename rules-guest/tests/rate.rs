@@ -8,7 +8,7 @@
 
 use proptest::prelude::*;
 use rules_guest::rate::Rounding::{Ceil, Floor, HalfUp};
-use rules_guest::rate::{Rate, RateError, Rounding};
+use rules_guest::rate::{Rate, RateError, Rounding, Scope};
 
 #[test]
 fn points_for_amounts() {
@@ -45,6 +45,33 @@ fn points_for_amounts() {
         for (rounding, points) in [(Floor, floor), (HalfUp, half_up), (Ceil, ceil)] {
             assert_eq!(read(rate).of(amount, per, rounding), Ok(points), "{scenario} {rounding:?}");
         }
+    }
+}
+
+#[test]
+fn points_for_lines_with_rates_of_their_own() {
+    type Row<'a> = (&'a str, &'a [(u64, &'a str)], u64, u64, u64);
+    let rows: [Row<'_>; 7] = [
+        // What, amounts with their rates, per, the sum rounded once, each line rounded.
+        ("C1", &[(50, "1"), (50, "1"), (50, "1")], 100, 1, 0),
+        ("two halves make one", &[(150, "1"), (50, "1")], 100, 2, 1),
+        ("halves of two rates", &[(100, "1.5"), (20, "2.5")], 100, 2, 1),
+        ("thirds stay exact", &[(1, "1"), (1, "1"), (1, "1")], 3, 1, 0),
+        ("a billionth is not lost", &[(999_999_999, "0.000000001"), (1, "0.000000001")], 1, 1, 0),
+        ("nothing", &[], 100, 0, 0),
+        ("the largest", &[(u64::MAX - 1, "1"), (2, "0.5")], 1, u64::MAX, u64::MAX),
+    ];
+    for (what, lines, per, order, line) in rows {
+        let lines = || lines.iter().map(|(amount, rate)| (*amount, read(rate)));
+        assert_eq!(Scope::Order.sum(lines(), per, Floor), Ok(order), "{what}");
+        assert_eq!(Scope::Line.sum(lines(), per, Floor), Ok(line), "{what}");
+    }
+    let too_much = [(u64::MAX, read("1")), (1, read("1"))];
+    let most = [(u64::MAX, read("1000000000.999999999")); 2];
+    for scope in [Scope::Order, Scope::Line] {
+        assert_eq!(scope.sum(too_much, 1, Floor), Err(RateError::Overflow), "{scope:?}");
+        assert_eq!(scope.sum(most, 1, Floor), Err(RateError::Overflow), "{scope:?}");
+        assert_eq!(scope.sum([(1, read("1"))], 0, Floor), Err(RateError::PerZero), "{scope:?}");
     }
 }
 

@@ -44,6 +44,10 @@ fn a_case_fails_with_the_difference_and_is_blessed_on_request() {
     assert!(blessed.out.contains("blessed") && blessed.out.contains("+ 3 points"), "{blessed:?}");
     let passed = test(&["--json"]);
     assert_eq!((passed.code, &passed.json()["passed"]), (Some(0), &json!(true)), "{passed:?}");
+    assert_eq!(passed.json()["fuel"], json!(null), "nobody asked: {passed:?}");
+    let measured = test(&["--measure", "--json"]);
+    assert!(measured.json()["fuel"].as_u64() > Some(0), "{measured:?}");
+    assert!(measured.json()["nanoseconds"].as_u64() > Some(0), "{measured:?}");
 }
 
 #[test]

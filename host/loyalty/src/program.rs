@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use chrono::NaiveDate;
-use rules_guest::calendar::{Calendar, Day};
+use rules_guest::calendar::{Calendar, CalendarRange, Day};
 
 pub use self::contract::Contract;
 pub use self::exchange::Exchange;
@@ -135,6 +135,8 @@ pub struct Deployment {
     pub from: Instant,
     /// The first at which it no longer does.
     pub until: Instant,
+    /// The business days on which it applies, if it does not on all.
+    pub days: Option<Calendar>,
     /// Whether its points count.
     pub mode: Mode,
     /// What it grants at most, by event and member.
@@ -364,10 +366,13 @@ impl Program {
         time: Instant,
     ) -> Result<Situation<'p>, InvalidEvent> {
         let (day, second_of_day) = self.day_of(time)?;
-        let market_day = match calendar.and_then(|index| self.calendars.get(index)) {
-            Some(calendar) => calendar.contains(&day).map_err(|error| out_of_range(&error))?,
-            None => false,
-        };
+        let market_days = calendar.and_then(|index| self.calendars.get(index));
+        let market_day = has(market_days, &day).map_err(|error| out_of_range(&error))?.unwrap_or(false);
+        // What no calendar of the program can tell is refused here, so that nothing later has to cope with it.
+        let deployed = self.deployments.iter().map(|it| &it.days);
+        for days in deployed.chain(self.redemptions.iter().map(|it| &it.days)) {
+            has(days.as_ref(), &day).map_err(|error| out_of_range(&error))?;
+        }
         Ok(Situation { today: BusinessDay { day, market_day, second_of_day }, merchant, region })
     }
 
@@ -441,7 +446,19 @@ fn unknown_merchant(merchant: &MerchantId) -> InvalidEvent {
     InvalidEvent { field: "data.merchant".to_owned(), reason }
 }
 
-fn out_of_range(error: &rules_guest::calendar::CalendarRange) -> InvalidEvent {
+/// Returns whether a calendar has a day; nothing if there is no calendar.
+fn has(calendar: Option<&Calendar>, day: &Day) -> Result<Option<bool>, CalendarRange> {
+    calendar.map(|calendar| calendar.contains(day)).transpose()
+}
+
+/// Returns whether a deployment's days have the day of a situation.
+fn on(days: Option<&Calendar>, situation: &Situation<'_>) -> bool {
+    let has =
+        has(days, &situation.today.day).expect("a situation is refused of which a calendar cannot tell");
+    has.unwrap_or(true)
+}
+
+fn out_of_range(error: &CalendarRange) -> InvalidEvent {
     InvalidEvent { field: "time".to_owned(), reason: format!("calendar_range: {error}") }
 }
 
@@ -454,7 +471,7 @@ impl Deployment {
     /// Returns whether the deployment applies to an event in its place.
     pub fn applies(&self, time: Instant, situation: &Situation<'_>) -> bool {
         let issuer = self.issuer != IssuerRule::MerchantOfEvent || situation.merchant.is_some();
-        self.is_open(time) && issuer && self.scope.covers(situation)
+        self.is_open(time) && issuer && self.scope.covers(situation) && on(self.days.as_ref(), situation)
     }
 
     /// Returns whether the deployment is at work at an instant.

@@ -10,7 +10,7 @@ use jifen_engine::PolicyStore;
 use rules_guest::case::{Case, Outcome};
 use serde::Serialize;
 
-use crate::cases::{self, case_files};
+use crate::cases::{self, Cost, case_files};
 
 #[derive(Args)]
 pub(super) struct Test {
@@ -22,6 +22,9 @@ pub(super) struct Test {
     /// Write what the component answers into the cases that expect something else
     #[arg(long)]
     bless: bool,
+    /// Tell what an evaluation of each case costs, too: its fuel, and its time on this machine
+    #[arg(long)]
+    measure: bool,
     /// One JSON object for each case
     #[arg(long)]
     json: bool,
@@ -35,6 +38,8 @@ struct Result {
     passed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<String>,
+    #[serde(flatten)]
+    cost: Option<Cost>,
 }
 
 impl Test {
@@ -76,6 +81,7 @@ impl Test {
         let case = Case::read(file)?;
         let got = cases::run(&case, component, store).with_context(|| format!("run {}", file.display()))?;
         let difference = case.expect.compare(got.clone()).err().map(|difference| difference.to_string());
+        let cost = if self.measure { cases::measure(&case, component, store)? } else { None };
         if difference.is_some() && self.bless {
             bless(case, got, file)?;
         }
@@ -84,6 +90,7 @@ impl Test {
             case: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             passed: difference.is_none(),
             difference,
+            cost,
         })
     }
 
@@ -96,7 +103,10 @@ impl Test {
             (false, false) => "FAILED",
             (false, true) => "blessed",
         };
-        let mut words = format!("{:<12} {:<40} {verdict}", result.policy, result.case);
+        let mut words = format!("{:<14} {:<40} {verdict}", result.policy, result.case);
+        if let Some(Cost { fuel, nanoseconds }) = result.cost {
+            write!(words, "  {fuel} fuel, {nanoseconds} ns")?;
+        }
         for line in result.difference.iter().flat_map(|difference| difference.lines()) {
             write!(words, "\n    {line}")?;
         }

@@ -3,8 +3,8 @@
 //! So many points for so much money paid for the lines that count. Points, discounts and freight earn nothing: a
 //! line counts with what was paid for it.
 
-use rules_guest::rate::{Rate, Rounding};
-use rules_guest::{Award, EarningPolicy, Event, Facts, Line, Minor, Points, Proposal, ensure, total};
+use rules_guest::rate::{Rate, Rounding, Scope};
+use rules_guest::{Award, EarningPolicy, Event, Facts, Line, Minor, Proposal, ensure};
 use serde::Deserialize;
 
 /// The parameters.
@@ -29,17 +29,6 @@ pub struct Spend {
     scope: Scope,
 }
 
-/// What is rounded.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Scope {
-    /// The points of the whole order, once.
-    #[default]
-    Order,
-    /// The points of each line.
-    Line,
-}
-
 rules_guest::policy!(Spend);
 
 impl EarningPolicy for Spend {
@@ -49,12 +38,9 @@ impl EarningPolicy for Spend {
 
     fn evaluate(&self, event: &Event, _: &impl Facts) -> Proposal {
         let Some(purchase) = event.purchase() else { return Proposal::nothing() };
-        let paid = purchase.paid_lines().filter(|(line, _)| self.counts(line)).map(|(_, paid)| paid);
-        let points = match self.scope {
-            Scope::Order => self.points_for(total(paid)),
-            Scope::Line => total(paid.map(|paid| self.points_for(paid))),
-        };
-        Award::to_member(points, "purchase").into()
+        let counted = purchase.paid_lines().filter(|(line, _)| self.counts(line));
+        let points = self.scope.sum(counted.map(|(_, paid)| (paid, self.points)), self.per, self.rounding);
+        Award::to_member(points.expect("the points of one award fit in 64 bits"), "purchase").into()
     }
 }
 
@@ -62,9 +48,5 @@ impl Spend {
     fn counts(&self, line: &Line) -> bool {
         let excluded = self.exclude_categories.contains(&line.category);
         !excluded && (self.only_tags.is_empty() || self.only_tags.iter().any(|tag| line.has_tag(tag)))
-    }
-
-    fn points_for(&self, paid: Minor) -> Points {
-        self.points.of(paid, self.per, self.rounding).expect("the points of one award fit in 64 bits")
     }
 }

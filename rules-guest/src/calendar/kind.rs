@@ -68,6 +68,28 @@ impl Kind {
     }
 }
 
+impl Kind {
+    pub(super) fn missing_dates(&self) -> Vec<(u8, u8)> {
+        match self {
+            Self::Any(calendars) | Self::All(calendars) => {
+                calendars.iter().flat_map(Calendar::missing_dates).collect()
+            }
+            Self::LunarDates { dates, .. } => dates.missing(|date| date.day == 30),
+            Self::GregorianDates(dates) => dates.missing(|date| (date.month, date.day) == (2, 29)),
+            Self::EveryDay
+            | Self::LunarDays { .. }
+            | Self::GregorianDays(_)
+            | Self::Weekdays { .. }
+            | Self::LunarParity(_)
+            | Self::GregorianParity(_)
+            | Self::Branches(_)
+            | Self::Cycle { .. }
+            | Self::SolarTerms { .. }
+            | Self::Explicit(_) => Vec::new(),
+        }
+    }
+}
+
 /// What becomes of a day that a month lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -203,6 +225,12 @@ impl AnnualDate {
 }
 
 impl Dates {
+    /// Returns the dates that can be missing and have no stand-in.
+    fn missing(&self, can_be_missing: fn(&AnnualDate) -> bool) -> Vec<(u8, u8)> {
+        let dates = self.dates.iter().filter(|date| self.missing == MissingDay::Skip && can_be_missing(date));
+        dates.map(|date| (date.month, date.day)).collect()
+    }
+
     fn near_in_lunar_year(&self, leap: Leap, day: &Day) -> Result<bool, CalendarRange> {
         let span = self.window.around(day);
         let has = |year| self.in_lunar_year(leap, year, span);

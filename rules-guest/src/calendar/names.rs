@@ -44,6 +44,20 @@ pub const SOLAR_TERMS: [(&str, &str); 24] = [
     ("dahan", "大寒"),
 ];
 
+/// The festivals of the lunar year: pinyin and characters. 除夕 is the year's last day, which is the 29th or the 30th of its
+/// twelfth month.
+pub const FESTIVALS: [(&str, &str); 9] = [
+    ("chunjie", "春节"),
+    ("yuanxiao", "元宵"),
+    ("duanwu", "端午"),
+    ("qixi", "七夕"),
+    ("zhongyuan", "中元"),
+    ("zhongqiu", "中秋"),
+    ("chongyang", "重阳"),
+    ("laba", "腊八"),
+    ("chuxi", "除夕"),
+];
+
 /// Returns the place of a name, in either spelling.
 pub(super) fn find(names: &[(&str, &str)], name: &str) -> Option<u8> {
     let place = names.iter().position(|&(pinyin, characters)| name == pinyin || name == characters)?;

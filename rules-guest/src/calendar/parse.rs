@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::kind::{AnnualDate, Dates, Kind, Leap, MissingDay, MonthDays, Nth, Parity, Window};
-use super::names::{BRANCHES, SOLAR_TERMS, find};
+use super::names::{BRANCHES, FESTIVALS, SOLAR_TERMS, find};
 use super::{Calendar, Day};
 
 impl<'de> Deserialize<'de> for Calendar {
@@ -71,6 +71,7 @@ struct Form {
     lunar_dates: Option<Vec<DateForm>>,
     gregorian_dates: Option<Vec<DateForm>>,
     solar_terms: Option<Vec<String>>,
+    festivals: Option<Vec<String>>,
     dates: Option<Vec<String>>,
 
     on_missing_day: Option<MissingDay>,
@@ -115,7 +116,7 @@ enum Last {
 /// Takes a kind out of the form if it is there, and the options that it understands.
 type Take = fn(&mut Form) -> Option<Read<Kind>>;
 
-const KINDS: [(&str, Take); 16] = [
+const KINDS: [(&str, Take); 17] = [
     ("any", |form| form.any.take().map(|calendars| some("any", calendars).map(Kind::Any))),
     ("all", |form| form.all.take().map(|calendars| some("all", calendars).map(Kind::All))),
     ("every_day", |form| form.every_day.take().map(every_day)),
@@ -137,6 +138,7 @@ const KINDS: [(&str, Take); 16] = [
     ("lunar_dates", |form| form.lunar_dates.take().map(|list| form.lunar_dates(list))),
     ("gregorian_dates", |form| form.gregorian_dates.take().map(|list| form.gregorian_dates(list))),
     ("solar_terms", |form| form.solar_terms.take().map(|list| form.solar_terms(list))),
+    ("festivals", |form| form.festivals.take().map(|list| form.festivals(list))),
     ("dates", |form| form.dates.take().map(|list| explicit(&list))),
 ];
 
@@ -232,6 +234,14 @@ impl Form {
         Ok(Kind::SolarTerms { terms, window: self.window()? })
     }
 
+    fn festivals(&mut self, list: Vec<String>) -> Read<Kind> {
+        let named = named("festivals", list, &FESTIVALS)?;
+        let dates = (0..).zip(FESTIVAL_DATES).filter(|(place, _)| named >> place & 1 == 1);
+        let dates = dates.map(|(_, (month, day))| AnnualDate { month, day }).collect();
+        let dates = Dates { dates, missing: MissingDay::Skip, window: self.window()? };
+        Ok(Kind::LunarDates { dates, leap: Leap::Skip })
+    }
+
     fn missing(&mut self) -> MissingDay {
         self.on_missing_day.take().unwrap_or_default()
     }
@@ -242,6 +252,10 @@ impl Form {
         Ok(Window { before, after })
     }
 }
+
+/// Month and day of the festivals, in the order of their names.
+const FESTIVAL_DATES: [(u8, u8); FESTIVALS.len()] =
+    [(1, 1), (1, 15), (5, 5), (7, 7), (7, 15), (8, 15), (9, 9), (12, 8), (12, AnnualDate::LAST)];
 
 fn every_day(every: bool) -> Read<Kind> {
     if every {

@@ -157,6 +157,7 @@ struct RawDeployment {
     scope: RawScope,
     from: Option<Spanned<Text>>,
     until: Option<Spanned<Text>>,
+    days: Option<Calendar>,
     mode: Option<Spanned<String>>,
     #[serde(default)]
     cap: RawCap,
@@ -262,6 +263,11 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
         |raw| raw.id.clone(),
         |field, raw| context.redemption(field, raw),
     )?;
+    let of_deployments = deployments.items.iter().map(|it| it.days.as_ref());
+    let of_redemptions = redemptions.items.iter().map(|it| it.days.as_ref());
+    warnings.extend(rare("calendar", "any", calendars.items.iter().map(Some)));
+    warnings.extend(rare("deployment", "days", of_deployments));
+    warnings.extend(rare("redemption", "days", of_redemptions));
     let contracts = (0_usize..).zip(raw.contract);
     let contracts = contracts.map(|(index, raw)| context.contract(&format!("contract[{index}]"), raw));
     let contracts = contracts.collect::<Result<_, _>>()?;
@@ -283,6 +289,24 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
         merchants,
         calendars: calendars.items,
         regions,
+    })
+}
+
+/// Says which dates of calendars some years lack: a rule for 腊月三十 waits years for one (scenario A28).
+fn rare<'a>(
+    kind: &str,
+    key: &str,
+    calendars: impl Iterator<Item = Option<&'a Calendar>>,
+) -> impl Iterator<Item = String> {
+    let dates = |(index, calendar): (usize, Option<&'a Calendar>)| {
+        let dates = calendar.map(Calendar::missing_dates).unwrap_or_default();
+        dates.into_iter().map(move |date| (index, date))
+    };
+    (0_usize..).zip(calendars).flat_map(dates).map(move |(index, (month, day))| {
+        format!(
+            "{kind}[{index}].{key}: many years have no day {day} in month {month}, and nothing stands in for it; write \
+             day = \"last\" for the last of the month, or on_missing_day = \"last_day\""
+        )
     })
 }
 
@@ -496,6 +520,7 @@ impl Context<'_> {
             scope: self.scope(&within("scope"), raw.scope)?,
             from,
             until,
+            days: raw.days,
             mode: raw
                 .mode
                 .as_ref()

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{IssuerRule, PolicyRef, Scope, Situation};
+use rules_guest::calendar::Calendar;
+
+use super::{IssuerRule, PolicyRef, Scope, Situation, on};
 use crate::event::{Cause, Line};
 use crate::id::{DeploymentId, MerchantId};
 use crate::redemption::CancelTerms;
@@ -25,6 +27,8 @@ pub struct RedemptionDeployment {
     pub from: Instant,
     /// The first at which it no longer does.
     pub until: Instant,
+    /// The business days on which it applies, if it does not on all.
+    pub days: Option<Calendar>,
     /// How long points are held, in milliseconds.
     pub hold_ms: i64,
     /// What of a bill points pay for: they come back with it.
@@ -95,7 +99,8 @@ impl Covers {
 impl RedemptionDeployment {
     /// Returns whether the deployment applies to a request in its place.
     pub fn applies(&self, time: Instant, situation: &Situation<'_>) -> bool {
-        self.from <= time && time < self.until && self.scope.covers(situation)
+        let open = self.from <= time && time < self.until;
+        open && self.scope.covers(situation) && on(self.days.as_ref(), situation)
     }
 
     /// Returns the terms of a cancellation.

@@ -272,6 +272,24 @@ fn a_region_without_a_calendar_is_odd_but_not_wrong() {
     );
 }
 
+#[test]
+fn a_date_that_years_lack_is_odd_but_not_wrong() {
+    for (days, warned) in [
+        ("{ lunar_dates = [{ month = 12, day = 30 }] }", true),
+        ("{ any = [{ gregorian_dates = [{ month = 2, day = 29 }] }] }", true),
+        ("{ lunar_dates = [{ month = 12, day = \"last\" }] }", false),
+        ("{ lunar_dates = [{ month = 12, day = 30 }], on_missing_day = \"last_day\" }", false),
+        ("{ festivals = [\"除夕\"] }", false),
+        ("{ lunar_days = [30] }", false),
+    ] {
+        let days = format!("days = {days}");
+        let program = Program::parse(&with("scope = { region = \"cn/henan\" }", &days)).unwrap();
+        let starts: Vec<_> =
+            program.warnings.iter().map(|warning| warning.split(':').next().unwrap()).collect();
+        assert_eq!(starts, if warned { &["deployment[0].days"][..] } else { &[] }, "{days}");
+    }
+}
+
 fn purchase(time: &str, merchant: &str) -> Event {
     let json = format!(
         r#"{{"specversion":"1.0","id":"1","source":"/m","type":"jifen.purchase.completed","time":"{time}","data":{{"order":"o","member":"ann","merchant":"{merchant}","currency":"CNY","lines":[{{"sku":"a","category":"c","quantity":1,"amount":1}}]}}}}"#
@@ -335,6 +353,9 @@ fn a_deployment_applies_in_its_scope_and_interval() {
         (region, "scope = { category = \"diner\" }", inside, false),
         (region, "scope = { region = \"cn/henan\", category = \"diner\" }", inside, false),
         (region, "", inside, true),
+        (region, "days = { festivals = [\"中秋\"], days_before = 10 }", "2025-09-25T23:59:59+08:00", false),
+        (region, "days = { festivals = [\"中秋\"], days_before = 10 }", "2025-09-26T00:00:00+08:00", true),
+        (region, "days = \"every_day\"", inside, true),
         (region, region, "2016-12-31T23:59:59.999+08:00", false),
         (region, region, "2017-01-01T00:00:00+08:00", true),
         (region, region, "2026-12-31T23:59:59.999+08:00", true),

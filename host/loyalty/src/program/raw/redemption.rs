@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rules_guest::calendar::Calendar;
 use rules_guest::rate::Rate;
 use serde::Deserialize;
 use toml::Spanned;
@@ -28,6 +29,7 @@ pub(super) struct RawRedemption {
     scope: RawScope,
     from: Option<Spanned<Text>>,
     until: Option<Spanned<Text>>,
+    days: Option<Calendar>,
     hold: Option<Spanned<RawHold>>,
     covers: Option<Spanned<RawCovers>>,
     #[serde(default)]
@@ -144,6 +146,7 @@ impl Context<'_> {
             scope: self.scope(&within("scope"), raw.scope)?,
             from,
             until,
+            days: raw.days,
             hold_ms: hold.unwrap_or_else(|| minutes(HOLD_MINUTES)),
             covers: covers.unwrap_or_default(),
             stock: stock.collect::<Result<_, _>>()?,
