@@ -1,12 +1,12 @@
-//! Stories of redemptions: rows of words, each an event, and what members have after it.
+//! Stories: rows of words, each an event, and what members have after it.
 //!
-//! `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`, `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`,
+//! `join MEMBER WHEN [by REFERRER]`, `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`, `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`,
 //! `use NAME WHEN [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`, `back NAME WHEN CAUSE [POINTS]`,
 //! `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`, `swap MEMBER UNIT WHEN POINTS`,
 //! `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `until DAY` sets when points end that are awarded from then
-//! on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a tag, as `58.80#staples`; `freight:6` is
-//! freight, and `r1:20` was paid by a redemption. Behind `->` stands what members have then, or `no` and how the refusal
-//! begins.
+//! on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a quantity before it, a category and a tag
+//! behind it, as `2x58.80@rice#staples`; `freight:6` is freight, and `r1:20` was paid by a redemption. Behind `->` stands
+//! what members have then, or `no` and how the refusal begins.
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ pub(crate) fn tell(about: &str, rows: &[&str], stage: &impl Stage) -> Vec<Value>
     events
 }
 
-/// Returns what members have, as `ann 200 +3 pending 300 held -5 owed, bob 1`.
+/// Returns what members have, as `ann 200 +3 pending 300 held -5 owed, bob 1`, or `nothing`.
 pub(crate) fn told(lines: &str) -> String {
     let balance = |line: &str| {
         let balance: Value = serde_json::from_str(line).expect("a line is an object");
@@ -65,13 +65,18 @@ pub(crate) fn told(lines: &str) -> String {
         }
         words
     };
-    lines.lines().map(balance).collect::<Vec<_>>().join(", ")
+    let balances: Vec<_> = lines.lines().map(balance).collect();
+    if balances.is_empty() { "nothing".to_owned() } else { balances.join(", ") }
 }
 
 /// Returns the event of a row, named by its place.
 pub(crate) fn event(n: usize, row: &str) -> Value {
     let words: Vec<_> = row.split(' ').collect();
     let (kind, when, data) = match words.as_slice() {
+        ["join", member, when] => ("jifen.member.registered", when, json!({"member": member})),
+        ["join", member, when, "by", referrer] => {
+            ("jifen.member.registered", when, json!({"member": member, "referrer": referrer}))
+        }
         ["buy", id, member, when, rest @ ..] => {
             let mut data = basket(rest);
             data["order"] = json!(id);
@@ -154,6 +159,11 @@ fn fen(yuan: &str) -> u64 {
     number(yuan).saturating_mul(100).saturating_add(number(cents))
 }
 
+fn quantity_and_fen(text: &str) -> (u64, u64) {
+    let (quantity, yuan) = text.split_once('x').unwrap_or(("1", text));
+    (number(quantity), fen(yuan))
+}
+
 /// A line for each amount; `freight:6`, and `r1:20` for what was paid by a redemption, the rest in cash.
 fn basket(words: &[&str]) -> Value {
     let mut lines = Vec::new();
@@ -162,12 +172,12 @@ fn basket(words: &[&str]) -> Value {
         match word.split_once(':') {
             None => {
                 let sku = format!("a{}", lines.len());
-                let (amount, tags) =
-                    word.split_once('#').map_or((*word, vec![]), |(yuan, tag)| (yuan, vec![tag]));
-                let amount = fen(amount);
-                lines.push(
-                    json!({"sku": sku, "category": "goods", "quantity": 1, "amount": amount, "tags": tags}),
-                );
+                let (word, tags) =
+                    word.split_once('#').map_or((*word, vec![]), |(word, tag)| (word, vec![tag]));
+                let (amount, category) = word.split_once('@').unwrap_or((word, "goods"));
+                let (quantity, amount) = quantity_and_fen(amount);
+                lines.push(json!({"sku": sku, "category": category, "quantity": quantity, "amount": amount,
+                    "tags": tags}));
             }
             Some(("freight", yuan)) => data["freight"] = json!(fen(yuan)),
             Some((redemption, yuan)) => {
@@ -188,7 +198,7 @@ fn basket(words: &[&str]) -> Value {
     data
 }
 
-/// `a1:40` returns an article, `freight:6` freight; nothing returns all. `cause:carrier` says who is to blame.
+/// `a1:40` returns an article, `a1:2x40` two of it, `freight:6` freight; nothing returns all. `cause:carrier` says who is to blame.
 fn returned(order: &str, words: &[&str]) -> Value {
     let mut data = json!({"order": order});
     let lines: Vec<_> = words
@@ -196,7 +206,8 @@ fn returned(order: &str, words: &[&str]) -> Value {
         .filter(|word| word.starts_with('a'))
         .map(|word| {
             let (sku, yuan) = word.split_once(':').expect("a returned line names its article");
-            json!({"sku": sku, "quantity": 1, "amount": fen(yuan)})
+            let (quantity, amount) = quantity_and_fen(yuan);
+            json!({"sku": sku, "quantity": quantity, "amount": amount})
         })
         .collect();
     for cause in words.iter().filter_map(|word| word.strip_prefix("cause:")) {

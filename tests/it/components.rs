@@ -68,22 +68,6 @@ pub(crate) fn spend() -> Vec<u8> {
         .build()
 }
 
-/// Returns a policy that awards a point for each of the thresholds 0, 10,000 and 20,000 that all purchases of the member
-/// reach together.
-pub(crate) fn tiers() -> Vec<u8> {
-    Guest::new()
-        .import("purchases", "lifetime-spend-minor", "(func $before (result i64))")
-        .item(SUM)
-        .evaluate(
-            "(local $spent i64)
-             (local.set $spent (i64.add (call $before) (call $sum (local.get $arguments))))
-             (call $award (i64.add (i64.const 1) (i64.add
-               (i64.extend_i32_u (i64.ge_u (local.get $spent) (i64.const 10000)))
-               (i64.extend_i32_u (i64.ge_u (local.get $spent) (i64.const 20000))))))",
-        )
-        .build()
-}
-
 /// Returns a policy that does as [`spend`] and asks two facts, as a stock rule does.
 pub(crate) fn asking() -> Vec<u8> {
     Guest::new()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use crate::components::{Guest, constant, tiers};
+use crate::components::{Guest, constant};
 use crate::town::{Town, lines, market, objects, purchase, registration, text};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
@@ -272,34 +272,6 @@ fn caps_count_by_business_day_and_month_whatever_the_order() {
         assert_eq!(town.balances("l.db"), expected, "{time}");
     }
     assert_eq!(town.replay("l.db"), 6);
-}
-
-/// C10: a tier is of all that was spent, this purchase with it.
-#[test]
-fn a_purchase_counts_toward_its_own_tier() {
-    let (bronze, silver, gold) = (1, 2, 3);
-    let rows = [
-        (0, 6_000, bronze),
-        (0, 15_000, silver),
-        (0, 25_000, gold),
-        (4_000, 500, bronze),
-        (8_000, 3_000, silver),
-        (18_000, 3_000, gold),
-        (22_000, 5_000, gold),
-    ];
-    let town = Town::new();
-    town.policy("tiers", &tiers());
-    town.program(&[("tiers", "tiers", "base", "")]);
-    for (index, (spent, now, tier)) in rows.into_iter().enumerate() {
-        let member = format!("m{index}");
-        let buy = |id: &str, amount| purchase(&format!("{member}-{id}"), &member, NOON, amount);
-        if spent > 0 {
-            town.summary("l.db", &[buy("before", spent)]);
-        }
-        let awarded = &town.summary("l.db", &[buy("now", now)])["awarded"];
-        assert_eq!(*awarded, json!({"points": tier}), "{spent} and {now}");
-    }
-    assert_eq!(town.replay("l.db"), 11);
 }
 
 #[test]

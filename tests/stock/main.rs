@@ -1,5 +1,5 @@
 //! The stock policies, as components, through the command line: every case of theirs as a test of its own, scenarios of
-//! the specification, and real baskets beside an independent calculation.
+//! the specification, the examples of their READMEs, and real baskets beside an independent calculation.
 //!
 //! This is the one suite that needs the guests built (`cargo xtask policies`); without them it fails and says so.
 
@@ -10,7 +10,7 @@ mod dice;
 #[path = "../ledgers.rs"]
 mod ledgers;
 mod loops;
-mod redemptions;
+mod readmes;
 mod scenarios;
 #[path = "../../host/ledger/src/tests/server.rs"]
 #[expect(dead_code, reason = "other suites stop and kill their servers")]
@@ -29,7 +29,7 @@ use self::server::server;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials =
-        [cases::trials(), scenarios::trials(), redemptions::trials(), loops::trials(), baskets::trials()];
+        [cases::trials(), scenarios::trials(), loops::trials(), readmes::trials(), baskets::trials()];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect::<Vec<Trial>>()).exit_code()
 }
 
