@@ -3,6 +3,7 @@
 mod evaluate;
 mod ledger;
 mod peers;
+mod policies;
 mod redemption;
 mod report;
 mod run;
@@ -21,7 +22,7 @@ use self::report::Report;
 #[derive(Args)]
 pub(crate) struct Bench {
     /// What to measure
-    #[arg(value_enum, default_values_t = [What::Evaluate, What::Run, What::Ledger, What::Redemption, What::Peers])]
+    #[arg(value_enum, default_values_t = [What::Evaluate, What::Policies, What::Run, What::Ledger, What::Redemption, What::Peers])]
     what: Vec<What>,
     /// Files of events for `run`
     #[arg(long, num_args = 1.., default_value = "tests/data/journey-sample.jsonl.gz")]
@@ -35,6 +36,8 @@ pub(crate) struct Bench {
 enum What {
     /// One evaluation in a virgin instance
     Evaluate,
+    /// Every stock policy: size, time and fuel
+    Policies,
     /// `jifen run` and `jifen audit replay` over files of events, beside a bare SQLite program
     Run,
     /// Commits and statements on both stores, beside bare programs and pgbench
@@ -63,6 +66,7 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
     for what in &bench.what {
         match what {
             What::Evaluate => evaluate::measure(root, &report)?,
+            What::Policies => policies::measure(root, &report)?,
             What::Run => run::measure(root, &report, &bench.data)?,
             What::Ledger => ledger::measure(root, &report)?,
             What::Growth => ledger::growth(root, &report, bench.entries)?,
