@@ -223,7 +223,7 @@ fn give(
     let at = before(midnight);
     let situation = active.program.situate_request(&request, at)?;
     let only = |other: &RedemptionDeployment| other.id == deployment.id;
-    let Quotation { offered, decision, evaluations } = quote(active, at, &request, situation, only, source);
+    let Quotation { offered, decision, evaluations } = quote(active, at, &request, situation, only, source)?;
     work.evaluations.extend(evaluations);
     work.decision.declined.extend(decision.declined);
     work.decision.faults.extend(decision.faults);

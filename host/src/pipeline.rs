@@ -53,12 +53,16 @@ pub(crate) trait Source {
 }
 
 /// Evaluates what happened on what a source knows.
+///
+/// # Errors
+///
+/// If the calendar of a deployment does not reach the day.
 pub(crate) fn evaluate(
     active: &Active,
     happening: &Happening,
     situation: Situation<'_>,
     source: &impl Source,
-) -> (Decision, Vec<Evaluation>) {
+) -> Result<(Decision, Vec<Evaluation>), InvalidEvent> {
     let program = &active.program;
     let today = &situation.today.day;
     let category = situation.merchant.map_or("", |merchant| merchant.category.as_str());
@@ -70,7 +74,7 @@ pub(crate) fn evaluate(
     for (place, lane) in program.lanes.iter().enumerate() {
         let mut answers = Vec::new();
         for (deployment, Loaded { policy, needs, scalars }) in active.lane(place) {
-            if !deployment.applies(happening.time, &situation) {
+            if !deployment.applies(happening.time, &situation)? {
                 continue;
             }
             let unit = &program.unit_of(deployment).id;
@@ -101,7 +105,7 @@ pub(crate) fn evaluate(
             usage.budget = Points::ZERO;
         }
     }
-    (decision, evaluations)
+    Ok((decision, evaluations))
 }
 
 fn answers_to(scalars: &[Fact], facts: &Facts) -> Vec<Answer> {
@@ -184,7 +188,7 @@ fn happened(
     let situation = active.program.situate(happening)?;
     admit(event, happening, known)?;
     let view = View::new(happening, known);
-    let (decision, evaluations) = evaluate(active, happening, situation, &view);
+    let (decision, evaluations) = evaluate(active, happening, situation, &view)?;
     let owner = (Some(happening.member.clone()), known.member.version.saturating_add(1));
     let mut receipt = Receipt {
         referrer: view.referrer().cloned(),

@@ -124,7 +124,7 @@ fn hold(
     let repayments = Repayment::all(&known.member.debts, spendable(known.member.lots.iter(), event.time));
     let member = less(known.member, &repayments);
     let view = View::of(event.time, &member, known);
-    let quotation = quote(active, event.time, request, situation, on_request, &view);
+    let quotation = quote(active, event.time, request, situation, on_request, &view)?;
     let (deployment, offer) = quotation.accepted(request)?;
     let unit = &active.program.unit(deployment.unit).id;
     let held = take(there(&member, unit, event.time), offer.points);
@@ -235,6 +235,10 @@ pub(crate) struct Quotation<'p> {
 }
 
 /// Asks the redemption deployments that `asked` picks, in their order, until one offers something.
+///
+/// # Errors
+///
+/// If the calendar of one does not reach the day.
 pub(crate) fn quote<'p>(
     active: &'p Active,
     at: Instant,
@@ -242,13 +246,13 @@ pub(crate) fn quote<'p>(
     situation: Situation<'_>,
     asked: impl Fn(&RedemptionDeployment) -> bool,
     source: &impl Source,
-) -> Quotation<'p> {
+) -> Result<Quotation<'p>, InvalidEvent> {
     let today = &situation.today;
     let category = situation.merchant.map_or("", |merchant| merchant.category.as_str());
     let prepared = PreparedRequest::new(&request.purpose, request.wanted, category, today);
     let (mut decision, mut evaluations) = (Decision::default(), Vec::new());
     for (deployment, Loaded { policy, needs, .. }) in active.redemptions() {
-        if !asked(deployment) || !deployment.applies(at, &situation) {
+        if !asked(deployment) || !deployment.applies(at, &situation)? {
             continue;
         }
         let unit = &active.program.unit(deployment.unit).id;
@@ -263,13 +267,13 @@ pub(crate) fn quote<'p>(
         });
         match evaluation.outcome.and_then(|quote| covered(quote, deployment, request)) {
             Ok(Quote::Offered(offer)) => {
-                return Quotation { offered: Some((deployment, offer)), decision, evaluations };
+                return Ok(Quotation { offered: Some((deployment, offer)), decision, evaluations });
             }
             Ok(Quote::Declined(reason)) => decision.declined.push((deployment.id.clone(), reason)),
             Err(fault) => decision.faults.push((deployment.id.clone(), fault)),
         }
     }
-    Quotation { offered: None, decision, evaluations }
+    Ok(Quotation { offered: None, decision, evaluations })
 }
 
 /// Checks what only the program can tell: that points pay for no more than what they are for.

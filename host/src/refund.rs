@@ -138,7 +138,7 @@ fn settle(
         None => Default::default(),
         Some(purchase) => {
             let happening = Happening { occasion: Occasion::Purchase(purchase), ..happening.clone() };
-            evaluate(pinned, &happening, pinned.program.situate(&happening)?, source)
+            evaluate(pinned, &happening, pinned.program.situate(&happening)?, source)?
         }
     };
     let levels = levels(pinned, remainder, &decision, first, before);

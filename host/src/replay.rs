@@ -177,7 +177,7 @@ impl<'a> Replay<'a> {
         let situation = active.program.situate(happening)?;
         let Inputs { program, referrer, evaluations, version, refund, redemptions, repayments, .. } = inputs;
         let then = Then { evaluations: &evaluations, referrer: referrer.as_ref(), history: None };
-        let (decision, evaluations) = evaluate(&active, happening, situation, &then);
+        let (decision, evaluations) = evaluate(&active, happening, situation, &then)?;
         let owner = (Some(happening.member.clone()), version);
         let mut receipt = Receipt {
             referrer,

@@ -367,12 +367,7 @@ impl Program {
     ) -> Result<Situation<'p>, InvalidEvent> {
         let (day, second_of_day) = self.day_of(time)?;
         let market_days = calendar.and_then(|index| self.calendars.get(index));
-        let market_day = has(market_days, &day).map_err(|error| out_of_range(&error))?.unwrap_or(false);
-        // What no calendar of the program can tell is refused here, so that nothing later has to cope with it.
-        let deployed = self.deployments.iter().map(|it| &it.days);
-        for days in deployed.chain(self.redemptions.iter().map(|it| &it.days)) {
-            has(days.as_ref(), &day).map_err(|error| out_of_range(&error))?;
-        }
+        let market_day = market_days.map_or(Ok(false), |days| has(days, &day))?;
         Ok(Situation { today: BusinessDay { day, market_day, second_of_day }, merchant, region })
     }
 
@@ -446,16 +441,9 @@ fn unknown_merchant(merchant: &MerchantId) -> InvalidEvent {
     InvalidEvent { field: "data.merchant".to_owned(), reason }
 }
 
-/// Returns whether a calendar has a day; nothing if there is no calendar.
-fn has(calendar: Option<&Calendar>, day: &Day) -> Result<Option<bool>, CalendarRange> {
-    calendar.map(|calendar| calendar.contains(day)).transpose()
-}
-
-/// Returns whether a deployment's days have the day of a situation.
-fn on(days: Option<&Calendar>, situation: &Situation<'_>) -> bool {
-    let has =
-        has(days, &situation.today.day).expect("a situation is refused of which a calendar cannot tell");
-    has.unwrap_or(true)
+/// Returns whether a calendar has the day of an event.
+fn has(calendar: &Calendar, day: &Day) -> Result<bool, InvalidEvent> {
+    calendar.contains(day).map_err(|error| out_of_range(&error))
 }
 
 fn out_of_range(error: &CalendarRange) -> InvalidEvent {
@@ -469,9 +457,14 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 
 impl Deployment {
     /// Returns whether the deployment applies to an event in its place.
-    pub fn applies(&self, time: Instant, situation: &Situation<'_>) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// If that depends on a day that its calendar does not reach.
+    pub fn applies(&self, time: Instant, situation: &Situation<'_>) -> Result<bool, InvalidEvent> {
         let issuer = self.issuer != IssuerRule::MerchantOfEvent || situation.merchant.is_some();
-        self.is_open(time) && issuer && self.scope.covers(situation) && on(self.days.as_ref(), situation)
+        let here = self.is_open(time) && issuer && self.scope.covers(situation);
+        if here { situation.is_on(self.days.as_ref()) } else { Ok(false) }
     }
 
     /// Returns whether the deployment is at work at an instant.
@@ -492,6 +485,13 @@ impl IssuerRule {
             (Self::MerchantOfEvent, Some(merchant)) => Issuer::Merchant(merchant.clone()),
             (Self::MerchantOfEvent, None) | (Self::Platform, _) => Issuer::Platform,
         }
+    }
+}
+
+impl Situation<'_> {
+    /// Returns whether a deployment's days have its day. Without a calendar, every day counts.
+    fn is_on(&self, days: Option<&Calendar>) -> Result<bool, InvalidEvent> {
+        days.map_or(Ok(true), |days| has(days, &self.today.day))
     }
 }
 

@@ -40,7 +40,7 @@ fn derive_hold(
     let active = programs.get(&inputs.program)?;
     let situation = active.program.situate_request(request, event.time)?;
     let source = Then { evaluations: &inputs.evaluations, referrer: None, history: None };
-    let quotation = quote(&active, event.time, request, situation, on_request, &source);
+    let quotation = quote(&active, event.time, request, situation, on_request, &source)?;
     let (deployment, offer) = quotation.accepted(request)?;
     let held = take(own.held.clone(), offer.points);
     enough(&held, offer.points)?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rules_guest::calendar::Calendar;
 
-use super::{IssuerRule, PolicyRef, Scope, Situation, on};
-use crate::event::{Cause, Line};
+use super::{IssuerRule, PolicyRef, Scope, Situation};
+use crate::event::{Cause, InvalidEvent, Line};
 use crate::id::{DeploymentId, MerchantId};
 use crate::redemption::CancelTerms;
 use crate::time::Instant;
@@ -98,9 +98,13 @@ impl Covers {
 
 impl RedemptionDeployment {
     /// Returns whether the deployment applies to a request in its place.
-    pub fn applies(&self, time: Instant, situation: &Situation<'_>) -> bool {
-        let open = self.from <= time && time < self.until;
-        open && self.scope.covers(situation) && on(self.days.as_ref(), situation)
+    ///
+    /// # Errors
+    ///
+    /// If that depends on a day that its calendar does not reach.
+    pub fn applies(&self, time: Instant, situation: &Situation<'_>) -> Result<bool, InvalidEvent> {
+        let here = self.from <= time && time < self.until && self.scope.covers(situation);
+        if here { situation.is_on(self.days.as_ref()) } else { Ok(false) }
     }
 
     /// Returns the terms of a cancellation.

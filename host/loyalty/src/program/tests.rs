@@ -137,6 +137,8 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
             "available = { weeks = 2 }",
             "deployment[0].available.weeks: unknown field `weeks`, expected one of `days`, `date`, `on`",
         ),
+        ("mode = \"live\"", "days = { festivals = [\"端阳\"] }", "line 35: deployment[0].days: festivals:"),
+        ("mode = \"live\"", "days = { months = [5] }", "deployment[0].days.months: unknown field `months`"),
         (
             "mode = \"live\"",
             "available = { on = \"\" }",
@@ -365,7 +367,7 @@ fn a_deployment_applies_in_its_scope_and_interval() {
         let program = Program::parse(&with(from, to)).unwrap();
         let event = purchase(time, "store-330");
         let situation = program.situate(event.happening().unwrap()).unwrap();
-        assert_eq!(program.deployments[0].applies(event.time, &situation), expected, "{to} at {time}");
+        assert_eq!(program.deployments[0].applies(event.time, &situation), Ok(expected), "{to} at {time}");
     }
 }
 
