@@ -1,10 +1,10 @@
 //! Stories: rows of words, each an event, and what members have after it.
 //!
-//! `join MEMBER WHEN [by REFERRER]`, `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`, `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`,
-//! `use NAME WHEN [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`, `back NAME WHEN CAUSE [POINTS]`,
-//! `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`, `swap MEMBER UNIT WHEN POINTS`,
-//! `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `until DAY` sets when points end that are awarded from then
-//! on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a quantity before it, a category and a tag
+//! `join MEMBER WHEN [by REFERRER]`, `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`,
+//! `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`,
+//! `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`,
+//! `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `until DAY` sets when points end
+//! that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a quantity before it, a category and a tag
 //! behind it, as `2x58.80@rice#staples`; `freight:6` is freight, and `r1:20` was paid by a redemption. Behind `->` stands
 //! what members have then, or `no` and how the refusal begins.
 
@@ -198,7 +198,8 @@ fn basket(words: &[&str]) -> Value {
     data
 }
 
-/// `a1:40` returns an article, `a1:2x40` two of it, `freight:6` freight; nothing returns all. `cause:carrier` says who is to blame.
+/// `a1:40` returns an article, `a1:2x40` two of it, `freight:6` freight; nothing returns all. `cause:carrier` says who is to
+/// blame.
 fn returned(order: &str, words: &[&str]) -> Value {
     let mut data = json!({"order": order});
     let lines: Vec<_> = words

@@ -129,7 +129,7 @@ fn tables<'a>(program: &'a mut Table, kind: &str) -> impl Iterator<Item = &'a mu
 fn play(story: &Story) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let stage = InFolder { folder: folder.path(), ledger: new_ledger(), story };
-    stage.write_program(story.program.clone());
+    stage.write_program(&story.program);
     let rows: Vec<_> = story.rows.lines().collect();
     let events = tell(&story.about, &rows, &stage);
     let balances = stage.balances();
@@ -157,7 +157,7 @@ struct InFolder<'a> {
 }
 
 impl InFolder<'_> {
-    fn write_program(&self, program: Table) {
+    fn write_program(&self, program: &Table) {
         fs::write(self.folder.join("program.toml"), program.to_string()).expect("the folder can be written");
     }
 
@@ -184,7 +184,7 @@ impl Stage for InFolder<'_> {
         for unit in tables(&mut program, "unit") {
             unit.insert("expires".to_owned(), expires.clone().into());
         }
-        self.write_program(program);
+        self.write_program(&program);
     }
 
     fn apply(&self, event: &Value) -> (Option<i32>, String) {
