@@ -39,8 +39,8 @@ pub(crate) fn measure(root: &Path, report: &Report) -> Result<()> {
         costs.fuel.push(fuel);
     }
     let mut table = String::from(
-        "Each case in a virgin instance with every bound on; of the cases of a policy, the median and the dearest. A case\n\
-         that traps on purpose costs four times what an answer does.\n\n\
+        "Each case in a virgin instance with every bound on; of the cases of a policy, the median and the dearest. Among\n\
+         them are some that trap on purpose.\n\n\
          | policy | bytes | cases | µs, median | µs, dearest | fuel, median | fuel, dearest |\n\
          |---|---|---|---|---|---|---|\n",
     );
