@@ -24,6 +24,8 @@ pub(crate) struct Active {
     pub(crate) digest: String,
     /// What of a member's history its policies and caps need.
     pub(crate) needs: Needs,
+    /// Whether a cap counts what referrers were granted.
+    pub(crate) caps_referrers: bool,
     /// Deployments that have a budget.
     pub(crate) budgets: Vec<DeploymentId>,
     /// What every receipt line says of the program.
@@ -157,6 +159,7 @@ impl Active {
             digest: hex::encode(Sha256::digest(&document)),
             needs: needs(&program, &policies, &redemptions),
             budgets: budgets.map(|deployment| deployment.id.clone()).collect(),
+            caps_referrers: program.deployments.iter().any(|it| it.cap.of_referrers()),
             places: places.collect(),
             pins,
             document,

@@ -17,9 +17,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use jifen_ledger::{Known, Ledger, MemberQuery, Order, OrderQuery, Query, Redemption, RedemptionQuery};
+use jifen_ledger::{
+    Known, Ledger, MemberQuery, Needs, Order, OrderQuery, Query, Redemption, RedemptionQuery,
+};
 use jifen_loyalty::entry::NewLot;
-use jifen_loyalty::event::{Body, Purpose, Step};
+use jifen_loyalty::event::{Body, Occasion, Purpose, Step};
 use jifen_loyalty::posting::Kind;
 use jifen_loyalty::{
     DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, Points, Posting, RedemptionId, UnitId,
@@ -30,7 +32,7 @@ use crate::active::Active;
 use crate::close;
 use crate::conflict::conflict;
 use crate::error::{HostError, Undecided};
-use crate::facts::first_day_needed;
+use crate::facts::{first_day_needed, month_of};
 use crate::pipeline::{self, Faults, Stock, process};
 use crate::programs::Programs;
 use crate::{redemption, refund};
@@ -255,16 +257,51 @@ impl Processor<'_> {
         }
         let items =
             stock.iter().map(|(deployment, item, day)| ((*deployment).clone(), (*item).to_owned(), *day));
+        let members = names.zip(snapshot.members).collect();
         Ok(Read {
             known: snapshot.known,
-            members: names.zip(snapshot.members).collect(),
             orders: numbers.zip(snapshot.orders).collect(),
             shared: Shared {
+                referrers: self.referrers(waiting, &members)?,
                 redemptions: uses,
                 stock: items.zip(snapshot.stock).collect(),
                 budgets_used: snapshot.budgets_used,
             },
+            members,
         })
+    }
+
+    /// Reads whoever referred a member of the events, where that makes a difference: who they are, where someone joins, and
+    /// what they were granted, where a cap counts that. Entries say which version of them they depend on.
+    fn referrers(
+        &self,
+        waiting: &[Waiting],
+        members: &HashMap<MemberId, Member>,
+    ) -> Result<HashMap<MemberId, Member>, HostError> {
+        let capped = self.active.caps_referrers;
+        let mut first_days = BTreeMap::<&MemberId, i32>::new();
+        for Waiting { event, day, .. } in waiting {
+            let Some(happening) = event.happening() else { continue };
+            let referrer = match &happening.occasion {
+                Occasion::Registration(it) => it.referrer.as_ref().filter(|_| capped || it.person.is_some()),
+                Occasion::Purchase(_) => {
+                    let referral = members.get(&happening.member).and_then(|it| it.profile.referral.as_ref());
+                    referral.map(|referral| &referral.by).filter(|_| capped)
+                }
+            };
+            let Some(referrer) = referrer else { continue };
+            let needed = *month_of(day).start();
+            let first_day = first_days.entry(referrer).or_insert(needed);
+            *first_day = needed.min(*first_day);
+        }
+        if first_days.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let asked: Vec<_> =
+            first_days.iter().map(|(id, day)| MemberQuery { id, first_day: *day, lots: false }).collect();
+        let needs = Needs { granted_by_day: capped, ..Needs::default() };
+        let found = self.ledger.read(&Query { members: &asked, needs, ..Query::default() })?.members;
+        Ok(first_days.into_keys().cloned().zip(found).collect())
     }
 
     /// Returns the names of what closes may give, each with the place of its close.
@@ -349,8 +386,9 @@ impl Processor<'_> {
         let Hand { mut members, events } = hand;
         let decide = |Card { member, owner, order, waiting }: Card| {
             let member: &mut Member = members.get_mut(member).expect("events are dealt with their members");
-            let Shared { redemptions, stock, budgets_used } = shared;
-            let known = pipeline::Known { member, order: order.as_ref(), redemptions, budgets_used, stock };
+            let Shared { referrers, redemptions, stock, budgets_used } = shared;
+            let order = order.as_ref();
+            let known = pipeline::Known { member, order, referrers, redemptions, budgets_used, stock };
             let verdict = match process(self.active, &self.programs, &waiting.event, &known) {
                 Ok((entry, faults)) => {
                     member.apply(&entry);
@@ -504,6 +542,7 @@ struct Read {
 
 /// What the ledger knew that no member has alone, and that stays as it was for a whole round.
 struct Shared {
+    referrers: HashMap<MemberId, Member>,
     redemptions: HashMap<RedemptionId, Redemption>,
     stock: Stock,
     budgets_used: BTreeMap<DeploymentId, Points>,

@@ -213,7 +213,14 @@ fn stated(answer: Answer) -> case::Answer {
     let day = || i32::try_from(answer.value).ok().filter(|day| *day != 0).map(Date::from_number);
     match answer.fact {
         Fact::PurchasesLastDay | Fact::MembershipRegisteredDay => case::Answer::Day(day()),
-        Fact::MembershipReferred => case::Answer::Flag(answer.value != 0),
+        Fact::MembershipReferred
+        | Fact::ReferralPresent
+        | Fact::ReferralSamePerson
+        | Fact::BirthdayCivilToday
+        | Fact::BirthdayCivilMonth
+        | Fact::BirthdayLunarToday
+        | Fact::BirthdayLeapLunarToday
+        | Fact::BirthdayLunarMonth => case::Answer::Flag(answer.value != 0),
         Fact::PurchasesLifetimeCount
         | Fact::PurchasesLifetimeSpendMinor
         | Fact::PurchasesCountSince(_)

@@ -289,7 +289,7 @@ pub(crate) fn derive(
     let (given, lapsed): (Vec<_>, Vec<_>) = redemptions.into_iter().partition(|step| step.quoted.is_some());
     work.redemptions = lapsed;
     if let Some(id) = &close.member {
-        let source = Then { evaluations: &evaluations, referrer: None, history: None };
+        let source = Then { evaluations: &evaluations, referral: None, history: None };
         for deployment in gifts(active).filter(|_| !close.late) {
             let name = gift_name(deployment, close, id);
             let recorded = given.iter().find(|step| step.name == name);

@@ -7,6 +7,7 @@ use jifen_engine::Policy;
 use jifen_ledger::Needs;
 use jifen_loyalty::facts::{Known, first_day_of_window};
 use jifen_loyalty::lot::Standing;
+use jifen_loyalty::member::Profile;
 use jifen_loyalty::{DeploymentId, Fact, Instant, Member, Points, UnitId};
 use rules_guest::calendar::Day;
 
@@ -31,10 +32,12 @@ pub(crate) fn first_day_needed(needs: Needs, today: &Day) -> i32 {
     if window { first_day_of_window(today.number()) } else { *month_of(today).start() }
 }
 
-/// Returns what a deployment's policy may know of a member before something happened.
+/// Returns what a deployment's policy may know of a member before something happened. `said` is the profile with what the
+/// event says of the member.
 pub(crate) fn known(
     time: Instant,
     member: &Member,
+    said: &Profile,
     deployment: &DeploymentId,
     unit: &UnitId,
     needs: Needs,
@@ -60,7 +63,9 @@ pub(crate) fn known(
         available,
         pending,
         registered_day: profile.registered_day,
-        referred: profile.referrer.is_some(),
+        referred: profile.referral.is_some(),
+        referral: said.referral.clone(),
+        birth_day: said.birth_day,
     }
 }
 

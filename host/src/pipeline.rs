@@ -23,6 +23,7 @@ use jifen_loyalty::entry::{
 use jifen_loyalty::event::{Body, Happening, Occasion};
 use jifen_loyalty::facts::Answer;
 use jifen_loyalty::lot::LotId;
+use jifen_loyalty::member::{Profile, Referral};
 use jifen_loyalty::posting::{gain, loss};
 use jifen_loyalty::program::{Deployment, Situation};
 use jifen_loyalty::receipt::Evaluation;
@@ -45,7 +46,7 @@ pub(crate) type Faults = Vec<(DeploymentId, Fault)>;
 /// Where the facts of an evaluation come from.
 pub(crate) trait Source {
     /// Returns who brought the member.
-    fn referrer(&self) -> Option<&MemberId>;
+    fn referral(&self) -> Option<&Referral>;
     /// Returns what a deployment may know.
     fn facts(&self, deployment: &DeploymentId, unit: &UnitId, needs: Needs, today: &Day) -> Facts;
     /// Returns what a deployment's caps and budget have counted.
@@ -67,7 +68,7 @@ pub(crate) fn evaluate(
     let today = &situation.today.day;
     let category = situation.merchant.map_or("", |merchant| merchant.category.as_str());
     let prepared = Prepared::new(&happening.occasion, category, &situation.today);
-    let terms = Terms { program, happening, situation, referrer: source.referrer() };
+    let terms = Terms { program, happening, situation, referral: source.referral() };
 
     let mut evaluations = Vec::new();
     let mut decision = Decision::default();
@@ -97,12 +98,14 @@ pub(crate) fn evaluate(
         decision.close(lane, &terms, answers);
     }
     for evaluation in &mut evaluations {
-        // What all members had is another number whenever something else was decided at the same time. It is only asserted,
-        // and so only recorded, where it made a difference.
-        if !decision.limited_by_budget(&evaluation.deployment)
-            && let Some(usage) = &mut evaluation.usage
-        {
+        // What others had is another number whenever something else was decided at the same time. It is only asserted, and so
+        // only recorded, where it made a difference.
+        let Some(usage) = &mut evaluation.usage else { continue };
+        if !decision.limited_by_budget(&evaluation.deployment) {
             usage.budget = Points::ZERO;
+        }
+        if !source.referral().is_some_and(|it| decision.asks_for(&evaluation.deployment, &it.by)) {
+            (usage.referrer_day, usage.referrer_month) = Default::default();
         }
     }
     Ok((decision, evaluations))
@@ -120,6 +123,8 @@ pub(crate) struct Known<'a> {
     pub(crate) member: &'a Member,
     /// The order that the event completes or returns.
     pub(crate) order: Option<&'a Order>,
+    /// Members who may have referred the event's.
+    pub(crate) referrers: &'a HashMap<MemberId, Member>,
     /// Uses of points that the event moves on or pays with.
     pub(crate) redemptions: &'a HashMap<RedemptionId, Redemption>,
     /// What was granted from budgets.
@@ -191,7 +196,7 @@ fn happened(
     let (decision, evaluations) = evaluate(active, happening, situation, &view)?;
     let owner = (Some(happening.member.clone()), known.member.version.saturating_add(1));
     let mut receipt = Receipt {
-        referrer: view.referrer().cloned(),
+        referral: view.referral().cloned(),
         evaluations,
         decision,
         redemptions: lapsed,
@@ -202,13 +207,16 @@ fn happened(
         restocked.extend(refund::waited(active, programs, event, happening, &mut receipt, order, known)?);
     }
     receipt.repayments = repayments(&receipt, &happening.member, happening.time, known.member);
-    let profile = known.member.profile.after(&happening.occasion, receipt.day);
+    let profile = view.said.after(&happening.occasion, receipt.day);
+    let others = view.relied_on(active, happening, &receipt.decision);
     let moved = Moved { id: happening.member.clone(), version: known.member.version, profile };
     let held = Held::of(&happening.member, known.member);
     let budgets = budget_draws(active, &receipt);
     let draft =
         Draft { event, receipt, moved, held, budgets, order: known.order, stock: Vec::new(), restocked };
-    Ok(draft.entry(active))
+    let (mut entry, faults) = draft.entry(active);
+    entry.others.extend(others);
+    Ok((entry, faults))
 }
 
 fn admit(event: &Event, happening: &Happening, known: &Known<'_>) -> Result<(), InvalidEvent> {
@@ -447,7 +455,7 @@ fn debts(receipt: &Receipt, member: &MemberId) -> Vec<DebtMove> {
 
 /// Returns whether something that was granted before counts against a deployment.
 fn counts(deployment: &Deployment) -> bool {
-    deployment.cap.over_periods() || deployment.budget.is_some()
+    deployment.cap.over_periods() || deployment.cap.of_referrers() || deployment.budget.is_some()
 }
 
 fn budget_draws(active: &Active, receipt: &Receipt) -> Vec<BudgetDraw> {
@@ -469,43 +477,77 @@ fn budget_draws(active: &Active, receipt: &Receipt) -> Vec<BudgetDraw> {
 /// The ledger's view of a member, at one instant.
 pub(crate) struct View<'a> {
     time: Instant,
-    referrer: Option<&'a MemberId>,
     member: &'a Member,
+    /// The profile with what the event says of the member.
+    said: Cow<'a, Profile>,
+    /// The member who referred this one, as far as it was read.
+    referrer: Option<&'a Member>,
     budgets_used: &'a BTreeMap<DeploymentId, Points>,
 }
 
 impl<'a> View<'a> {
     fn new(happening: &'a Happening, known: &Known<'a>) -> Self {
-        let referrer = match &happening.occasion {
-            Occasion::Registration(registration) => registration.referrer.as_ref(),
-            Occasion::Purchase(_) => known.member.profile.referrer.as_ref(),
+        let profile = &known.member.profile;
+        let read = |id| known.referrers.get(id);
+        let (said, referrer) = match &happening.occasion {
+            Occasion::Registration(registration) => {
+                let referrer = registration.referrer.as_ref().and_then(read);
+                let said = profile.joined(registration, referrer.map(|referrer| &referrer.profile));
+                (Cow::Owned(said), referrer)
+            }
+            Occasion::Purchase(_) => {
+                let referral = profile.referral.as_ref();
+                (Cow::Borrowed(profile), referral.and_then(|referral| read(&referral.by)))
+            }
         };
-        Self { time: happening.time, referrer, member: known.member, budgets_used: known.budgets_used }
+        let Known { member, budgets_used, .. } = *known;
+        Self { time: happening.time, member, said, referrer, budgets_used }
     }
 
     /// Returns what is known of a member who wants to use points.
     pub(crate) fn of(time: Instant, member: &'a Member, known: &Known<'a>) -> Self {
-        Self { time, referrer: None, member, budgets_used: known.budgets_used }
+        let said = Cow::Borrowed(&member.profile);
+        Self { time, member, said, referrer: None, budgets_used: known.budgets_used }
+    }
+
+    /// Returns the referrer with the version that a decision depends on: where it compares the persons, or counts what the
+    /// referrer was granted.
+    fn relied_on(
+        &self,
+        active: &Active,
+        happening: &Happening,
+        decision: &Decision,
+    ) -> Option<(MemberId, u64)> {
+        let by = &self.said.referral.as_ref()?.by;
+        let compared = matches!(happening.occasion, Occasion::Registration(_)) && self.said.person.is_some();
+        let counts = |it: &&Deployment| it.cap.of_referrers() && decision.asks_for(&it.id, by);
+        let counted = active.program.deployments.iter().find(counts).is_some();
+        let version = self.referrer.map_or(0, |referrer| referrer.version);
+        (compared || counted).then(|| (by.clone(), version))
     }
 }
 
 impl Source for View<'_> {
-    fn referrer(&self) -> Option<&MemberId> {
-        self.referrer
+    fn referral(&self) -> Option<&Referral> {
+        self.said.referral.as_ref()
     }
 
     fn facts(&self, deployment: &DeploymentId, unit: &UnitId, needs: Needs, today: &Day) -> Facts {
-        Facts::Known(crate::facts::known(self.time, self.member, deployment, unit, needs, today))
+        Facts::Known(crate::facts::known(self.time, self.member, &self.said, deployment, unit, needs, today))
     }
 
     fn usage(&self, deployment: &Deployment, today: &Day) -> Usage {
         if !counts(deployment) {
             return Usage::default();
         }
-        let granted = |days| crate::facts::granted(self.member, &deployment.id, days);
+        let granted = |to, days| crate::facts::granted(to, &deployment.id, days);
+        let (day, month) = (today.number()..=today.number(), crate::facts::month_of(today));
+        let referrer = self.referrer.filter(|_| deployment.cap.of_referrers());
         Usage {
-            day: granted(today.number()..=today.number()),
-            month: granted(crate::facts::month_of(today)),
+            day: granted(self.member, day.clone()),
+            month: granted(self.member, month.clone()),
+            referrer_day: referrer.map_or(Points::ZERO, |referrer| granted(referrer, day)),
+            referrer_month: referrer.map_or(Points::ZERO, |referrer| granted(referrer, month)),
             budget: self.budgets_used.get(&deployment.id).copied().unwrap_or_default(),
         }
     }

@@ -21,6 +21,7 @@ use jifen_loyalty::entry::{Moved, NewLot, StockKey};
 use jifen_loyalty::event::{Body, Cause, Happening, Occasion, Purchase, Refund};
 use jifen_loyalty::facts::Known as History;
 use jifen_loyalty::lot::LotId;
+use jifen_loyalty::member::Referral;
 use jifen_loyalty::program::{Deployment, OnRefund};
 use jifen_loyalty::receipt::{Evaluation, Key, Refunded};
 use jifen_loyalty::refund::Remainder;
@@ -252,7 +253,7 @@ fn take_back(
     let names = (&purchased.member, member.version.saturating_add(1));
     let source = Then {
         evaluations: &bought.inputs.evaluations,
-        referrer: bought.inputs.referrer.as_ref(),
+        referral: bought.inputs.referral.as_ref(),
         history: Some(&purchased.before),
     };
     let levels = (&*bought.first, &*bought.levels);
@@ -298,7 +299,7 @@ fn refund_receipt(
     decision.awards.extend(back.iter().filter_map(|back| back.compensation.clone()));
     let owner = (Some(bought.happening.member.clone()), version.saturating_add(1));
     Receipt {
-        referrer: bought.inputs.referrer.clone(),
+        referral: bought.inputs.referral.clone(),
         evaluations,
         decision,
         refund: Some(Refunded {
@@ -422,7 +423,7 @@ pub(crate) fn waited(
     let paid = payments(programs, purchase, buyer, |name| known.redemptions.get(name))?;
     let source = Then {
         evaluations: &receipt.evaluations,
-        referrer: receipt.referrer.as_ref(),
+        referral: receipt.referral.as_ref(),
         history: Some(known.member),
     };
     let new = receipt.lots(happening.time).into_iter();
@@ -509,7 +510,7 @@ fn after_waiting(
 /// What was known when a purchase was evaluated: by its receipt, and by the ledger's history up to it.
 pub(crate) struct Then<'a> {
     pub(crate) evaluations: &'a [Evaluation],
-    pub(crate) referrer: Option<&'a MemberId>,
+    pub(crate) referral: Option<&'a Referral>,
     /// The member's days before the purchase; `None` where only the receipt is asked.
     pub(crate) history: Option<&'a Member>,
 }
@@ -521,8 +522,8 @@ impl Then<'_> {
 }
 
 impl Source for Then<'_> {
-    fn referrer(&self) -> Option<&MemberId> {
-        self.referrer
+    fn referral(&self) -> Option<&Referral> {
+        self.referral
     }
 
     fn facts(&self, deployment: &DeploymentId, _: &UnitId, _: Needs, today: &Day) -> Facts {

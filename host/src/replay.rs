@@ -175,12 +175,12 @@ impl<'a> Replay<'a> {
     ) -> Result<Receipt, Undecided> {
         let active = self.programs.get(&inputs.program)?;
         let situation = active.program.situate(happening)?;
-        let Inputs { program, referrer, evaluations, version, refund, redemptions, repayments, .. } = inputs;
-        let then = Then { evaluations: &evaluations, referrer: referrer.as_ref(), history: None };
+        let Inputs { program, referral, evaluations, version, refund, redemptions, repayments, .. } = inputs;
+        let then = Then { evaluations: &evaluations, referral: referral.as_ref(), history: None };
         let (decision, evaluations) = evaluate(&active, happening, situation, &then)?;
         let owner = (Some(happening.member.clone()), version);
         let mut receipt = Receipt {
-            referrer,
+            referral,
             evaluations,
             decision,
             redemptions,

@@ -62,6 +62,8 @@ pub mod redemption {
             "jifen:policy/awards@0.1.0": crate::bindings::jifen::policy::awards,
             "jifen:policy/balance@0.1.0": crate::bindings::jifen::policy::balance,
             "jifen:policy/membership@0.1.0": crate::bindings::jifen::policy::membership,
+            "jifen:policy/referral@0.1.0": crate::bindings::jifen::policy::referral,
+            "jifen:policy/birthday@0.1.0": crate::bindings::jifen::policy::birthday,
             "jifen:policy/log@0.1.0": crate::bindings::jifen::policy::log,
         },
     });

@@ -368,4 +368,32 @@ impl Facts for StatedFacts<'_> {
     fn membership_referred(&self) -> bool {
         self.ask(Fact::MembershipReferred) != 0
     }
+
+    fn referral_present(&self) -> bool {
+        self.ask(Fact::ReferralPresent) != 0
+    }
+
+    fn referral_same_person(&self) -> bool {
+        self.ask(Fact::ReferralSamePerson) != 0
+    }
+
+    fn birthday_civil_today(&self) -> bool {
+        self.ask(Fact::BirthdayCivilToday) != 0
+    }
+
+    fn birthday_civil_month(&self) -> bool {
+        self.ask(Fact::BirthdayCivilMonth) != 0
+    }
+
+    fn birthday_lunar_today(&self) -> bool {
+        self.ask(Fact::BirthdayLunarToday) != 0
+    }
+
+    fn birthday_leap_lunar_today(&self) -> bool {
+        self.ask(Fact::BirthdayLeapLunarToday) != 0
+    }
+
+    fn birthday_lunar_month(&self) -> bool {
+        self.ask(Fact::BirthdayLunarMonth) != 0
+    }
 }

@@ -35,6 +35,20 @@ pub enum Fact {
     MembershipRegisteredDay,
     /// 1 if another member referred this one, else 0.
     MembershipReferred,
+    /// 1 if another member referred this one, by this event at the latest, else 0.
+    ReferralPresent,
+    /// 1 if that member is the same person, else 0.
+    ReferralSamePerson,
+    /// 1 if today is the civil birthday, else 0.
+    BirthdayCivilToday,
+    /// 1 if today lies in the civil month of birth, else 0.
+    BirthdayCivilMonth,
+    /// 1 if today is the lunar birthday, in the regular month, else 0.
+    BirthdayLunarToday,
+    /// 1 if today is the lunar birthday, in the very month of birth, else 0.
+    BirthdayLeapLunarToday,
+    /// 1 if today lies in the lunar month of birth, else 0.
+    BirthdayLunarMonth,
 }
 
 impl Fact {
@@ -51,6 +65,13 @@ impl Fact {
             Self::BalancePending => "balance.pending",
             Self::MembershipRegisteredDay => "membership.registered-day",
             Self::MembershipReferred => "membership.referred",
+            Self::ReferralPresent => "referral.present",
+            Self::ReferralSamePerson => "referral.same-person",
+            Self::BirthdayCivilToday => "birthday.civil-today",
+            Self::BirthdayCivilMonth => "birthday.civil-month",
+            Self::BirthdayLunarToday => "birthday.lunar-today",
+            Self::BirthdayLeapLunarToday => "birthday.leap-lunar-today",
+            Self::BirthdayLunarMonth => "birthday.lunar-month",
         }
     }
 
@@ -71,7 +92,14 @@ impl Fact {
             | Self::BalanceAvailable
             | Self::BalancePending
             | Self::MembershipRegisteredDay
-            | Self::MembershipReferred => None,
+            | Self::MembershipReferred
+            | Self::ReferralPresent
+            | Self::ReferralSamePerson
+            | Self::BirthdayCivilToday
+            | Self::BirthdayCivilMonth
+            | Self::BirthdayLunarToday
+            | Self::BirthdayLeapLunarToday
+            | Self::BirthdayLunarMonth => None,
         }
     }
 
@@ -87,6 +115,13 @@ impl Fact {
             ("balance.pending", None) => Some(Self::BalancePending),
             ("membership.registered-day", None) => Some(Self::MembershipRegisteredDay),
             ("membership.referred", None) => Some(Self::MembershipReferred),
+            ("referral.present", None) => Some(Self::ReferralPresent),
+            ("referral.same-person", None) => Some(Self::ReferralSamePerson),
+            ("birthday.civil-today", None) => Some(Self::BirthdayCivilToday),
+            ("birthday.civil-month", None) => Some(Self::BirthdayCivilMonth),
+            ("birthday.lunar-today", None) => Some(Self::BirthdayLunarToday),
+            ("birthday.leap-lunar-today", None) => Some(Self::BirthdayLeapLunarToday),
+            ("birthday.lunar-month", None) => Some(Self::BirthdayLunarMonth),
             _ => None,
         }
     }

@@ -35,8 +35,30 @@ pub trait Facts {
     /// Returns the business day of registration, or `None` if the member never registered.
     fn membership_registered_day(&self) -> Option<DayNumber>;
 
-    /// Returns whether another member referred this one.
+    /// Returns whether another member had referred this one before this event.
     fn membership_referred(&self) -> bool;
+
+    /// Returns whether another member referred this one. A registration that says so knows of it already.
+    fn referral_present(&self) -> bool;
+
+    /// Returns whether that other member is the same person, by the keys of both registrations.
+    fn referral_same_person(&self) -> bool;
+
+    /// Returns whether today is the member's birthday by the civil calendar; 28 February for 29 February in other years.
+    fn birthday_civil_today(&self) -> bool;
+
+    /// Returns whether today lies in the civil month of the member's birth.
+    fn birthday_civil_month(&self) -> bool;
+
+    /// Returns whether today is the member's birthday by the lunar calendar: in the regular month of that number, and on
+    /// the 29th for the 30th where the month has no more.
+    fn birthday_lunar_today(&self) -> bool;
+
+    /// Returns the same, except that who was born in a leap month has it in that leap month only.
+    fn birthday_leap_lunar_today(&self) -> bool;
+
+    /// Returns whether today lies in the lunar month of the member's birth, leap months apart.
+    fn birthday_lunar_month(&self) -> bool;
 }
 
 /// Writes a line for the policy's author. It reaches the receipt's trace and the merchant, never a member.
@@ -61,7 +83,7 @@ pub struct HostFacts;
 #[cfg(target_family = "wasm")]
 mod host {
     use super::{DayNumber, Facts, HostFacts, Minor, Points};
-    use crate::bindings::jifen::policy::{awards, balance, membership, purchases};
+    use crate::bindings::jifen::policy::{awards, balance, birthday, membership, purchases, referral};
 
     // Inlined, so that a question which nobody asks leaves no import behind.
     impl Facts for HostFacts {
@@ -113,6 +135,41 @@ mod host {
         #[inline]
         fn membership_referred(&self) -> bool {
             membership::referred()
+        }
+
+        #[inline]
+        fn referral_present(&self) -> bool {
+            referral::present()
+        }
+
+        #[inline]
+        fn referral_same_person(&self) -> bool {
+            referral::same_person()
+        }
+
+        #[inline]
+        fn birthday_civil_today(&self) -> bool {
+            birthday::civil_today()
+        }
+
+        #[inline]
+        fn birthday_civil_month(&self) -> bool {
+            birthday::civil_month()
+        }
+
+        #[inline]
+        fn birthday_lunar_today(&self) -> bool {
+            birthday::lunar_today()
+        }
+
+        #[inline]
+        fn birthday_leap_lunar_today(&self) -> bool {
+            birthday::leap_lunar_today()
+        }
+
+        #[inline]
+        fn birthday_lunar_month(&self) -> bool {
+            birthday::lunar_month()
         }
     }
 

@@ -47,6 +47,16 @@ pub(crate) fn configurable_guest() -> Guest {
         .evaluate("(call $award (global.get $points))")
 }
 
+/// Returns a policy that awards so many points for every purchase to the one who referred the member.
+pub(crate) fn referring(points: u64) -> Vec<u8> {
+    Guest::new()
+        .evaluate(&format!(
+            "(i32.store8 (i32.const 640) (i32.const 1))
+             (call $award (i64.mul (i64.const {points}) (i64.extend_i32_u (i32.load8_u (local.get $arguments)))))"
+        ))
+        .build()
+}
+
 /// Returns a policy that awards as many points as the member has purchases.
 pub(crate) fn counting() -> Vec<u8> {
     Guest::new()

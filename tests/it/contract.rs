@@ -155,6 +155,7 @@ fn a_policy_of_the_first_release_goes_on_running() {
         pending: Points::new(13).unwrap(),
         registered_day: 17,
         referred: true,
+        ..Known::default()
     };
     let event = jifen_engine::Prepared::new(&occasion, "supermarket", &today);
     let evaluation = policy.evaluate(&event, Points::new(19).unwrap(), Facts::Known(known));

@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::components::redemption;
-use crate::town::{Done, Town, lines, objects, purchase, text};
+use crate::components::{redemption, referring};
+use crate::town::{Done, Town, lines, objects, purchase, registration, text};
 
 const TIME: &str = "2025-07-25T12:00:00+08:00";
 
@@ -67,6 +67,31 @@ fn a_stock_is_given_out_once() {
     let asks: Vec<_> = members.iter().map(|member| ask(member, member)).collect();
     assert_eq!(at_once(&town, &asks), 3);
     assert_eq!(town.replay("l.db"), 13);
+}
+
+/// A6: friends of one member who buy in the same instant, in one file and in a process each.
+#[test]
+fn a_cap_on_what_friends_bring_is_used_once() {
+    for apart in [false, true] {
+        let town = town();
+        town.policy("referring", &referring(100));
+        town.program(&[("brings", "referring", "base", "cap = { per_referrer_per_day = 150 }")]);
+        let friends: Vec<_> = (0..8).map(|n| format!("m{n}")).collect();
+        let joins = friends.iter().map(|friend| {
+            let mut join = registration(friend, friend, TIME);
+            join["data"]["referrer"] = json!("ann");
+            join
+        });
+        town.summary("l.db", &joins.collect::<Vec<_>>());
+        let buys: Vec<_> = friends.iter().map(|friend| purchase(friend, friend, TIME, 100)).collect();
+        if apart {
+            assert_eq!(at_once(&town, &buys), buys.len());
+        } else {
+            town.summary("l.db", &buys);
+        }
+        assert_eq!(town.balances("l.db"), "ann 150", "apart: {apart}");
+        assert_eq!(town.replay("l.db"), 16);
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ mod generated {
 pub(crate) use generated::exports::jifen::policy::earning::Proposal;
 pub(crate) use generated::exports::jifen::policy::redemption::{Answer, Offer};
 pub(crate) use generated::jifen::policy::types::{Award, Day, LunarDate, Recipient, Tender, TenderKind};
-pub(crate) use generated::jifen::policy::{awards, balance, membership, purchases};
+pub(crate) use generated::jifen::policy::{awards, balance, birthday, membership, purchases, referral};
 
 /// The `occasion` of `earning.wit`.
 #[derive(ComponentType, Lower)]

@@ -8,14 +8,16 @@ pub const PACKAGE: &str = "jifen:policy";
 pub const VERSION: &str = "0.1.0";
 
 /// The interfaces whose functions are facts, with those functions.
-pub const FACTS: [(&str, &[&str]); 4] = [
+pub const FACTS: [(&str, &[&str]); 6] = [
     ("awards", &["granted-since"]),
     ("balance", &["available", "pending"]),
+    ("birthday", &["civil-month", "civil-today", "leap-lunar-today", "lunar-month", "lunar-today"]),
     ("membership", &["referred", "registered-day"]),
     (
         "purchases",
         &["count-since", "last-day", "lifetime-count", "lifetime-spend-minor", "spend-minor-since"],
     ),
+    ("referral", &["present", "same-person"]),
 ];
 /// The interface of the log, with its function.
 pub const LOG: (&str, &[&str]) = ("log", &["write"]);

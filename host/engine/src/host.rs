@@ -6,7 +6,7 @@ use jifen_loyalty::facts::{Answer, Fact, Facts, NoAnswer};
 use wasmtime::component::{HasSelf, Linker, WasmStr};
 use wasmtime::{Engine, ResourceLimiter, Result, StoreContextMut};
 
-use crate::bindings::{awards, balance, membership, purchases};
+use crate::bindings::{awards, balance, birthday, membership, purchases, referral};
 use crate::limits;
 use crate::words::push_clean;
 
@@ -82,6 +82,10 @@ impl Host {
         Ok(value)
     }
 
+    fn answer_flag(&mut self, fact: Fact) -> Result<bool> {
+        Ok(self.answer(fact)? != 0)
+    }
+
     fn answer_day(&mut self, fact: Fact) -> Result<i32> {
         Ok(i32::try_from(self.answer(fact)?)?)
     }
@@ -131,7 +135,39 @@ impl membership::Host for Host {
     }
 
     fn referred(&mut self) -> Result<bool> {
-        Ok(self.answer(Fact::MembershipReferred)? != 0)
+        self.answer_flag(Fact::MembershipReferred)
+    }
+}
+
+impl referral::Host for Host {
+    fn present(&mut self) -> Result<bool> {
+        self.answer_flag(Fact::ReferralPresent)
+    }
+
+    fn same_person(&mut self) -> Result<bool> {
+        self.answer_flag(Fact::ReferralSamePerson)
+    }
+}
+
+impl birthday::Host for Host {
+    fn civil_today(&mut self) -> Result<bool> {
+        self.answer_flag(Fact::BirthdayCivilToday)
+    }
+
+    fn civil_month(&mut self) -> Result<bool> {
+        self.answer_flag(Fact::BirthdayCivilMonth)
+    }
+
+    fn lunar_today(&mut self) -> Result<bool> {
+        self.answer_flag(Fact::BirthdayLunarToday)
+    }
+
+    fn leap_lunar_today(&mut self) -> Result<bool> {
+        self.answer_flag(Fact::BirthdayLeapLunarToday)
+    }
+
+    fn lunar_month(&mut self) -> Result<bool> {
+        self.answer_flag(Fact::BirthdayLunarMonth)
     }
 }
 
@@ -186,6 +222,8 @@ pub fn linker(engine: &Engine) -> Result<Linker<Host>> {
     awards::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
     balance::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
     membership::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
+    referral::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
+    birthday::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
     // Generated bindings would copy a message before the log could say that it is full.
     let mut log = linker.instance("jifen:policy/log@0.1.0")?;
     log.func_wrap("write", |store, (message,): (WasmStr,)| write(store, &message))?;

@@ -7,7 +7,7 @@ use std::error::Error;
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::entry::StockKey;
 use jifen_loyalty::lot::{Issuer, LotId};
-use jifen_loyalty::member::{Hold, Profile};
+use jifen_loyalty::member::{Hold, Profile, Referral};
 use jifen_loyalty::posting::{Kind, Posting, parse_debt, parse_held};
 use jifen_loyalty::program::Ends;
 use jifen_loyalty::term::{Awaited, Notice};
@@ -188,14 +188,37 @@ pub(crate) fn end(instant: Instant) -> Option<i64> {
     (instant != Instant::NEVER).then_some(instant.millis())
 }
 
-/// Reads a member's row: version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day,
-/// indebted, holding.
+/// What a member's row is read from, by [`account`].
+macro_rules! account_columns {
+    () => {
+        "version, registered_day, referrer, same_person, person, birth_day, purchase_count, purchase_spend_minor, \
+         last_purchase_day, indebted, holding"
+    };
+}
+pub(crate) use account_columns;
+
+/// Reads a member's row: [`account_columns`].
 pub(crate) fn account<R: Row>(row: &R, first: usize) -> Result<Account, R::Error> {
-    let [version, registered, referrer, purchases, spend, last_purchase, indebted, holding] =
-        std::array::from_fn(|n| first.saturating_add(n));
+    let [
+        version,
+        registered,
+        referrer,
+        same,
+        person,
+        birth,
+        purchases,
+        spend,
+        last_purchase,
+        indebted,
+        holding,
+    ] = std::array::from_fn(|n| first.saturating_add(n));
+    let same_person = flag(row, same)?;
+    let referrer = row.text_or_null(referrer)?.map(MemberId::from);
     let profile = Profile {
         registered_day: count(row, registered)?,
-        referrer: row.text_or_null(referrer)?.map(MemberId::from),
+        referral: referrer.map(|by| Referral { by, same_person }),
+        person: row.text_or_null(person)?.map(str::to_owned),
+        birth_day: count(row, birth)?,
         purchase_count: count(row, purchases)?,
         purchase_spend_minor: count(row, spend)?,
         last_purchase_day: count(row, last_purchase)?,

@@ -6,7 +6,7 @@ use jifen_loyalty::lot::LotId;
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::{DeploymentId, Lot, MemberId, Points, RedemptionId};
 
-use crate::column::{self, Lots, Row};
+use crate::column::{self, Lots, Row, account_columns};
 
 /// A row that a store keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,10 +68,7 @@ impl Table {
     pub(crate) const ALL: [Self; 5] = [Self::Members, Self::Lots, Self::Holds, Self::Debts, Self::Budgets];
 
     /// What asks for all members, in every store.
-    pub(crate) const MEMBERS: &str = "
-        SELECT member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day,
-          indebted, holding
-        FROM members";
+    pub(crate) const MEMBERS: &str = concat!("SELECT member, ", account_columns!(), " FROM members");
 
     /// What asks for all budgets, in every store.
     pub(crate) const BUDGETS: &str = "SELECT deployment, granted FROM budgets";

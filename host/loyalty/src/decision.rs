@@ -13,6 +13,7 @@ use crate::clawback::Level;
 use crate::event::{Happening, Occasion};
 use crate::id::{DeploymentId, MemberId, UnitId};
 use crate::lot::{Issuer, Lot, LotId};
+use crate::member::Referral;
 use crate::points::Points;
 use crate::program::{Availability, Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Situation};
 use crate::proposal::{Award, Fault, Proposal, Recipient};
@@ -66,12 +67,18 @@ pub enum Limit {
     Shadow,
     /// Nobody referred the member.
     NoReferrer,
+    /// The member who referred is the same person.
+    SamePerson,
     /// `cap.per_event`.
     PerEvent,
     /// `cap.per_member_per_day`.
     PerMemberPerDay,
     /// `cap.per_member_per_month`.
     PerMemberPerMonth,
+    /// `cap.per_referrer_per_day`.
+    PerReferrerPerDay,
+    /// `cap.per_referrer_per_month`.
+    PerReferrerPerMonth,
     /// `budget`.
     Budget,
 }
@@ -83,9 +90,12 @@ impl Limit {
             Self::Lane => "lane",
             Self::Shadow => "shadow",
             Self::NoReferrer => "no_referrer",
+            Self::SamePerson => "same_person",
             Self::PerEvent => "tx_cap",
             Self::PerMemberPerDay => "day_cap",
             Self::PerMemberPerMonth => "month_cap",
+            Self::PerReferrerPerDay => "referrer_day_cap",
+            Self::PerReferrerPerMonth => "referrer_month_cap",
             Self::Budget => "budget",
         }
     }
@@ -130,6 +140,10 @@ pub struct Usage {
     pub day: Points,
     /// To the member in the event's civil month.
     pub month: Points,
+    /// To the member's referrer on the event's business day.
+    pub referrer_day: Points,
+    /// To the member's referrer in the event's civil month.
+    pub referrer_month: Points,
     /// In all.
     pub budget: Points,
 }
@@ -155,7 +169,7 @@ pub struct Terms<'p> {
     /// The event in its place.
     pub situation: Situation<'p>,
     /// Who brought the member, if anyone did.
-    pub referrer: Option<&'p MemberId>,
+    pub referral: Option<&'p Referral>,
 }
 
 impl Decision {
@@ -163,6 +177,11 @@ impl Decision {
     pub fn points_so_far(&self, member: &MemberId, unit: &UnitId) -> Points {
         let to_member = |award: &&Granted| award.unit == *unit && award.to.as_ref() == Some(member);
         self.awards.iter().filter(to_member).map(|award| award.granted).sum()
+    }
+
+    /// Returns whether a deployment asked for points for a member, whatever was granted.
+    pub fn asks_for(&self, deployment: &DeploymentId, member: &MemberId) -> bool {
+        self.awards.iter().any(|it| it.deployment == *deployment && it.to.as_ref() == Some(member))
     }
 
     /// Returns what a deployment was granted.
@@ -278,6 +297,14 @@ impl Terms<'_> {
         if let Some(per_month) = cap.per_member_per_month {
             reduce(awards, to_member, per_month.less(usage.month), Limit::PerMemberPerMonth);
         }
+        let Some(Referral { by: referrer, .. }) = self.referral else { return };
+        let to_referrer = |award: &Granted| award.to.as_ref() == Some(referrer);
+        if let Some(per_day) = cap.per_referrer_per_day {
+            reduce(awards, to_referrer, per_day.less(usage.referrer_day), Limit::PerReferrerPerDay);
+        }
+        if let Some(per_month) = cap.per_referrer_per_month {
+            reduce(awards, to_referrer, per_month.less(usage.referrer_month), Limit::PerReferrerPerMonth);
+        }
     }
 
     /// Checks what only the program and the event can tell, and works out to whom and for how long.
@@ -289,21 +316,23 @@ impl Terms<'_> {
         if let Some(line) = award.line {
             self.check_line(line)?;
         }
-        let to = match award.to {
-            Recipient::Member => Some(self.happening.member.clone()),
-            Recipient::Referrer => self.referrer.cloned(),
+        let (to, limit) = match (award.to, self.referral) {
+            (Recipient::Member, _) => (Some(&self.happening.member), None),
+            (Recipient::Referrer, None) => (None, Some(Limit::NoReferrer)),
+            (Recipient::Referrer, Some(Referral { by, same_person })) => {
+                (Some(by), same_person.then_some(Limit::SamePerson))
+            }
         };
-        let none = to.is_none();
         let term = self.term(deployment, award.available_from, award.valid_until)?;
         Ok(Granted {
             deployment: deployment.id.clone(),
-            to,
+            to: to.cloned(),
             unit: unit.id.clone(),
             issuer: deployment.issuer(&self.situation),
             asked: award.points,
-            granted: if none { Points::ZERO } else { award.points },
+            granted: if limit.is_some() { Points::ZERO } else { award.points },
             code: award.reason,
-            limit: none.then_some(Limit::NoReferrer),
+            limit,
             term,
             line: award.line,
         })

@@ -8,6 +8,7 @@ mod raw;
 mod tests;
 
 use chrono::NaiveDate;
+use rules_guest::calendar::Day;
 
 use crate::id::{MemberId, MerchantId, RedemptionId, UnitId};
 use crate::lot::Issuer;
@@ -90,6 +91,10 @@ pub struct Registration {
     pub region: Option<String>,
     /// Who brought the member.
     pub referrer: Option<MemberId>,
+    /// A key that is equal for one real person, whatever member that person is.
+    pub person: Option<String>,
+    /// When the member was born.
+    pub birthday: Option<Day>,
 }
 
 /// A completed purchase.

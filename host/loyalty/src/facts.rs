@@ -1,9 +1,13 @@
 //! Facts: what a policy may ask, and what it was told.
 
+mod birthday;
+
 use std::collections::BTreeMap;
 
+use rules_guest::calendar::Day;
 pub use rules_guest::fact::Fact;
 
+use crate::member::Referral;
 use crate::points::Points;
 
 /// How far back a question with a day may reach, in days before the event's day. The snapshot must be bounded; two
@@ -88,8 +92,12 @@ pub struct Known {
     pub pending: Points,
     /// The day of registration, 0 for never.
     pub registered_day: i32,
-    /// Whether another member referred this one.
+    /// Whether another member referred this one before this event.
     pub referred: bool,
+    /// Who referred this one, by this event at the latest.
+    pub referral: Option<Referral>,
+    /// The day of birth, 0 where it is not known.
+    pub birth_day: i32,
 }
 
 impl Facts {
@@ -141,7 +149,25 @@ impl Known {
             Fact::BalancePending => self.pending.get(),
             Fact::MembershipRegisteredDay => day_value(self.registered_day),
             Fact::MembershipReferred => u64::from(self.referred),
+            Fact::ReferralPresent => u64::from(self.referral.is_some()),
+            Fact::ReferralSamePerson => {
+                u64::from(self.referral.as_ref().is_some_and(|referral| referral.same_person))
+            }
+            Fact::BirthdayCivilToday => self.birthday(birthday::is_civil),
+            Fact::BirthdayCivilMonth => self.birthday(|birth, today| birth.month() == today.month()),
+            Fact::BirthdayLunarToday => self.birthday(|birth, today| birthday::is_lunar(birth, today, false)),
+            Fact::BirthdayLeapLunarToday => {
+                self.birthday(|birth, today| birthday::is_lunar(birth, today, birth.lunar().leap))
+            }
+            Fact::BirthdayLunarMonth => self.birthday(birthday::is_lunar_month),
         })
+    }
+
+    /// Returns whether something is so of the day of birth and today; no, where either is not known.
+    fn birthday(&self, is: impl Fn(&Day, &Day) -> bool) -> u64 {
+        let day = |number| Day::from_number(number).ok();
+        let known = (self.birth_day != 0).then(|| Some((day(self.birth_day)?, day(self.today)?))).flatten();
+        u64::from(known.is_some_and(|(birth, today)| is(&birth, &today)))
     }
 
     /// Returns the sum over the days from `first_day` to the event's. The ledger may have applied events of later

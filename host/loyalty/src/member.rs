@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::clawback::Debt;
 use crate::entry::{Begins, DebtMove, Entry, RedemptionMove, StockKey};
-use crate::event::Occasion;
+use crate::event::{Occasion, Registration};
 use crate::facts::DayTotal;
 use crate::id::{DeploymentId, MemberId, RedemptionId};
 use crate::lot::{Lot, LotId};
@@ -73,7 +73,11 @@ pub struct Profile {
     /// The business day of registration, 0 for never.
     pub registered_day: i32,
     /// Who brought the member.
-    pub referrer: Option<MemberId>,
+    pub referral: Option<Referral>,
+    /// The key that is equal for one real person, if the registration gave one.
+    pub person: Option<String>,
+    /// The day of birth, 0 where it is not known.
+    pub birth_day: i32,
     /// How many purchases were applied.
     pub purchase_count: u64,
     /// Their total in minor units.
@@ -86,14 +90,36 @@ pub struct Profile {
     pub holding: bool,
 }
 
+/// How a member was brought to the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referral {
+    /// By whom.
+    pub by: MemberId,
+    /// Whether that is the same person, by the keys of both registrations: nobody is rewarded for bringing themself
+    /// (scenario A3).
+    pub same_person: bool,
+}
+
 impl Profile {
-    /// Returns the profile after something happened on a business day.
+    /// Returns the profile with what a registration says of the member. `referrer` is the profile of whoever it names.
+    #[must_use]
+    pub fn joined(&self, registration: &Registration, referrer: Option<&Self>) -> Self {
+        let person = registration.person.clone();
+        let same_person = person.is_some() && referrer.is_some_and(|referrer| referrer.person == person);
+        let referral = registration.referrer.clone().map(|by| Referral { by, same_person });
+        Self {
+            referral,
+            person,
+            birth_day: registration.birthday.map_or(0, |day| day.number()),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the profile after something happened on a business day. What a registration says of the member is in it.
     #[must_use]
     pub fn after(&self, occasion: &Occasion, day: i32) -> Self {
         match occasion {
-            Occasion::Registration(registration) => {
-                Self { registered_day: day, referrer: registration.referrer.clone(), ..self.clone() }
-            }
+            Occasion::Registration(_) => Self { registered_day: day, ..self.clone() },
             Occasion::Purchase(purchase) => Self {
                 purchase_count: self.purchase_count.saturating_add(1),
                 purchase_spend_minor: self.purchase_spend_minor.saturating_add(purchase.spend_minor()),

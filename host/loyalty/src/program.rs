@@ -264,12 +264,21 @@ pub struct Cap {
     pub per_member_per_day: Option<Points>,
     /// To the member of the event, in one civil month.
     pub per_member_per_month: Option<Points>,
+    /// To the one who referred that member, on one business day, for all whom the referrer brought.
+    pub per_referrer_per_day: Option<Points>,
+    /// To the one who referred that member, in one civil month.
+    pub per_referrer_per_month: Option<Points>,
 }
 
 impl Cap {
-    /// Returns whether the cap counts what was granted before.
+    /// Returns whether the cap counts what the member was granted before.
     pub fn over_periods(&self) -> bool {
         self.per_member_per_day.is_some() || self.per_member_per_month.is_some()
+    }
+
+    /// Returns whether the cap counts what the member's referrer was granted before.
+    pub fn of_referrers(&self) -> bool {
+        self.per_referrer_per_day.is_some() || self.per_referrer_per_month.is_some()
     }
 }
 

@@ -21,6 +21,7 @@ use crate::event::Block;
 use crate::facts::Answer;
 use crate::id::{DeploymentId, MemberId, UnitId};
 use crate::lot::{Issuer, Lot, LotId};
+use crate::member::Referral;
 use crate::points::Points;
 use crate::posting::{Kind, Posting, Postings, gain, loss};
 use crate::redemption::{Expired, Redeemed};
@@ -39,7 +40,7 @@ pub struct Receipt {
     /// The event's business day.
     pub day: i32,
     /// Who had brought the member, if anyone had.
-    pub referrer: Option<MemberId>,
+    pub referral: Option<Referral>,
     /// What each deployment in scope was asked and answered with. For a refund, on what remains of the purchase.
     pub evaluations: Vec<Evaluation>,
     /// What was decided.
@@ -120,7 +121,7 @@ pub struct Inputs {
     /// Whose event it is.
     pub member: Option<MemberId>,
     /// Who had brought the member, if anyone had.
-    pub referrer: Option<MemberId>,
+    pub referral: Option<Referral>,
     /// What each deployment in scope was asked and answered with.
     pub evaluations: Vec<Evaluation>,
     /// The version of the event's member after it.
@@ -170,7 +171,7 @@ impl Receipt {
             member,
             version,
             day,
-            referrer: None,
+            referral: None,
             evaluations: Vec::new(),
             decision: Decision::default(),
             refund: None,

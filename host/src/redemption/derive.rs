@@ -39,7 +39,7 @@ fn derive_hold(
 ) -> Result<Receipt, Undecided> {
     let active = programs.get(&inputs.program)?;
     let situation = active.program.situate_request(request, event.time)?;
-    let source = Then { evaluations: &inputs.evaluations, referrer: None, history: None };
+    let source = Then { evaluations: &inputs.evaluations, referral: None, history: None };
     let quotation = quote(&active, event.time, request, situation, on_request, &source)?;
     let (deployment, offer) = quotation.accepted(request)?;
     let held = take(own.held.clone(), offer.points);

@@ -28,7 +28,7 @@ pub(crate) fn derive(
     let Some(of) = &recorded.of else { return Ok(waiting(pinned.digest.clone(), day.number())) };
     let bought = Bought::read(earlier, place(earlier, of)?)?;
     let source =
-        Then { evaluations: &inputs.evaluations, referrer: bought.inputs.referrer.as_ref(), history: None };
+        Then { evaluations: &inputs.evaluations, referral: bought.inputs.referral.as_ref(), history: None };
     let (paid, lapsed) = recorded_payments(programs, &inputs.redemptions)?;
     let mut remainder = bought.remainder()?;
     Payment::tell(&paid, &mut remainder);
@@ -55,7 +55,7 @@ pub(crate) fn derive_waited(
     let (mut refunds, _) = waiting_refunds(order)?;
     refunds.retain(|(key, _)| recorded.waited.contains(key));
     let source =
-        Then { evaluations: &recorded.evaluations, referrer: receipt.referrer.as_ref(), history: None };
+        Then { evaluations: &recorded.evaluations, referral: receipt.referral.as_ref(), history: None };
     let reach = |of: &Level, _, _: &[Granted]| recorded_reach(recorded, of);
     let (paid, lapsed) = recorded_payments(programs, &receipt.redemptions)?;
     let after =

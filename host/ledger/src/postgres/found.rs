@@ -5,7 +5,7 @@ use super::failure::Stop;
 use super::link::{Call, Link};
 use super::server::BEGIN_WRITING;
 use crate::admission::{Found, Head, Named};
-use crate::column;
+use crate::column::{self, account_columns};
 
 /// Takes the end of the log and looks up all that is named. Each statement sees what was committed before the lock was
 /// had, because each sees what was committed before itself.
@@ -75,11 +75,13 @@ const PLACES: &str = "
     JOIN transactions USING (source, id)";
 
 /// The rows of members.
-pub(super) const ACCOUNTS: &str = "
-    SELECT place, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
-      holding
+pub(super) const ACCOUNTS: &str = concat!(
+    "SELECT place, ",
+    account_columns!(),
+    "
     FROM unnest($1::text[]) WITH ORDINALITY AS named (member, place)
-    JOIN members USING (member)";
+    JOIN members USING (member)"
+);
 
 const ORDERS: &str = "
     SELECT place, count(*)

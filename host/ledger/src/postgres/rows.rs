@@ -263,14 +263,18 @@ fn debts<'a>(entries: &[Numbered<'a>]) -> [Change<'a>; 4] {
 fn members<'a>(admitted: &[Admission<'a>]) -> Call<'a> {
     let sql = "
         INSERT INTO members
-          (member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
-           holding)
+          (member, version, registered_day, referrer, same_person, person, birth_day, purchase_count,
+           purchase_spend_minor, last_purchase_day, indebted, holding)
         SELECT *, false, false
-        FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[], $7::integer[])
+        FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::boolean[], $6::text[], $7::integer[],
+          $8::bigint[], $9::bigint[], $10::integer[])
         ON CONFLICT (member) DO UPDATE SET
           version = excluded.version,
           registered_day = excluded.registered_day,
           referrer = excluded.referrer,
+          same_person = excluded.same_person,
+          person = excluded.person,
+          birth_day = excluded.birth_day,
           purchase_count = excluded.purchase_count,
           purchase_spend_minor = excluded.purchase_spend_minor,
           last_purchase_day = excluded.last_purchase_day";
@@ -278,12 +282,15 @@ fn members<'a>(admitted: &[Admission<'a>]) -> Call<'a> {
     let mut accounts = BTreeMap::<&MemberId, Account>::new();
     accounts.extend(admitted.iter().flat_map(|it| &it.members).map(|(id, account)| (*id, account.clone())));
     let profiles = accounts.values().map(|account| &account.profile);
-    let referrer = |referrer: &MemberId| referrer.as_str().to_owned();
+    let referrals = profiles.clone().map(|profile| profile.referral.as_ref());
     Call::new(sql)
         .column(accounts.keys().map(|member| member.as_str()))
         .column(accounts.values().map(|account| Unsigned(account.version)))
         .column(profiles.clone().map(|profile| profile.registered_day))
-        .column(profiles.clone().map(|profile| profile.referrer.as_ref().map(referrer)))
+        .column(referrals.clone().map(|it| it.map(|referral| referral.by.as_str().to_owned())))
+        .column(referrals.map(|it| it.is_some_and(|referral| referral.same_person)))
+        .column(profiles.clone().map(|profile| profile.person.clone()))
+        .column(profiles.clone().map(|profile| profile.birth_day))
         .column(profiles.clone().map(|profile| Unsigned(profile.purchase_count)))
         .column(profiles.clone().map(|profile| Unsigned(profile.purchase_spend_minor)))
         .column(profiles.map(|profile| profile.last_purchase_day))

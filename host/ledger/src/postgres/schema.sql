@@ -157,6 +157,9 @@ CREATE TABLE members (
   version              BIGINT  NOT NULL,
   registered_day       INTEGER NOT NULL,
   referrer             TEXT             COLLATE "C",
+  same_person          BOOLEAN NOT NULL, -- As the referrer is.
+  person               TEXT             COLLATE "C",
+  birth_day            INTEGER NOT NULL, -- 0: not known.
   purchase_count       BIGINT  NOT NULL,
   purchase_spend_minor BIGINT  NOT NULL,
   last_purchase_day    INTEGER NOT NULL,

@@ -13,7 +13,7 @@ use super::failure::Stop;
 use super::{log, redemption};
 use crate::admission::Account;
 use crate::balances::{Balances, Held, Moved, Owed, Standing};
-use crate::column::{self, Lots};
+use crate::column::{self, Lots, account_columns};
 use crate::report::moves;
 use crate::snapshot::{RedemptionHead, add_lot, add_purchase, needs_whole_lots};
 use crate::{
@@ -162,11 +162,7 @@ pub(super) fn number(connection: &Connection, member: &MemberId) -> Result<Optio
 
 /// Returns a member's number and row.
 pub(super) fn account(connection: &Connection, member: &MemberId) -> Result<Option<(i64, Account)>> {
-    let sql = "
-        SELECT number, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
-          holding
-        FROM members
-        WHERE member = ?1";
+    let sql = concat!("SELECT number, ", account_columns!(), " FROM members WHERE member = ?1");
     let account = |row: &Row<'_>| Ok((row.get(0)?, column::account(row, 1)?));
     connection.prepare_cached(sql)?.query_one([member.as_str()], account).optional()
 }

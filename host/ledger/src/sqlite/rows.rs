@@ -47,13 +47,16 @@ impl<'a> Writer<'a> {
     fn members(&mut self) -> Result<()> {
         let sql = "
             INSERT INTO members
-              (member, version, registered_day, referrer, purchase_count, purchase_spend_minor, last_purchase_day, indebted,
-               holding)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0)
+              (member, version, registered_day, referrer, same_person, person, birth_day, purchase_count,
+               purchase_spend_minor, last_purchase_day, indebted, holding)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0)
             ON CONFLICT (member) DO UPDATE SET
               version = excluded.version,
               registered_day = excluded.registered_day,
               referrer = excluded.referrer,
+              same_person = excluded.same_person,
+              person = excluded.person,
+              birth_day = excluded.birth_day,
               purchase_count = excluded.purchase_count,
               purchase_spend_minor = excluded.purchase_spend_minor,
               last_purchase_day = excluded.last_purchase_day
@@ -65,7 +68,10 @@ impl<'a> Writer<'a> {
                 member.as_str(),
                 account.version,
                 profile.registered_day,
-                profile.referrer.as_ref().map(|referrer| referrer.as_str()),
+                profile.referral.as_ref().map(|referral| referral.by.as_str()),
+                profile.referral.as_ref().is_some_and(|referral| referral.same_person),
+                profile.person,
+                profile.birth_day,
                 profile.purchase_count,
                 profile.purchase_spend_minor,
                 profile.last_purchase_day,

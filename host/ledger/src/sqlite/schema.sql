@@ -13,6 +13,9 @@ CREATE TABLE members (
   version              INTEGER NOT NULL,
   registered_day       INTEGER NOT NULL,
   referrer             TEXT,
+  same_person          INTEGER NOT NULL, -- 1: as the referrer is.
+  person               TEXT,
+  birth_day            INTEGER NOT NULL, -- 0: not known.
   purchase_count       INTEGER NOT NULL,
   purchase_spend_minor INTEGER NOT NULL,
   last_purchase_day    INTEGER NOT NULL,

@@ -149,7 +149,12 @@ impl Draft {
 
 fn occasion(draft: &Draft) -> Occasion {
     let Some(spend_minor) = draft.spend_minor else {
-        return Occasion::Registration(Registration { region: None, referrer: None });
+        return Occasion::Registration(Registration {
+            region: None,
+            referrer: None,
+            person: None,
+            birthday: None,
+        });
     };
     Occasion::Purchase(Purchase {
         order: draft.id.clone(),

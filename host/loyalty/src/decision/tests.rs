@@ -3,6 +3,7 @@
 use super::{Answered, Decision, Terms, Usage};
 use crate::event::Event;
 use crate::id::MemberId;
+use crate::member::Referral;
 use crate::points::Points;
 use crate::program::Program;
 use crate::proposal::{Award, Fault, Proposal, Recipient};
@@ -48,12 +49,20 @@ fn asks(asked: &[u64]) -> Asked {
     Ok(Proposal::Awards(asked.iter().map(|asked| award(*asked)).collect()))
 }
 
-/// Decides one lane; every deployment has had `usage`.
+/// Decides one lane for a member whom nobody referred; every deployment has had `usage`.
 fn decide(program: &Program, usage: Usage, asked: Vec<Asked>) -> Decision {
+    decide_referred(program, None, usage, asked)
+}
+
+fn decide_referred(
+    program: &Program,
+    referral: Option<&Referral>,
+    usage: Usage,
+    asked: Vec<Asked>,
+) -> Decision {
     let event = Event::parse(EVENT.as_bytes()).unwrap();
-    let referrer = None;
     let happening = event.happening().unwrap();
-    let terms = Terms { program, happening, situation: program.situate(happening).unwrap(), referrer };
+    let terms = Terms { program, happening, situation: program.situate(happening).unwrap(), referral };
     let answers = program.deployments.iter().zip(asked);
     let answers = answers.map(|(deployment, outcome)| Answered { deployment, outcome, usage }).collect();
     let mut decision = Decision::default();
@@ -75,7 +84,12 @@ fn granted(decision: &Decision) -> String {
 
 #[test]
 fn caps_and_budgets_reduce_what_is_asked() {
-    let used = |day, month, budget| Usage { day: points(day), month: points(month), budget: points(budget) };
+    let used = |day, month, budget| Usage {
+        day: points(day),
+        month: points(month),
+        budget: points(budget),
+        ..Usage::default()
+    };
     let none = used(0, 0, 0);
     let rows = [
         ("", none, vec![40, 40], "d0 40/40, d0 40/40"),
@@ -118,6 +132,48 @@ fn caps_and_budgets_reduce_what_is_asked() {
     for (lines, usage, asked, expected) in rows {
         let decision = decide(&program("all", &[lines]), usage, vec![asks(&asked)]);
         assert_eq!(granted(&decision), expected, "{lines}: {asked:?} with {usage:?}");
+    }
+}
+
+/// A6: what others have earned the one who referred counts, and what the member has does not.
+#[test]
+fn what_the_referrer_gets_has_caps_of_its_own() {
+    let by = |same_person| Referral { by: "bob".into(), same_person };
+    let used = |referrer_day, referrer_month| Usage {
+        day: points(7),
+        referrer_day: points(referrer_day),
+        referrer_month: points(referrer_month),
+        ..Usage::default()
+    };
+    let rows = [
+        ("", by(false), used(0, 0), "d0 200/200, d0 100/100"),
+        ("", by(true), used(0, 0), "d0 200/0 same_person, d0 100/100"),
+        ("cap = { per_referrer_per_day = 2000 }", by(false), used(1_800, 0), "d0 200/200, d0 100/100"),
+        (
+            "cap = { per_referrer_per_day = 2000 }",
+            by(false),
+            used(1_900, 0),
+            "d0 200/100 referrer_day_cap, d0 100/100",
+        ),
+        (
+            "cap = { per_referrer_per_day = 2000 }",
+            by(false),
+            used(2_000, 0),
+            "d0 200/0 referrer_day_cap, d0 100/100",
+        ),
+        (
+            "cap = { per_referrer_per_month = 300 }",
+            by(false),
+            used(0, 200),
+            "d0 200/100 referrer_month_cap, d0 100/100",
+        ),
+        ("cap = { per_member_per_day = 107 }", by(false), used(0, 0), "d0 200/200, d0 100/100"),
+    ];
+    for (lines, referral, usage, expected) in rows {
+        let asked = vec![Award { to: Recipient::Referrer, ..award(200) }, award(100)];
+        let asked = vec![Ok(Proposal::Awards(asked))];
+        let decision = decide_referred(&program("all", &[lines]), Some(&referral), usage, asked);
+        assert_eq!(granted(&decision), expected, "{lines}: {referral:?} with {usage:?}");
     }
 }
 

@@ -4,7 +4,8 @@ mod points;
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, TimeDelta};
+use rules_guest::calendar::{Day, InvalidDate};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,7 +18,7 @@ use super::{
 use crate::id::{MemberId, MerchantId, RedemptionId, UnitId};
 use crate::lot::Issuer;
 use crate::points::Points;
-use crate::time::Instant;
+use crate::time::{Instant, day_number};
 
 const DAY_CLOSED: &str = "jifen.day.closed";
 
@@ -346,8 +347,25 @@ fn registration(time: Instant, data: &RawRegistration<'_>) -> Result<Body, Inval
     let registration = Registration {
         region: data.region.as_deref().map(Into::into),
         referrer: referrer.map(MemberId::from),
+        person: data.person.as_deref().map(|person| name("data.person", person)).transpose()?.map(Into::into),
+        birthday: data.birthday.as_deref().map(|date| birthday(time, date)).transpose()?,
     };
     Ok(Body::Happening(Happening { member, time, occasion: Occasion::Registration(registration) }))
+}
+
+/// How far the clocks that are fastest are ahead of UTC.
+const FASTEST_CLOCK: TimeDelta = TimeDelta::hours(14);
+
+/// Reads the day on which a member who joins at an instant was born, wherever on earth that day was.
+fn birthday(time: Instant, text: &str) -> Result<Day, InvalidEvent> {
+    let wrong = |reason: String| InvalidEvent::new("data.birthday", reason);
+    let day: Day = text.parse().map_err(|error: InvalidDate| wrong(error.to_string()))?;
+    let now = DateTime::from_timestamp_millis(time.millis());
+    let latest = now.and_then(|now| now.checked_add_signed(FASTEST_CLOCK));
+    if latest.is_some_and(|latest| day.number() > day_number(latest.date_naive())) {
+        return Err(wrong(format!("{day} lies after the registration")));
+    }
+    Ok(day)
 }
 
 fn purchase(time: Instant, data: &RawPurchase<'_>) -> Result<Body, InvalidEvent> {

@@ -98,6 +98,14 @@ fn what_is_wrong_is_named_with_its_field() {
         ),
         // The registration.
         (&REGISTRATION.replace("bob", "ann"), "data.referrer: is the member; nobody refers themself"),
+        (&REGISTRATION.replace("\"k1\"", "\"\""), "data.person: "),
+        (&REGISTRATION.replace("1990-06-08", "8 June"), "data.birthday: "),
+        (&REGISTRATION.replace("1990-06-08", "1990-02-29"), "data.birthday: there is no 1990-02-29"),
+        (&REGISTRATION.replace("1990-06-08", "1899-12-31"), "data.birthday: "),
+        (
+            &REGISTRATION.replace("1990-06-08", "2025-07-26"),
+            "data.birthday: 2025-07-26 lies after the registration",
+        ),
         (&REGISTRATION.replace("\"region\"", "\"regoin\""), "data.regoin: unknown field `regoin`"),
     ];
     for (json, expected) in rows {

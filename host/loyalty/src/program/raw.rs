@@ -200,6 +200,8 @@ struct RawCap {
     over_event: RawOverEvent,
     per_member_per_day: Option<Spanned<u64>>,
     per_member_per_month: Option<Spanned<u64>>,
+    per_referrer_per_day: Option<Spanned<u64>>,
+    per_referrer_per_month: Option<Spanned<u64>>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -581,6 +583,8 @@ impl Context<'_> {
             },
             per_member_per_day: points("per_member_per_day", &raw.per_member_per_day)?,
             per_member_per_month: points("per_member_per_month", &raw.per_member_per_month)?,
+            per_referrer_per_day: points("per_referrer_per_day", &raw.per_referrer_per_day)?,
+            per_referrer_per_month: points("per_referrer_per_month", &raw.per_referrer_per_month)?,
         })
     }
 }

@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::facts::{Answer, Fact};
 use crate::id::{DeploymentId, MemberId, UnitId};
 use crate::lot::{Issuer, LotId};
+use crate::member::Referral;
 use crate::points::Points;
 use crate::posting::Posting;
 use crate::program::Ends;
@@ -46,6 +47,8 @@ struct Canonical<'a> {
     program: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     referrer: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_false")]
+    same_person: bool,
     awards: Vec<AwardOut<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     declined: Vec<DeclinedOut<'a>>,
@@ -127,6 +130,10 @@ struct EvaluationJson<'a> {
 struct UsageJson {
     day: u64,
     month: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    referrer_day: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    referrer_month: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     budget: u64,
 }
@@ -226,6 +233,8 @@ struct InputsJson<'a> {
     member: Cow<'a, str>,
     #[serde(borrow, default)]
     referrer: Option<Cow<'a, str>>,
+    #[serde(default)]
+    same_person: bool,
     #[serde(borrow)]
     evaluations: Vec<EvaluationJson<'a>>,
     #[serde(default)]
@@ -265,7 +274,8 @@ impl Receipt {
             day: date_text(self.day),
             event: hex::encode(event.digest),
             program: &self.program,
-            referrer: self.referrer.as_ref().map(|member| member.as_str()),
+            referrer: self.referral.as_ref().map(|referral| referral.by.as_str()),
+            same_person: self.referral.as_ref().is_some_and(|referral| referral.same_person),
             awards: decision.awards.iter().map(|award| award_out(award, event, zone)).collect(),
             declined: decision
                 .declined
@@ -306,7 +316,10 @@ impl Receipt {
         Ok(Inputs {
             program: inputs.program.into_owned(),
             member: Some(&*inputs.member).filter(|member| !member.is_empty()).map(MemberId::from),
-            referrer: inputs.referrer.as_deref().map(MemberId::from),
+            referral: inputs
+                .referrer
+                .as_deref()
+                .map(|by| Referral { by: by.into(), same_person: inputs.same_person }),
             evaluations: inputs
                 .evaluations
                 .into_iter()
@@ -382,6 +395,11 @@ fn sums(levels: Vec<LevelJson<'_>>) -> Result<Vec<Level>, InvalidReceipt> {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(points: &u64) -> bool {
     *points == 0
 }
@@ -419,6 +437,8 @@ impl<'a> From<&'a Evaluation> for EvaluationJson<'a> {
         let usage = |usage: Usage| UsageJson {
             day: usage.day.get(),
             month: usage.month.get(),
+            referrer_day: usage.referrer_day.get(),
+            referrer_month: usage.referrer_month.get(),
             budget: usage.budget.get(),
         };
         Self {
@@ -437,8 +457,13 @@ impl TryFrom<EvaluationJson<'_>> for Evaluation {
 
     fn try_from(json: EvaluationJson<'_>) -> Result<Self, InvalidReceipt> {
         let usage = |usage: UsageJson| {
-            let (day, month, budget) = (points(usage.day)?, points(usage.month)?, points(usage.budget)?);
-            Ok(Usage { day, month, budget })
+            Ok(Usage {
+                day: points(usage.day)?,
+                month: points(usage.month)?,
+                referrer_day: points(usage.referrer_day)?,
+                referrer_month: points(usage.referrer_month)?,
+                budget: points(usage.budget)?,
+            })
         };
         Ok(Self {
             deployment: json.deployment.as_ref().into(),

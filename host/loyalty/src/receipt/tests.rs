@@ -7,6 +7,7 @@ use crate::decision::{Decision, Usage};
 use crate::event::Event;
 use crate::facts::{Answer, Fact};
 use crate::lot::{Issuer, LotId};
+use crate::member::Referral;
 use crate::points::Points;
 use crate::posting::Kind;
 use crate::program::{Ends, Expiry, Period};
@@ -91,7 +92,7 @@ fn what_went_into_a_decision_reads_back() {
         member: Some("ann".into()),
         version: 4,
         day: 739_457,
-        referrer: Some("bob".into()),
+        referral: Some(Referral { by: "bob".into(), same_person: true }),
         evaluations: vec![
             Evaluation {
                 deployment: "welcome".into(),
@@ -103,7 +104,13 @@ fn what_went_into_a_decision_reads_back() {
                     Answer { fact: Fact::AwardsGrantedSince(i32::MIN), value: 0 },
                 ],
                 known: vec![Answer { fact: Fact::MembershipReferred, value: 1 }],
-                usage: Some(Usage { day: points(1), month: points(2), budget: points(3) }),
+                usage: Some(Usage {
+                    day: points(1),
+                    month: points(2),
+                    referrer_day: points(4),
+                    referrer_month: points(5),
+                    budget: points(3),
+                }),
             },
             Evaluation {
                 deployment: "spend".into(),
@@ -152,7 +159,7 @@ fn what_went_into_a_decision_reads_back() {
     };
     let sealed = receipt.seal(&event, Zone::parse("Asia/Shanghai").unwrap(), &[]);
     let inputs = Receipt::inputs(&sealed.json).unwrap();
-    assert_eq!((inputs.program, inputs.referrer), (receipt.program, receipt.referrer));
+    assert_eq!((inputs.program, inputs.referral), (receipt.program, receipt.referral));
     assert_eq!(inputs.evaluations, receipt.evaluations);
     assert_eq!((inputs.version, inputs.repayments), (receipt.version, receipt.repayments));
     assert_eq!(inputs.refund, receipt.refund);
