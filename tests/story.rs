@@ -1,11 +1,11 @@
 //! Stories: rows of words, each an event, and what members have after it.
 //!
-//! `join MEMBER WHEN [by REFERRER]`, `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`,
+//! `join MEMBER WHEN [by REFERRER] [as PERSON] [born DAY]`, `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`,
 //! `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`,
 //! `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`,
 //! `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `until DAY` sets when points end
 //! that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a quantity before it, a category and a tag
-//! behind it, as `2x58.80@rice#staples`; `freight:6` is freight, and `r1:20` was paid by a redemption. Behind `->` stands
+//! behind it, as `2x58.80@rice#staples`; `freight:6` is freight, `discount:6` is one on the basket, and `r1:20` was paid by a redemption. Behind `->` stands
 //! what members have then, or `no` and how the refusal begins.
 
 use serde_json::{Value, json};
@@ -73,10 +73,7 @@ pub(crate) fn told(lines: &str) -> String {
 pub(crate) fn event(n: usize, row: &str) -> Value {
     let words: Vec<_> = row.split(' ').collect();
     let (kind, when, data) = match words.as_slice() {
-        ["join", member, when] => ("jifen.member.registered", when, json!({"member": member})),
-        ["join", member, when, "by", referrer] => {
-            ("jifen.member.registered", when, json!({"member": member, "referrer": referrer}))
-        }
+        ["join", member, when, said @ ..] => ("jifen.member.registered", when, joined(member, said)),
         ["buy", id, member, when, rest @ ..] => {
             let mut data = basket(rest);
             data["order"] = json!(id);
@@ -143,6 +140,20 @@ fn time(when: &str) -> String {
     }
 }
 
+fn joined(member: &str, said: &[&str]) -> Value {
+    let mut data = json!({"member": member});
+    for pair in said.chunks(2) {
+        let (field, value) = match pair {
+            ["by", referrer] => ("referrer", referrer),
+            ["as", person] => ("person", person),
+            ["born", day] => ("birthday", day),
+            _ => panic!("a registration says no such thing: {pair:?}"),
+        };
+        data[field] = json!(value);
+    }
+    data
+}
+
 fn with_points(mut data: Value, points: &[&str]) -> Value {
     if let [points] = points {
         data["points"] = json!(number(points));
@@ -164,7 +175,7 @@ fn quantity_and_fen(text: &str) -> (u64, u64) {
     (number(quantity), fen(yuan))
 }
 
-/// A line for each amount; `freight:6`, and `r1:20` for what was paid by a redemption, the rest in cash.
+/// A line for each amount; `freight:6`, `discount:6`, and `r1:20` for what was paid by a redemption, the rest in cash.
 fn basket(words: &[&str]) -> Value {
     let mut lines = Vec::new();
     let mut data = json!({"merchant": "shop", "currency": "CNY"});
@@ -179,7 +190,7 @@ fn basket(words: &[&str]) -> Value {
                 lines.push(json!({"sku": sku, "category": category, "quantity": quantity, "amount": amount,
                     "tags": tags}));
             }
-            Some(("freight", yuan)) => data["freight"] = json!(fen(yuan)),
+            Some((field @ ("freight" | "discount"), yuan)) => data[field] = json!(fen(yuan)),
             Some((redemption, yuan)) => {
                 data["tenders"] = json!([{"kind": "points", "redemption": redemption, "amount": fen(yuan)}]);
             }
@@ -187,8 +198,9 @@ fn basket(words: &[&str]) -> Value {
     }
     if let Some(points) = data["tenders"][0]["amount"].as_u64() {
         let total: u64 = lines.iter().filter_map(|line| line["amount"].as_u64()).sum();
-        let freight = data["freight"].as_u64().unwrap_or(0);
-        let cash = total.saturating_add(freight).saturating_sub(points);
+        let minor = |field: &str| data[field].as_u64().unwrap_or(0);
+        let payable = total.saturating_add(minor("freight")).saturating_sub(minor("discount"));
+        let cash = payable.saturating_sub(points);
         let tenders = data["tenders"].as_array_mut().expect("it was made above");
         tenders.push(json!({"kind": "cash", "amount": cash}));
     } else {
