@@ -1,8 +1,10 @@
 //! Cases in the component: what a policy answers to a fixture, through the engine that answers in production.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jifen_engine::{Policy, PolicyError, PolicyStore, Prepared, PreparedRequest, Refusal, World};
@@ -14,6 +16,7 @@ use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::{Event, Facts, Fault, InvalidEvent, Points, Proposal, Recipient};
 use rules_guest::case::{self, Case, Outcome};
 use rules_guest::date::Date;
+use rules_guest::probe::Unanswered;
 use serde::Serialize;
 
 /// Why a case could not be run. That a policy answers otherwise is no error.
@@ -49,7 +52,55 @@ pub(crate) fn case_files(policy: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Returns what a component answers to a case.
 pub(crate) fn run(case: &Case, component: &[u8], store: &PolicyStore) -> Result<Outcome, CaseError> {
-    Ok(ask(case, component, store, |asked| asked.answer())?.unwrap_or_else(Outcome::InvalidParameters))
+    let answer = ask(case, component, store, |asked| outcome(asked.answer()))?;
+    Ok(answer.unwrap_or_else(Outcome::InvalidParameters))
+}
+
+/// A component that answers made-up cases.
+pub(crate) struct Respondent<'a> {
+    component: &'a [u8],
+    store: &'a PolicyStore,
+    /// The policy with the parameters of the latest case, for the next has the same as a rule.
+    configured: RefCell<Option<(String, Arc<Policy>)>>,
+}
+
+impl<'a> Respondent<'a> {
+    pub(crate) fn new(component: &'a [u8], store: &'a PolicyStore) -> Self {
+        Self { component, store, configured: RefCell::new(None) }
+    }
+
+    /// Returns what the component answers.
+    ///
+    /// # Errors
+    ///
+    /// With what it asked and the case does not state, or why it could not be asked.
+    pub(crate) fn answer(&self, case: &Case) -> Result<Outcome, Unanswered> {
+        let failed = |error: CaseError| Unanswered::Failed(error.to_string());
+        let policy = match self.policy(case.parameters.get()) {
+            Ok(policy) => policy,
+            Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => {
+                return Ok(Outcome::InvalidParameters(message));
+            }
+            Err(error) => return Err(failed(CaseError::Policy(error))),
+        };
+        let event = event(case).map_err(failed)?;
+        match Asked::new(case, &event.body, &policy).map_err(failed)?.answer() {
+            Err(Fault::NoAnswer { fact: Some(fact), .. }) => Err(Unanswered::Unstated(fact)),
+            answer => Ok(outcome(answer)),
+        }
+    }
+
+    fn policy(&self, parameters: &str) -> Result<Arc<Policy>, PolicyError> {
+        let mut configured = self.configured.borrow_mut();
+        if let Some((of, policy)) = &*configured
+            && of == parameters
+        {
+            return Ok(Arc::clone(policy));
+        }
+        let policy = self.store.policy(self.component, parameters)?;
+        *configured = Some((parameters.to_owned(), Arc::clone(&policy)));
+        Ok(policy)
+    }
 }
 
 /// Returns what an evaluation of a case costs; nothing if its parameters are refused, for then nothing is evaluated.
@@ -78,13 +129,17 @@ fn ask<T>(
     store: &PolicyStore,
     then: impl FnOnce(&Asked<'_>) -> T,
 ) -> Result<Result<T, String>, CaseError> {
-    let event = serde_json::to_vec(&case.event).expect("a case's event is text and integers");
-    let event = Event::parse(&event).map_err(CaseError::Event)?;
+    let event = event(case)?;
     match store.policy(component, case.parameters.get()) {
         Ok(policy) => Ok(Ok(then(&Asked::new(case, &event.body, &policy)?))),
         Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => Ok(Err(message)),
         Err(error) => Err(CaseError::Policy(error)),
     }
+}
+
+fn event(case: &Case) -> Result<Event, CaseError> {
+    let event = serde_json::to_vec(&case.event).expect("a case's event is text and integers");
+    Event::parse(&event).map_err(CaseError::Event)
 }
 
 /// A case, put to a policy.
@@ -122,13 +177,13 @@ impl<'a> Asked<'a> {
         Ok(Self { policy, question, facts })
     }
 
-    fn answer(&self) -> Outcome {
+    fn answer(&self) -> Result<Outcome, Fault> {
         let facts = self.facts.clone();
         match &self.question {
             Question::Event(event, so_far) => {
-                outcome(self.policy.evaluate(event, *so_far, facts).outcome.map(proposed))
+                self.policy.evaluate(event, *so_far, facts).outcome.map(proposed)
             }
-            Question::Request(request) => outcome(self.policy.quote(request, facts).outcome.map(quoted)),
+            Question::Request(request) => self.policy.quote(request, facts).outcome.map(quoted),
         }
     }
 

@@ -39,16 +39,21 @@ pub(crate) struct Words {
 impl Description {
     /// Returns the description in a component, if it has one that can be read.
     pub(crate) fn of(component: &[u8]) -> Option<Self> {
-        let sections = Parser::new(0).parse_all(component).map_while(Result::ok);
-        let text = sections.into_iter().find_map(|payload| {
-            let Payload::CustomSection(section) = payload else { return None };
-            (section.name() == SECTION).then_some(section.data())
-        })?;
-        toml::from_str(std::str::from_utf8(text).ok()?).ok()
+        toml::from_str(&text(component)?).ok()
     }
 
     /// Returns the words for a reason, English first.
     pub(crate) fn reason(&self, code: &str) -> Option<String> {
         self.reasons.get(code).map(|words| format!("{} / {}", words.en, words.zh))
     }
+}
+
+/// Returns the text of the description in a component, if it has one.
+pub(crate) fn text(component: &[u8]) -> Option<String> {
+    let sections = Parser::new(0).parse_all(component).map_while(Result::ok);
+    let text = sections.into_iter().find_map(|payload| {
+        let Payload::CustomSection(section) = payload else { return None };
+        (section.name() == SECTION).then_some(section.data())
+    })?;
+    String::from_utf8(text.to_vec()).ok()
 }

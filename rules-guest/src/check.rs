@@ -15,6 +15,7 @@ use crate::case::{self, Case, Data, Difference, InvalidCase, Outcome};
 use crate::date::Date;
 use crate::fact::Fact;
 use crate::policy::parse;
+use crate::probe::{Claims, Kind, Unanswered};
 use crate::{
     Answer, Award, DayNumber, EarningPolicy, Event, Facts, Line, LunarDate, Minor, Occasion, Offer, Points,
     Proposal, Purchase, Purpose, Recipient, RedemptionPolicy, Request, Tender, TenderKind, Today,
@@ -49,34 +50,39 @@ fn compare(case: &Case, answers: Answers) -> Result<(), Difference> {
     if let Some(fault) = only_in_host(case) {
         return Err(Difference::OnlyInHost(fault.to_owned()));
     }
+    case.expect.compare(answer(case, answers)?)
+}
+
+fn answer(case: &Case, answers: Answers) -> Result<Outcome, Difference> {
     let facts = StatedFacts { case, unstated: Cell::new(None) };
     let got = catch_unwind(AssertUnwindSafe(|| answers(case, &facts)));
-    if let Some(fact) = facts.unstated.get() {
-        return Err(Difference::UnstatedFact(fact));
+    match facts.unstated.get() {
+        Some(fact) => Err(Difference::UnstatedFact(fact)),
+        None => got.unwrap_or_else(|_| Ok(Outcome::Fault("trap".to_owned()))),
     }
-    case.expect.compare(got.unwrap_or_else(|_| Ok(Outcome::Fault("trap".to_owned())))?)
 }
 
 /// Runs every case of a policy, and looks for the words of its codes, each as a test of its own. What
 /// [`cases_main!`](crate::cases_main) expands to.
 #[doc(hidden)]
 pub fn run_cases<P: EarningPolicy>(policy: &str) -> ExitCode {
-    run(Path::new(policy), evaluated::<P>)
+    run(Path::new(policy), Kind::Earning, evaluated::<P>)
 }
 
 /// What [`redemption_cases_main!`](crate::redemption_cases_main) expands to.
 #[doc(hidden)]
 pub fn run_redemption_cases<P: RedemptionPolicy>(policy: &str) -> ExitCode {
-    run(Path::new(policy), quoted::<P>)
+    run(Path::new(policy), Kind::Redemption, quoted::<P>)
 }
 
-fn run(policy: &Path, answers: Answers) -> ExitCode {
-    let trials = trials(policy, answers).unwrap_or_else(|error| vec![failure("cases", error)]);
+fn run(policy: &Path, kind: Kind, answers: Answers) -> ExitCode {
+    let trials = trials(policy, kind, answers).unwrap_or_else(|error| vec![failure("cases", error)]);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Makes the `main` of `tests/cases.rs`, a test with `harness = false`: one test for each file in `cases/`, and one that
-/// finds words in `policy.toml` for every code that a case expects.
+/// Makes the `main` of `tests/cases.rs`, a test with `harness = false`: one test for each file in `cases/`, one that
+/// finds words in `policy.toml` for every code that a case expects, and one that tries its promises and whether the policy is
+/// fair (see [`probe`](crate::probe)).
 ///
 /// ```text
 /// rules_guest::cases_main!(market_day::MarketDay);
@@ -105,7 +111,7 @@ macro_rules! redemption_cases_main {
     };
 }
 
-fn trials(policy: &Path, answers: Answers) -> Result<Vec<Trial>, String> {
+fn trials(policy: &Path, kind: Kind, answers: Answers) -> Result<Vec<Trial>, String> {
     let directory = policy.join("cases");
     let files = case_files(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     if files.is_empty() {
@@ -122,8 +128,31 @@ fn trials(policy: &Path, answers: Answers) -> Result<Vec<Trial>, String> {
         }
     }
     let description = policy.join("policy.toml");
-    trials.push(Trial::test("policy.toml", move || words::check(&description, &cases).map_err(Failed::from)));
+    let (file, stated) = (description.clone(), cases.clone());
+    trials.push(Trial::test("policy.toml", move || words::check(&file, &stated).map_err(Failed::from)));
+    trials.push(Trial::test("promises and fairness", move || {
+        claims(&description, kind, &cases, answers).map_err(Failed::from)
+    }));
     Ok(trials)
+}
+
+fn claims(description: &Path, kind: Kind, cases: &[Case], answers: Answers) -> Result<(), String> {
+    let text = std::fs::read_to_string(description).map_err(|error| error.to_string())?;
+    let respond = |case: &Case| {
+        answer(case, answers).map_err(|difference| match difference {
+            Difference::UnstatedFact(fact) => Unanswered::Unstated(fact),
+            Difference::Outcome { .. } | Difference::OnlyInHost(_) | Difference::NotAsked(_) => {
+                Unanswered::Failed(difference.to_string())
+            }
+        })
+    };
+    let tried = Claims::parse(&text)?.try_all(kind, cases, &respond);
+    let false_claims = tried.iter().filter_map(|tried| {
+        let counterexample = tried.counterexample.as_ref()?;
+        Some(format!("{}\n{counterexample}", tried.what))
+    });
+    let false_claims: Vec<_> = false_claims.collect();
+    if false_claims.is_empty() { Ok(()) } else { Err(false_claims.join("\n")) }
 }
 
 fn case_files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {

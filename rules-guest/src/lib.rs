@@ -65,6 +65,9 @@ pub mod fact;
 #[cfg(all(feature = "case", not(target_family = "wasm")))]
 pub mod case;
 
+#[cfg(all(feature = "probe", not(target_family = "wasm")))]
+pub mod probe;
+
 #[cfg(feature = "guest")]
 mod award;
 #[cfg(feature = "guest")]
@@ -86,6 +89,8 @@ mod purchase;
 #[cfg(feature = "guest")]
 mod today;
 
+pub use rate::total;
+
 #[cfg(all(feature = "guest", not(target_family = "wasm")))]
 pub use check::{check, check_redemption, run_cases, run_redemption_cases};
 #[cfg(feature = "guest")]
@@ -99,7 +104,6 @@ pub use {
     facts::{Facts, log},
     period::Period,
     policy::{EarningPolicy, Event, RedemptionPolicy, Request, ensure, is_code},
-    purchase::total,
 };
 
 /// What [`policy!`] and [`redemption_policy!`] expand to; not for use by hand.

@@ -5,7 +5,7 @@
 //! by largest remainder, so they add up to the discount and to the payment exactly.
 
 use crate::allocate::allocated;
-use crate::{Line, Minor, Purchase, Tender, TenderKind};
+use crate::{Line, Minor, Purchase, Tender, TenderKind, total};
 
 impl Purchase {
     /// Returns the event's total in minor units: the amounts of all lines less the discount on the basket. Freight is
@@ -56,11 +56,6 @@ impl Tender {
             TenderKind::Points => false,
         }
     }
-}
-
-/// Returns the sum of numbers. It stops at the largest there is, and never begins again at 0.
-pub fn total(numbers: impl IntoIterator<Item = u64>) -> u64 {
-    numbers.into_iter().fold(0, u64::saturating_add)
 }
 
 /// Takes a reduction off the amounts, in proportion to them, down to nothing at most.

@@ -196,6 +196,11 @@ impl Rate {
     }
 }
 
+/// Returns the sum of numbers. It stops at the largest there is, and never begins again at 0.
+pub fn total(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    numbers.into_iter().fold(0, u64::saturating_add)
+}
+
 /// Returns `amount × by / per`, exact until it is rounded once: a rate of two whole numbers.
 ///
 /// # Errors

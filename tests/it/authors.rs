@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::components::Guest;
+use crate::components::{Guest, SUM};
 use crate::town::{Town, purchase, text};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
@@ -19,8 +19,18 @@ fn case(expected: u64) -> Value {
 }
 
 fn town_with(case: &Value) -> Town {
-    let town = Town::new();
+    let town = town();
     town.write("counting/cases/three.json", case.to_string());
+    town
+}
+
+/// Returns a town in which `counting` says of itself where it is unfair.
+fn town() -> Town {
+    let town = Town::new();
+    town.write(
+        "counting/policy.toml",
+        "[[exceptions]]\nprobe = 'splitting'\nzh = '按次数'\nen = 'It counts orders'\n",
+    );
     town
 }
 
@@ -42,12 +52,17 @@ fn a_case_fails_with_the_difference_and_is_blessed_on_request() {
     let blessed = test(&["--bless"]);
     assert_eq!(blessed.code, Some(0), "{blessed:?}");
     assert!(blessed.out.contains("blessed") && blessed.out.contains("+ 3 points"), "{blessed:?}");
-    let passed = test(&["--json"]);
-    assert_eq!((passed.code, &passed.json()["passed"]), (Some(0), &json!(true)), "{passed:?}");
-    assert_eq!(passed.json()["fuel"], json!(null), "nobody asked: {passed:?}");
-    let measured = test(&["--measure", "--json"]);
-    assert!(measured.json()["fuel"].as_u64() > Some(0), "{measured:?}");
-    assert!(measured.json()["nanoseconds"].as_u64() > Some(0), "{measured:?}");
+    let of_the_case = |more: &[&str]| {
+        let passed = test(&[&["--json"], more].concat());
+        assert_eq!(passed.code, Some(0), "{passed:?}");
+        let first = passed.out.lines().next().expect("there is a case");
+        serde_json::from_str::<Value>(first).expect("a result is an object")
+    };
+    let passed = of_the_case(&[]);
+    assert_eq!((&passed["case"], &passed["passed"]), (&json!("three"), &json!(true)), "{passed}");
+    assert_eq!(passed["fuel"], json!(null), "nobody asked: {passed}");
+    let measured = of_the_case(&["--measure"]);
+    assert!(measured["fuel"].as_u64() > Some(0) && measured["nanoseconds"].as_u64() > Some(0), "{measured}");
 }
 
 #[test]
@@ -76,16 +91,69 @@ fn what_is_wrong_with_a_case_is_told_with_its_place() {
             "expected {expected}, got {done:?}"
         );
     }
-    let town = Town::new();
+    let town = town();
     fs::create_dir_all(town.path("counting/cases")).unwrap();
     let none = town.done(&["test", "counting", "--policies", "policies"]);
     assert_eq!(none.code, Some(2), "{none:?}");
     assert!(none.err.contains("there are no cases"), "{none:?}");
 }
 
+/// A29: the claim is from ¥50 on, the component doubles from ¥60.
+#[test]
+fn a_false_promise_and_an_unfair_rule_are_shown_in_the_component() {
+    const PROMISE: &str = "[[promises]]\nzh = '满50元逢集双倍'\nen = 'Twice the points from ¥50 on'\n\
+        when = { market_day = true, spend_from = 5000 }\nthen = { times = '2' }\n";
+    let doubles = Guest::new().item(SUM).evaluate(
+        "(if (result i32) (i64.ge_u (call $sum (local.get $arguments)) (i64.const 6000))
+           (then (call $award (i64.load offset=88 (local.get $arguments))))
+           (else (call $awards (i32.const 0) (i32.const 0))))",
+    );
+    let less_for_more = Guest::new().item(SUM).evaluate(
+        "(call $award (i64.extend_i32_u (i64.lt_u (call $sum (local.get $arguments)) (i64.const 9000))))",
+    );
+    let constant = Guest::new().evaluate("(call $award (i64.const 1))");
+    let rows = [
+        (
+            &doubles,
+            PROMISE,
+            "promise: Twice the points from ¥50 on / 满50元逢集双倍",
+            "a purchase of ¥50.00 (1 × goods ¥50.00), on 2025-01-01, a market day, 50 points so far: \
+             promised 50 points, 100 in all, got no awards",
+        ),
+        (&less_for_more, "", "fairness: more-spend", "who spends more earns less:"),
+        (&constant, "", "fairness: splitting", "who splits an order earns more:"),
+    ];
+    for (guest, description, claim, expected) in rows {
+        let town = Town::new();
+        town.policy("doubles", &guest.build());
+        town.write("doubles/policy.toml", description);
+        let case = json!({
+            "about": "Joining earns nothing.", "parameters": {}, "event": purchase("1", "ann", NOON, 1),
+            "expect": {"declined": "not-looked-at"},
+        });
+        town.write("doubles/cases/joining.json", case.to_string());
+        let done = town.done(&["test", "doubles", "--policies", "policies", "--bless"]);
+        let failed = done.out.lines().any(|line| line.contains(claim) && line.ends_with("FAILED"));
+        assert!(failed && done.out.contains(expected) && done.code == Some(1), "{claim}: {done:?}");
+        let json = town.done(&["test", "doubles", "--policies", "policies", "--json"]);
+        let results = json.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("it is JSON"));
+        let result = results.into_iter().find(|result| result["claim"] == claim).expect("it was tried");
+        assert_eq!(result["passed"], json!(false), "{result}");
+        assert!(text(&result["difference"]).contains(expected), "{result}");
+    }
+    let town = town_with(&case(3));
+    town.write("counting/policy.toml", "[[promises]]\nzh = '诺'\nen = 'word'\nthen = { point = 1 }\n");
+    let wrong = town.done(&["test", "counting", "--policies", "policies"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(
+        wrong.err.contains("counting: policy.toml") && wrong.err.contains("unknown field `point`"),
+        "{wrong:?}"
+    );
+}
+
 #[test]
 fn a_production_event_becomes_a_case_that_passes() {
-    let town = Town::new();
+    let town = town();
     town.program(&[("spend", "spend", "base", ""), ("count", "counting", "bonus", "")]);
     // Sent in UTC, it is a case of the program's day.
     town.summary(

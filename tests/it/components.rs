@@ -115,7 +115,7 @@ pub(crate) fn redemption(points: u64, cash_minor: u64, worth_minor: u64) -> Vec<
 }
 
 /// Sums the amounts of a purchase's lines, each of 40 bytes with its amount at 24.
-const SUM: &str = "
+pub(crate) const SUM: &str = "
   (func $sum (param $arguments i32) (result i64) (local $line i32) (local $end i32) (local $sum i64)
     (if (i32.eqz (i32.load8_u (local.get $arguments))) (then (return (i64.const 0))))
     (local.set $line (i32.load offset=24 (local.get $arguments)))

@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn trial(line: &str) -> Trial {
     let result: Value = serde_json::from_str(line).expect("a result is an object");
     let text = |key: &str| result[key].as_str().unwrap_or_default().to_owned();
-    let name = format!("{}::{}", text("policy"), text("case"));
+    let name = format!("{}::{}{}", text("policy"), text("case"), text("claim"));
     let (passed, difference) = (result["passed"] == true, text("difference"));
     Trial::test(name, move || if passed { Ok(()) } else { Err(Failed::from(difference)) }).with_kind("case")
 }

@@ -13,10 +13,11 @@ pub fn fault(error: &Error, fuel: u64) -> Fault {
         return trapped(*trap, fuel);
     }
     if let Some(unanswered) = error.downcast_ref::<Unanswered>() {
-        return Fault::NoAnswer { why: unanswered.to_string() };
+        return Fault::NoAnswer { fact: unanswered.fact(), why: unanswered.to_string() };
     }
     if error.downcast_ref::<AskedInConfigure>().is_some() {
-        return Fault::NoAnswer { why: "asks in configure, which runs once for all members".to_owned() };
+        let why = "asks in configure, which runs once for all members".to_owned();
+        return Fault::NoAnswer { fact: None, why };
     }
     if error.downcast_ref::<Refused>().is_some() {
         return Fault::OutOfMemory { limit_bytes: bytes(limits::MEMORY_BYTES_MAX) };

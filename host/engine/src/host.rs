@@ -43,6 +43,16 @@ pub(crate) enum Unanswered {
     TooMany,
 }
 
+impl Unanswered {
+    /// Returns the question, if the record lacks it.
+    pub(crate) fn fact(&self) -> Option<Fact> {
+        match self {
+            Self::No(NoAnswer::NotRecorded { fact }) => Some(*fact),
+            Self::No(NoAnswer::BeforeWindow { .. }) | Self::TooMany => None,
+        }
+    }
+}
+
 /// More memory or a larger table than an evaluation may have.
 #[derive(Debug, thiserror::Error)]
 #[error("asked for more than {} bytes of memory", limits::MEMORY_BYTES_MAX)]

@@ -127,6 +127,22 @@ impl Purchase {
     pub fn payable_minor(&self) -> u64 {
         self.spend_minor().saturating_add(self.freight_minor)
     }
+
+    fn is_paid_in_points(&self) -> bool {
+        let points = self.tenders.iter().filter(|tender| tender.kind == TenderKind::Points);
+        let points = points.fold(0, |sum: u64, tender| sum.saturating_add(tender.amount_minor));
+        points > 0 && points >= self.payable_minor()
+    }
+}
+
+impl Occasion {
+    /// Returns whether it can earn points. What is paid in points alone cannot, or points would breed points (scenario C18).
+    pub fn earns(&self) -> bool {
+        match self {
+            Self::Registration(_) => true,
+            Self::Purchase(purchase) => !purchase.is_paid_in_points(),
+        }
+    }
 }
 
 /// One line of a basket.

@@ -1,5 +1,6 @@
 //! Proposals: what a policy asked for, or why it could not answer.
 
+use crate::facts::Fact;
 use crate::id::UnitId;
 use crate::points::Points;
 
@@ -166,6 +167,8 @@ pub enum Fault {
     /// A question that has no answer.
     #[error("asked what has no answer: it {why}")]
     NoAnswer {
+        /// The question, if it was one that could have had an answer.
+        fact: Option<Fact>,
         /// What was wrong with the question.
         why: String,
     },

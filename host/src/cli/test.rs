@@ -1,4 +1,4 @@
-//! `jifen test`: runs a policy's cases in its component.
+//! `jifen test`: runs a policy's cases in its component, and tries its promises and whether it is fair.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jifen_engine::PolicyStore;
-use rules_guest::case::{Case, Outcome};
+use rules_guest::case::{Case, Data, Outcome};
+use rules_guest::probe::{Claims, Kind};
 use serde::Serialize;
 
-use crate::cases::{self, Cost, case_files};
+use crate::cases::{self, Cost, Respondent, case_files};
+use crate::description;
 
 #[derive(Args)]
 pub(super) struct Test {
@@ -30,11 +32,12 @@ pub(super) struct Test {
     json: bool,
 }
 
-/// What became of a case.
+/// What became of a case or of a claim.
 #[derive(Serialize)]
 struct Result {
     policy: String,
-    case: String,
+    #[serde(flatten)]
+    what: What,
     passed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<String>,
@@ -42,23 +45,40 @@ struct Result {
     cost: Option<Cost>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    Case(String),
+    /// A promise in words, or by its name what every policy owes to members.
+    Claim(String),
+}
+
 impl Test {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let store = super::policy_store()?;
-        let mut failed = 0_u32;
-        let mut passed = 0_u32;
+        let (mut passed, mut failed, mut blessed) = (0_u32, 0_u32, 0_u32);
         for policy in policies(&self.folder)? {
             for result in self.policy(&policy, &store)? {
-                let count = if result.passed { &mut passed } else { &mut failed };
+                let count = match (result.passed, self.blesses(&result)) {
+                    (true, _) => &mut passed,
+                    (false, false) => &mut failed,
+                    (false, true) => &mut blessed,
+                };
                 *count = count.saturating_add(1);
                 self.tell(&result)?;
             }
         }
-        anyhow::ensure!(passed > 0 || failed > 0, "there are no cases in {}", self.folder.display());
+        let none = (passed, failed, blessed) == (0, 0, 0);
+        anyhow::ensure!(!none, "there are no cases in {}", self.folder.display());
         if !self.json {
-            super::print(&format_args!("{passed} passed, {failed} failed"))?;
+            super::print(&format_args!("{passed} passed, {} failed", failed.saturating_add(blessed)))?;
         }
-        Ok(if failed == 0 || self.bless { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Returns whether what failed was mended: a case can be, a promise is kept or is not.
+    fn blesses(&self, result: &Result) -> bool {
+        self.bless && matches!(result.what, What::Case(_))
     }
 
     fn policy(&self, folder: &Path, store: &PolicyStore) -> anyhow::Result<Vec<Result>> {
@@ -68,26 +88,32 @@ impl Test {
         let component =
             PolicyStore::read(&file).with_context(|| format!("find the component of {policy}"))?;
         let files = case_files(folder).with_context(|| format!("look for cases in {}", folder.display()))?;
-        files.iter().map(|file| self.case(&policy, file, &component, store)).collect()
+        let cases = files.iter().map(|file| Ok(Case::read(file)?)).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut results = Vec::new();
+        for (file, case) in files.iter().zip(&cases) {
+            results.push(self.case(&policy, file, case, &component, store)?);
+        }
+        results.extend(claims(&policy, folder, &cases, &component, store)?);
+        Ok(results)
     }
 
     fn case(
         &self,
         policy: &str,
         file: &Path,
+        case: &Case,
         component: &[u8],
         store: &PolicyStore,
     ) -> anyhow::Result<Result> {
-        let case = Case::read(file)?;
-        let got = cases::run(&case, component, store).with_context(|| format!("run {}", file.display()))?;
+        let got = cases::run(case, component, store).with_context(|| format!("run {}", file.display()))?;
         let difference = case.expect.compare(got.clone()).err().map(|difference| difference.to_string());
-        let cost = if self.measure { cases::measure(&case, component, store)? } else { None };
+        let cost = if self.measure { cases::measure(case, component, store)? } else { None };
         if difference.is_some() && self.bless {
             bless(case, got, file)?;
         }
         Ok(Result {
             policy: policy.to_owned(),
-            case: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            what: What::Case(file.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
             passed: difference.is_none(),
             difference,
             cost,
@@ -98,12 +124,13 @@ impl Test {
         if self.json {
             return super::print(&serde_json::to_string(result)?);
         }
-        let verdict = match (result.passed, self.bless) {
+        let verdict = match (result.passed, self.blesses(result)) {
             (true, _) => "ok",
             (false, false) => "FAILED",
             (false, true) => "blessed",
         };
-        let mut words = format!("{:<14} {:<40} {verdict}", result.policy, result.case);
+        let (What::Case(what) | What::Claim(what)) = &result.what;
+        let mut words = format!("{:<14} {what:<40} {verdict}", result.policy);
         if let Some(Cost { fuel, nanoseconds }) = result.cost {
             write!(words, "  {fuel} fuel, {nanoseconds} ns")?;
         }
@@ -112,6 +139,40 @@ impl Test {
         }
         super::print(&words)
     }
+}
+
+/// Tries what the description in the component promises, or else the file beside the cases, and whether the policy is fair.
+fn claims(
+    policy: &str,
+    folder: &Path,
+    cases: &[Case],
+    component: &[u8],
+    store: &PolicyStore,
+) -> anyhow::Result<Vec<Result>> {
+    let file = folder.join("policy.toml");
+    let description = match description::text(component) {
+        Some(text) => text,
+        None if file.is_file() => {
+            std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?
+        }
+        None => String::new(),
+    };
+    let claims = Claims::parse(&description)
+        .map_err(anyhow::Error::msg)
+        .with_context(|| format!("{policy}: policy.toml"))?;
+    // The cases were run, so the policy is of the kind that is asked about them.
+    let redeems = cases.iter().any(|case| matches!(case.event.data, Data::Request(_)));
+    let kind = if redeems { Kind::Redemption } else { Kind::Earning };
+    let respondent = Respondent::new(component, store);
+    let tried = claims.try_all(kind, cases, &|case| respondent.answer(case));
+    let result = |tried: rules_guest::probe::Tried| Result {
+        policy: policy.to_owned(),
+        what: What::Claim(tried.what),
+        passed: tried.counterexample.is_none(),
+        difference: tried.counterexample.map(|counterexample| counterexample.to_string()),
+        cost: None,
+    };
+    Ok(tried.into_iter().map(result).collect())
 }
 
 /// Returns the folder itself if it has cases, else the folders in it that have.
@@ -128,7 +189,7 @@ fn policies(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Writes what was got into the case's file, whose old expectation was shown.
-fn bless(case: Case, got: Outcome, file: &Path) -> anyhow::Result<()> {
-    let blessed = Case { expect: got, ..case };
+fn bless(case: &Case, got: Outcome, file: &Path) -> anyhow::Result<()> {
+    let blessed = Case { expect: got, ..case.clone() };
     std::fs::write(file, blessed.to_json()).with_context(|| format!("write {}", file.display()))
 }

@@ -1,0 +1,233 @@
+//! Promises and fairness: what a policy says of itself and what is owed to every member, tried on made-up purchases and
+//! requests.
+//!
+//! A policy's `policy.toml` states its promises, each in words for members and as circumstances with what is promised in
+//! them ([`Promise`]). Fairness is owed without being stated ([`Probe`]); what a policy cannot keep of it, it declares
+//! ([`Exception`]). Circumstances are drawn anew from the same start in every run, around the numbers and names that the
+//! parameters have, and what fails is made as small as it can be and told in words ([`Counterexample`]).
+//!
+//! Some unfairness needs no probe, for the contract has no words for it: a policy sees neither who a member is nor what it
+//! answered before, so that equal members get equal answers; it can reward nobody beyond the one who referred the member; it
+//! can pay no money, sell no points and change none that were granted; what is paid in points alone earns nothing, and what is
+//! returned whole is taken back whole, both without asking it.
+
+mod basket;
+mod fairness;
+mod member;
+mod promise;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use self::member::Member;
+use crate::case::{Answer, Case, Outcome};
+use crate::fact::Fact;
+
+pub use self::fairness::Probe;
+pub use self::promise::Promise;
+
+/// How many circumstances a promise or a probe is tried in, for each set of parameters.
+const TRIES: u32 = 96;
+/// How often what failed is made smaller at most.
+const SHRINKS: u32 = 2_000;
+/// How many facts a policy is told in one case at most; more is a policy that never stops asking.
+const FACTS_MAX: usize = 64;
+
+/// What a policy is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What happened: the world `earning-policy`.
+    Earning,
+    /// Wishes to use points: the world `redemption-policy`.
+    Redemption,
+}
+
+/// Why a policy gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It asked what the case does not state.
+    Unstated(Fact),
+    /// It could not be asked.
+    Failed(String),
+}
+
+/// A policy that answers cases, natively or in its component.
+pub type Respond<'a> = dyn Fn(&Case) -> Result<Outcome, Unanswered> + 'a;
+
+/// What a description claims.
+#[derive(Debug, Default, Deserialize)]
+pub struct Claims {
+    #[serde(default)]
+    promises: Vec<Promise>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+/// A declared gap: where a probe fails, and that is meant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    probe: Probe,
+    /// Parameters without which it is not so, by name; none: whatever they are.
+    #[serde(default)]
+    having: Vec<String>,
+    zh: String,
+    en: String,
+}
+
+/// What was tried, and what became of it.
+#[derive(Debug)]
+pub struct Tried {
+    /// What was tried: `promise: …` in words, or `fairness: …` by its name.
+    pub what: String,
+    /// What shows that it is not so.
+    pub counterexample: Option<Counterexample>,
+}
+
+/// What shows that a claim is false.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counterexample(String);
+
+impl fmt::Display for Counterexample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Claims {
+    /// Returns what a `policy.toml` claims.
+    ///
+    /// # Errors
+    ///
+    /// With the key that is missing, unknown or wrong.
+    pub fn parse(description: &str) -> Result<Self, String> {
+        let claims: Self = toml::from_str(description).map_err(|error| error.to_string())?;
+        for (n, promise) in claims.promises.iter().enumerate() {
+            promise.check().map_err(|reason| format!("promises[{n}].{reason}"))?;
+        }
+        let wordless = |exception: &Exception| exception.zh.is_empty() || exception.en.is_empty();
+        match claims.exceptions.iter().position(wordless) {
+            Some(n) => Err(format!("exceptions[{n}]: needs words in `zh` and `en`; members read them")),
+            None => Ok(claims),
+        }
+    }
+
+    /// Tries every promise, and every probe with the parameters of the cases; without cases none.
+    pub fn try_all(&self, kind: Kind, cases: &[Case], respond: &Respond<'_>) -> Vec<Tried> {
+        let promises = self.promises.iter().map(|promise| Tried {
+            what: format!("promise: {}", promise.words()),
+            counterexample: promise.broken(kind, respond),
+        });
+        let parameters = parameters(cases);
+        let probes = Probe::of(kind).iter().filter(|_| !parameters.is_empty()).map(|probe| Tried {
+            what: format!("fairness: {}", probe.name()),
+            counterexample: self.unfair(*probe, &parameters, respond),
+        });
+        promises.chain(probes).collect()
+    }
+
+    /// Returns what shows that a probe fails where no exception says so, or that an exception is none.
+    fn unfair(
+        &self,
+        probe: Probe,
+        parameters: &[&RawValue],
+        respond: &Respond<'_>,
+    ) -> Option<Counterexample> {
+        let exceptions = self.exceptions.iter().filter(|exception| exception.probe == probe);
+        let mut unneeded: Vec<_> = exceptions.clone().collect();
+        for parameters in parameters {
+            let policy = Asked { parameters, respond };
+            let excused: Vec<_> =
+                exceptions.clone().filter(|exception| exception.covers(parameters)).collect();
+            match probe.fails(&policy) {
+                Some(found) if excused.is_empty() => return Some(found),
+                Some(_) => unneeded
+                    .retain(|exception| !excused.iter().any(|excused| std::ptr::eq(*excused, *exception))),
+                None => {}
+            }
+        }
+        let unneeded = unneeded.first()?;
+        Some(Counterexample(format!(
+            "declares an exception, and no case's parameters need it: {}",
+            unneeded.en
+        )))
+    }
+}
+
+impl Exception {
+    fn covers(&self, parameters: &RawValue) -> bool {
+        let parameters: serde_json::Value = serde_json::from_str(parameters.get()).unwrap_or_default();
+        self.having.iter().all(|key| parameters.get(key).is_some())
+    }
+}
+
+/// Returns the sets of parameters of cases, each once; not those that a policy refuses or fails with.
+fn parameters(cases: &[Case]) -> Vec<&RawValue> {
+    let mut sets: Vec<&RawValue> = Vec::new();
+    let usable = |case: &&Case| !matches!(case.expect, Outcome::InvalidParameters(_) | Outcome::Fault(_));
+    for case in cases.iter().filter(usable) {
+        if sets.iter().all(|set| set.get() != case.parameters.get()) {
+            sets.push(&case.parameters);
+        }
+    }
+    sets
+}
+
+/// A policy with parameters, to be asked.
+struct Asked<'a> {
+    parameters: &'a RawValue,
+    respond: &'a Respond<'a>,
+}
+
+impl Asked<'_> {
+    /// Puts a case, and adds to it what the policy asks of the member.
+    fn ask(&self, mut case: Case, member: &Member) -> Result<(Case, Outcome), Counterexample> {
+        loop {
+            match (self.respond)(&case) {
+                Ok(Outcome::Fault(code)) => {
+                    return Err(self.shows(&[&words::case(&case, &format!("the policy fails: {code}"))]));
+                }
+                Ok(outcome) => return Ok((case, outcome)),
+                Err(Unanswered::Unstated(fact)) if case.facts.len() < FACTS_MAX => {
+                    case.facts.insert(fact, member.answer(fact, case.event.time.day().number()));
+                }
+                Err(Unanswered::Unstated(fact)) => {
+                    return Err(self.shows(&[&words::case(&case, &format!("it asks on and on, now {fact}"))]));
+                }
+                Err(Unanswered::Failed(reason)) => return Err(self.shows(&[&words::case(&case, &reason)])),
+            }
+        }
+    }
+
+    fn shows(&self, rows: &[&str]) -> Counterexample {
+        Counterexample(format!("with {}\n  {}", self.parameters, rows.join("\n  ")))
+    }
+}
+
+/// Looks for circumstances in which something does not hold, and returns the smallest that were found.
+fn search<S: Strategy>(
+    circumstances: S,
+    holds: impl Fn(&S::Value) -> Result<(), Counterexample>,
+) -> Option<Counterexample> {
+    let config =
+        Config { cases: TRIES, max_shrink_iters: SHRINKS, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let tried = runner
+        .run(&circumstances, |tried| holds(&tried).map_err(|found| TestCaseError::fail(found.to_string())));
+    match tried {
+        Ok(()) => None,
+        Err(TestError::Fail(_, smallest)) => holds(&smallest).err(),
+        Err(TestError::Abort(reason)) => Some(Counterexample(reason.to_string())),
+    }
+}
+
+/// The answers that are the same in all circumstances, by the fact's name without its day.
+type Pinned = BTreeMap<String, Answer>;
