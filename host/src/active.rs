@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use jifen_engine::{Policy, PolicyStore, World};
 use jifen_ledger::{Ledger, Logged, Needs};
+use jifen_loyalty::event::Run;
 use jifen_loyalty::program::{Deployment, PolicyRef, RedemptionDeployment};
-use jifen_loyalty::{DeploymentId, Fact, MerchantId, Program, Receipt};
+use jifen_loyalty::{DeploymentId, Fact, InvalidEvent, MerchantId, Program, Receipt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::campaign::Campaign;
 use crate::error::{HostError, ReleaseError};
 use crate::facts::{needs_of, scalars_of};
 use crate::releases::{Release, Releases, parse_digest};
@@ -189,6 +191,21 @@ impl Active {
         self.program.redemptions.iter().zip(&self.redemptions)
     }
 
+    /// Returns the campaigns, in the order of the file.
+    pub(crate) fn campaigns(&self) -> impl Iterator<Item = Campaign<'_>> {
+        let deployed = self.program.deployments.iter().zip(&self.policies);
+        deployed.filter_map(|(deployment, loaded)| {
+            Some(Campaign { deployment, segment: deployment.campaign.as_ref()?, loaded })
+        })
+    }
+
+    /// Returns the campaign that runs.
+    pub(crate) fn campaign(&self, run: &Run) -> Result<Campaign<'_>, InvalidEvent> {
+        let found = self.campaigns().find(|campaign| campaign.deployment.id == run.campaign);
+        let reason = || format!("there is no [[campaign]] {:?}", run.campaign.as_str());
+        found.ok_or_else(|| InvalidEvent { field: "data.campaign".to_owned(), reason: reason() })
+    }
+
     /// Returns the deployment of that name.
     pub(crate) fn deployment(&self, id: &DeploymentId) -> Option<&Deployment> {
         self.program.deployments.get(*self.places.get(id)?)
@@ -227,16 +244,21 @@ struct Deployed<'p> {
     parameters: &'p str,
     line: usize,
     world: World,
+    /// Whether whom it is about depends on lots.
+    lots: bool,
 }
 
 /// Returns everything that a program deploys: for earning first, then for redemptions, each in the order of the file.
 fn deployed(program: &Program) -> impl Iterator<Item = Deployed<'_>> {
-    let earning = program.deployments.iter().map(|Deployment { id, policy, parameters, line, .. }| {
-        Deployed { id, policy, parameters, line: *line, world: World::Earning }
-    });
+    let earning =
+        program.deployments.iter().map(|Deployment { id, policy, parameters, line, campaign, .. }| {
+            let world = if campaign.is_some() { World::Campaign } else { World::Earning };
+            let lots = campaign.as_ref().is_some_and(|segment| segment.expiring.is_some());
+            Deployed { id, policy, parameters, line: *line, world, lots }
+        });
     let redemption =
         program.redemptions.iter().map(|RedemptionDeployment { id, policy, parameters, line, .. }| {
-            Deployed { id, policy, parameters, line: *line, world: World::Redemption }
+            Deployed { id, policy, parameters, line: *line, world: World::Redemption, lots: false }
         });
     earning.chain(redemption)
 }
@@ -253,14 +275,18 @@ impl Deployed<'_> {
             let (found, expected) = (policy.world(), self.world);
             return Err(HostError::World { line: self.line, id: self.id.clone(), found, expected });
         }
-        Ok(Loaded { needs: needs_of(&policy), scalars: scalars_of(&policy), policy })
+        let mut needs = needs_of(&policy);
+        needs.lots |= self.lots;
+        Ok(Loaded { needs, scalars: scalars_of(&policy), policy })
     }
 }
 
 /// Returns what of a member's history the deployments need together. The lots of whoever redeems are read anyway.
 fn needs(program: &Program, policies: &[Loaded], redemptions: &[Loaded]) -> Needs {
     let mut all = Needs::default();
-    for (deployment, Loaded { needs, .. }) in program.deployments.iter().zip(policies) {
+    let deployed = program.deployments.iter().zip(policies);
+    // A campaign's needs are those of its days alone.
+    for (deployment, Loaded { needs, .. }) in deployed.filter(|(it, _)| it.campaign.is_none()) {
         all.purchases_by_day |= needs.purchases_by_day;
         all.granted_by_day |= needs.granted_by_day || deployment.cap.over_periods();
         all.lots |= needs.lots;

@@ -29,6 +29,7 @@ use jifen_loyalty::{
 use rules_guest::calendar::Day;
 
 use crate::active::Active;
+use crate::campaign::{self, Tally};
 use crate::close;
 use crate::conflict::conflict;
 use crate::error::{HostError, Undecided};
@@ -56,6 +57,8 @@ pub(crate) enum Outcome {
         moved: Moved,
         /// The deployments that failed to answer.
         faults: Faults,
+        /// What everybody's midnight work came to, where a day was closed.
+        closed: Option<Box<Done>>,
     },
     /// It had been applied before: the first receipt.
     Duplicate(Recorded),
@@ -81,6 +84,8 @@ pub(crate) struct Processor<'a> {
     pub(crate) programs: Programs<'a>,
     pub(crate) ledger: &'a dyn Ledger,
     pub(crate) threads: NonZeroUsize,
+    /// Is told how far a campaign is.
+    pub(crate) watch: &'a (dyn Fn(&DeploymentId, &Tally) + Sync),
 }
 
 /// An event that waits, with its place in the batch and its business day.
@@ -157,9 +162,8 @@ impl Processor<'_> {
                 }
             };
             let again = self.decide_and_commit(waiting, outcomes)?;
-            if let Some(Outcome::Applied { moved, faults, .. }) = outcomes.get_mut(&place) {
-                moved.extend(done.moved);
-                faults.extend(done.faults);
+            if let Some(Outcome::Applied { closed, .. }) = outcomes.get_mut(&place) {
+                *closed = Some(Box::new(done));
             }
             return Ok(again);
         }
@@ -191,8 +195,8 @@ impl Processor<'_> {
         Ok(again)
     }
 
-    /// Does everybody's midnight work, so that the close itself can be written, and returns what it moved. A close that the
-    /// ledger knows has been done.
+    /// Does everybody's midnight work and runs the campaigns of the day that begins, so that the close itself can be written,
+    /// and returns what that came to. A close that the ledger knows has been done.
     ///
     /// # Errors
     ///
@@ -209,21 +213,35 @@ impl Processor<'_> {
             let closes = close::closes(self.ledger, self.active, event, close, members)?;
             for outcome in self.process(closes)? {
                 match outcome {
-                    Outcome::Applied { moved, faults, .. } => {
-                        done.moved.extend(moved);
-                        done.faults.extend(faults);
-                    }
                     Outcome::Refused(refusal) if !close::is_nothing_due(&refusal) => return Ok(Err(refusal)),
                     Outcome::Refused(_) | Outcome::Duplicate(_) => {}
+                    outcome @ Outcome::Applied { .. } => done.add(outcome),
                 }
             }
         }
-        Ok(Ok(done))
+        match campaign::run_all(self, close, &mut done) {
+            Ok(()) => Ok(Ok(done)),
+            Err(Undecided::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Undecided::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Returns what of members' history events need: a day of a campaign may need more than what happens.
+    fn needs(&self, waiting: &[Waiting]) -> Needs {
+        let campaigns = waiting.iter().filter_map(|waiting| waiting.event.campaign());
+        let needs = |id: &DeploymentId| {
+            self.active.campaigns().find(|it| it.deployment.id == *id).map(|it| it.needs())
+        };
+        campaigns.filter_map(needs).fold(self.active.needs, |all, needs| Needs {
+            purchases_by_day: all.purchases_by_day || needs.purchases_by_day,
+            granted_by_day: all.granted_by_day || needs.granted_by_day,
+            lots: all.lots || needs.lots,
+        })
     }
 
     fn read(&self, waiting: &[Waiting]) -> Result<Read, HostError> {
-        let needs = self.active.needs;
-        let members = self.members(waiting);
+        let needs = self.needs(waiting);
+        let members = self.members(waiting, needs);
         let mut orders = Vec::with_capacity(waiting.len());
         let gifts = self.gifts(waiting);
         let (mut redemptions, mut stock) = (Vec::new(), Vec::new());
@@ -284,6 +302,7 @@ impl Processor<'_> {
             let Some(happening) = event.happening() else { continue };
             let referrer = match &happening.occasion {
                 Occasion::Registration(it) => it.referrer.as_ref().filter(|_| capped || it.person.is_some()),
+                Occasion::Run(_) => None,
                 Occasion::Purchase(_) => {
                     let referral = members.get(&happening.member).and_then(|it| it.profile.referral.as_ref());
                     referral.map(|referral| &referral.by).filter(|_| capped)
@@ -323,14 +342,14 @@ impl Processor<'_> {
     }
 
     /// Returns the members whose events they say they are, each once.
-    fn members<'e>(&self, waiting: &'e [Waiting]) -> Vec<MemberQuery<'e>> {
+    fn members<'e>(&self, waiting: &'e [Waiting], needs: Needs) -> Vec<MemberQuery<'e>> {
         let mut members = BTreeMap::<&MemberId, (i32, bool)>::new();
         for Waiting { day, event, .. } in waiting {
             let Some(member) = event.member() else { continue };
-            let needed = first_day_needed(self.active.needs, day);
+            let needed = first_day_needed(needs, day);
             let (first_day, lots) = members.entry(member).or_insert((needed, false));
             *first_day = needed.min(*first_day);
-            *lots |= event.happening().is_none();
+            *lots |= event.happening().is_none() || needs.lots && event.campaign().is_some();
         }
         let query = |(id, (first_day, lots))| MemberQuery { id, first_day, lots };
         members.into_iter().map(query).collect()
@@ -388,7 +407,8 @@ impl Processor<'_> {
             let member: &mut Member = members.get_mut(member).expect("events are dealt with their members");
             let Shared { referrers, redemptions, stock, budgets_used } = shared;
             let order = order.as_ref();
-            let known = pipeline::Known { member, order, referrers, redemptions, budgets_used, stock };
+            let zone = self.active.program.zone;
+            let known = pipeline::Known { zone, member, order, referrers, redemptions, budgets_used, stock };
             let verdict = match process(self.active, &self.programs, &waiting.event, &known) {
                 Ok((entry, faults)) => {
                     member.apply(&entry);
@@ -508,7 +528,8 @@ impl Decided {
 impl Applied {
     fn at(self, seq: u64) -> Outcome {
         let Self { receipt, digest, lots, moved, faults } = self;
-        Outcome::Applied { recorded: Recorded { seq, receipt, digest }, lots, moved, faults }
+        let recorded = Recorded { seq, receipt, digest };
+        Outcome::Applied { recorded, lots, moved, faults, closed: None }
     }
 }
 
@@ -548,11 +569,38 @@ struct Shared {
     budgets_used: BTreeMap<DeploymentId, Points>,
 }
 
-/// What everybody's midnight work came to.
-#[derive(Default)]
-struct Done {
-    moved: Moved,
-    faults: Faults,
+/// What everybody's midnight work and the campaigns came to.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// Points that were awarded, by deployment and unit.
+    pub(crate) awarded: BTreeMap<(DeploymentId, UnitId), Points>,
+    /// Points that were used or lapsed, by unit.
+    pub(crate) moved: Moved,
+    /// Deployments that failed to answer, each as often as it did.
+    pub(crate) faults: BTreeMap<DeploymentId, u64>,
+    /// What campaigns did.
+    pub(crate) campaigns: BTreeMap<DeploymentId, Tally>,
+}
+
+impl Done {
+    /// Adds what an event came to.
+    pub(crate) fn add(&mut self, outcome: Outcome) {
+        let Outcome::Applied { lots, moved, faults, .. } = outcome else { return };
+        for NewLot { lot, .. } in lots {
+            let sum = self.awarded.entry((lot.deployment, lot.unit)).or_default();
+            *sum = sum.plus(lot.points);
+        }
+        for (kind, unit, points) in moved {
+            match self.moved.iter_mut().find(|(of, in_unit, _)| *of == kind && *in_unit == unit) {
+                Some((.., sum)) => *sum = sum.plus(points),
+                None => self.moved.push((kind, unit, points)),
+            }
+        }
+        for (deployment, _) in faults {
+            let count = self.faults.entry(deployment).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
 }
 
 /// What had a turn in a round.

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use jifen_engine::{Policy, PolicyError, PolicyStore, Prepared, PreparedRequest, Refusal, World};
 use jifen_loyalty::day::BusinessDay;
-use jifen_loyalty::event::{Body, Redemption, Step};
+use jifen_loyalty::event::{Body, Happening, Occasion, Redemption, Step};
 use jifen_loyalty::facts::{Answer, Fact};
-use jifen_loyalty::proposal::{Offer, Quote};
+use jifen_loyalty::proposal::{Action, Offer, Quote};
 use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::{Event, Facts, Fault, InvalidEvent, Points, Proposal, Recipient};
 use rules_guest::case::{self, Case, Outcome};
@@ -104,8 +104,16 @@ impl<'a> Respondent<'a> {
 }
 
 /// Returns what an evaluation of a case costs; nothing if its parameters are refused, for then nothing is evaluated.
-pub(crate) fn measure(case: &Case, component: &[u8], store: &PolicyStore) -> Result<Option<Cost>, CaseError> {
-    Ok(ask(case, component, store, |asked| asked.cost())?.ok())
+/// Its time is that on a store, and the pages that it touches are counted on one that is unpooled.
+pub(crate) fn measure(
+    case: &Case,
+    component: &[u8],
+    store: &PolicyStore,
+    unpooled: &PolicyStore,
+) -> Result<Option<Cost>, CaseError> {
+    let Ok(cost) = ask(case, component, store, |asked| asked.cost())? else { return Ok(None) };
+    let touched_pages = ask(case, component, unpooled, |asked| asked.touched_pages())?.ok().flatten();
+    Ok(Some(Cost { touched_pages, ..cost }))
 }
 
 /// What an evaluation costs.
@@ -115,6 +123,9 @@ pub(crate) struct Cost {
     pub(crate) fuel: u64,
     /// Nanoseconds on this one, the median of rounds.
     pub(crate) nanoseconds: u64,
+    /// Pages of 4 KiB that it touches; where the system counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) touched_pages: Option<u64>,
 }
 
 /// Evaluations of one round, over which the clock's own cost vanishes.
@@ -152,6 +163,7 @@ struct Asked<'a> {
 enum Question<'a> {
     Event(Prepared<'a>, Points),
     Request(PreparedRequest<'a>),
+    Day(BusinessDay),
 }
 
 impl<'a> Asked<'a> {
@@ -165,12 +177,17 @@ impl<'a> Asked<'a> {
         let facts = case.facts.iter().map(|(fact, answer)| Answer { fact: *fact, value: answer.value() });
         let facts = Facts::Recorded { today: today.day.number(), answers: facts.collect() };
         let question = match (policy.world(), body) {
-            (World::Earning, Body::Happening(happening)) => {
+            (World::Earning, Body::Happening(happening))
+                if !matches!(happening.occasion, Occasion::Run(_)) =>
+            {
                 Question::Event(Prepared::new(&happening.occasion, &case.merchant_category, &today), so_far)
             }
             (World::Redemption, Body::Redemption(Redemption { step: Step::Requested(request), .. })) => {
                 let (purpose, wanted) = (&request.purpose, request.wanted);
                 Question::Request(PreparedRequest::new(purpose, wanted, &case.merchant_category, &today))
+            }
+            (World::Campaign, Body::Happening(Happening { occasion: Occasion::Run(_), .. })) => {
+                Question::Day(today)
             }
             (world, _) => return Err(CaseError::NotAsked { world, kind: case.event.data.kind() }),
         };
@@ -184,6 +201,7 @@ impl<'a> Asked<'a> {
                 self.policy.evaluate(event, *so_far, facts).outcome.map(proposed)
             }
             Question::Request(request) => self.policy.quote(request, facts).outcome.map(quoted),
+            Question::Day(today) => self.policy.run(today, facts).outcome.map(acted),
         }
     }
 
@@ -193,6 +211,7 @@ impl<'a> Asked<'a> {
         match &self.question {
             Question::Event(event, so_far) => self.policy.evaluate(event, *so_far, facts).fuel_used,
             Question::Request(request) => self.policy.quote(request, facts).fuel_used,
+            Question::Day(today) => self.policy.run(today, facts).fuel_used,
         }
     }
 
@@ -200,7 +219,19 @@ impl<'a> Asked<'a> {
         let mut rounds: Vec<u64> = (0..ROUNDS).map(|_| self.round()).collect();
         rounds.sort_unstable();
         let nanoseconds = rounds.get(ROUNDS >> 1).copied().unwrap_or_default();
-        Cost { fuel: self.fuel(), nanoseconds }
+        Cost { fuel: self.fuel(), nanoseconds, touched_pages: None }
+    }
+
+    /// Returns the page faults of an evaluation in memory that is reserved anew, over one round.
+    fn touched_pages(&self) -> Option<u64> {
+        self.round();
+        let before = page_faults()?;
+        for _ in 0..ROUND {
+            black_box(self.fuel());
+        }
+        let faults = page_faults()?.saturating_sub(before);
+        // What the reading itself touches is less than half a page for each.
+        faults.saturating_add(u64::from(ROUND >> 1)).checked_div(ROUND.into())
     }
 
     /// Returns the nanoseconds of an evaluation, over one round.
@@ -213,6 +244,14 @@ impl<'a> Asked<'a> {
         let nanoseconds = start.elapsed().as_nanos().div_ceil(ROUND.into());
         u64::try_from(nanoseconds).unwrap_or(u64::MAX)
     }
+}
+
+/// Returns how many page faults this thread had that needed no disk (proc_pid_stat(5), `minflt`).
+fn page_faults() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").ok()?;
+    // The name of the program, in brackets, may have spaces in it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(7)?.parse().ok()
 }
 
 /// Returns the facts of an evaluation as a case states them.
@@ -229,6 +268,15 @@ fn proposed(proposal: Proposal) -> Outcome {
         Proposal::Awards(awards) => Outcome::Awards(awards.into_iter().map(award).collect()),
         Proposal::Declined(code) => Outcome::Declined(code),
     }
+}
+
+fn acted(actions: Vec<Action>) -> Outcome {
+    let stated = |action| match action {
+        Action::Award(it) => case::Action::Award(award(it)),
+        Action::Notice(code) => case::Action::Notice(code),
+        Action::Grant(unit) => case::Action::Grant(unit.as_str().to_owned()),
+    };
+    Outcome::Actions(actions.into_iter().map(stated).collect())
 }
 
 fn quoted(quote: Quote) -> Outcome {
@@ -281,6 +329,7 @@ fn stated(answer: Answer) -> case::Answer {
         | Fact::PurchasesCountSince(_)
         | Fact::PurchasesSpendMinorSince(_)
         | Fact::AwardsGrantedSince(_)
+        | Fact::ExpiringUntoldUntil(_)
         | Fact::BalanceAvailable
         | Fact::BalancePending => case::Answer::Number(answer.value),
     }

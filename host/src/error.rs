@@ -114,5 +114,6 @@ fn table(world: World) -> &'static str {
     match world {
         World::Earning => "deployment",
         World::Redemption => "redemption",
+        World::Campaign => "campaign",
     }
 }

@@ -8,7 +8,8 @@ use jifen_ledger::Needs;
 use jifen_loyalty::facts::{Known, first_day_of_window};
 use jifen_loyalty::lot::Standing;
 use jifen_loyalty::member::Profile;
-use jifen_loyalty::{DeploymentId, Fact, Instant, Member, Points, UnitId};
+use jifen_loyalty::time::{Zone, day_number};
+use jifen_loyalty::{DeploymentId, Fact, Instant, Lot, Member, Points, UnitId};
 use rules_guest::calendar::Day;
 
 /// Returns which parts of a member's history a policy may ask for. Those it cannot ask for are not read.
@@ -17,7 +18,7 @@ pub(crate) fn needs_of(policy: &Policy) -> Needs {
     Needs {
         purchases_by_day: asks(&["purchases.count-since", "purchases.spend-minor-since"]),
         granted_by_day: asks(&["awards.granted-since"]),
-        lots: asks(&["balance.available", "balance.pending"]),
+        lots: asks(&["balance.available", "balance.pending", "expiring.untold-until"]),
     }
 }
 
@@ -62,6 +63,7 @@ pub(crate) fn known(
         },
         available,
         pending,
+        untold: BTreeMap::new(),
         registered_day: profile.registered_day,
         referred: profile.referral.is_some(),
         referral: said.referral.clone(),
@@ -84,6 +86,20 @@ pub(crate) fn month_of(day: &Day) -> RangeInclusive<i32> {
 pub(crate) fn granted_by_day(member: &Member, deployment: &DeploymentId) -> BTreeMap<i32, Points> {
     let all = (deployment.clone(), i32::MIN)..=(deployment.clone(), i32::MAX);
     member.granted_by_day.range(all).map(|((_, day), grant)| (*day, grant.granted)).collect()
+}
+
+/// Returns what a member can spend of a unit of whose end the member was not told, by its last day.
+pub(crate) fn untold(zone: Zone, time: Instant, member: &Member, unit: &UnitId) -> BTreeMap<i32, Points> {
+    let mut untold = BTreeMap::<i32, Points>::new();
+    let waits = |lot: &&Lot| {
+        lot.unit == *unit && lot.standing(time) == Standing::Available && lot.term.notice.days().is_some()
+    };
+    for lot in member.lots.iter().filter(waits) {
+        let last_day = day_number(zone.last_day_before(lot.term.expires_at));
+        let points = untold.entry(last_day).or_default();
+        *points = points.plus(lot.remaining);
+    }
+    untold
 }
 
 fn balance(time: Instant, member: &Member, unit: &UnitId) -> (Points, Points) {

@@ -4,6 +4,7 @@ mod active;
 mod audit;
 mod batch;
 mod block;
+mod campaign;
 mod cases;
 mod cli;
 mod close;

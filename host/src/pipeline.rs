@@ -38,7 +38,7 @@ use rules_guest::calendar::Day;
 use crate::active::{Active, Loaded};
 use crate::error::Undecided;
 use crate::programs::Programs;
-use crate::{block, close, conversion, opening, redemption, refund, term};
+use crate::{block, campaign, close, conversion, opening, redemption, refund, term};
 
 /// Deployments that failed to answer, and how.
 pub(crate) type Faults = Vec<(DeploymentId, Fault)>;
@@ -70,6 +70,10 @@ pub(crate) fn evaluate(
     let prepared = Prepared::new(&happening.occasion, category, &situation.today);
     let terms = Terms { program, happening, situation, referral: source.referral() };
 
+    if let Occasion::Run(run) = &happening.occasion {
+        let (decision, evaluation) = campaign::run(active, run, &terms, source)?;
+        return Ok((decision, vec![evaluation]));
+    }
     let mut evaluations = Vec::new();
     let mut decision = Decision::default();
     for (place, lane) in program.lanes.iter().enumerate() {
@@ -97,21 +101,23 @@ pub(crate) fn evaluate(
         }
         decision.close(lane, &terms, answers);
     }
-    for evaluation in &mut evaluations {
-        // What others had is another number whenever something else was decided at the same time. It is only asserted, and so
-        // only recorded, where it made a difference.
-        let Some(usage) = &mut evaluation.usage else { continue };
-        if !decision.limited_by_budget(&evaluation.deployment) {
-            usage.budget = Points::ZERO;
-        }
-        if !source.referral().is_some_and(|it| decision.asks_for(&evaluation.deployment, &it.by)) {
-            (usage.referrer_day, usage.referrer_month) = Default::default();
-        }
-    }
+    evaluations.iter_mut().for_each(|evaluation| forget_others(evaluation, &decision, source));
     Ok((decision, evaluations))
 }
 
-fn answers_to(scalars: &[Fact], facts: &Facts) -> Vec<Answer> {
+/// Forgets what others had where it made no difference. It is another number whenever something else was decided at the same
+/// time, so it is only asserted, and only recorded, where it did.
+pub(crate) fn forget_others(evaluation: &mut Evaluation, decision: &Decision, source: &impl Source) {
+    let Some(usage) = &mut evaluation.usage else { return };
+    if !decision.limited_by_budget(&evaluation.deployment) {
+        usage.budget = Points::ZERO;
+    }
+    if !source.referral().is_some_and(|it| decision.asks_for(&evaluation.deployment, &it.by)) {
+        (usage.referrer_day, usage.referrer_month) = Default::default();
+    }
+}
+
+pub(crate) fn answers_to(scalars: &[Fact], facts: &Facts) -> Vec<Answer> {
     let answer = |fact: &Fact| Some(Answer { fact: *fact, value: facts.answer(*fact).ok()? });
     scalars.iter().filter_map(answer).collect()
 }
@@ -119,6 +125,8 @@ fn answers_to(scalars: &[Fact], facts: &Facts) -> Vec<Answer> {
 /// What the ledger knew for one event.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
+    /// The program's.
+    pub(crate) zone: Zone,
     /// The event's member: for what is returned or moved on, the one who bought or asked.
     pub(crate) member: &'a Member,
     /// The order that the event completes or returns.
@@ -191,9 +199,12 @@ fn happened(
     known: &Known<'_>,
 ) -> Result<(Entry, Faults), Undecided> {
     let situation = active.program.situate(happening)?;
-    admit(event, happening, known)?;
+    admit(active, event, happening, known)?;
     let view = View::new(happening, known);
     let (decision, evaluations) = evaluate(active, happening, situation, &view)?;
+    if let Occasion::Run(run) = &happening.occasion {
+        campaign::is_due(run, happening, &decision)?;
+    }
     let owner = (Some(happening.member.clone()), known.member.version.saturating_add(1));
     let mut receipt = Receipt {
         referral: view.referral().cloned(),
@@ -219,7 +230,12 @@ fn happened(
     Ok((entry, faults))
 }
 
-fn admit(event: &Event, happening: &Happening, known: &Known<'_>) -> Result<(), InvalidEvent> {
+fn admit(
+    active: &Active,
+    event: &Event,
+    happening: &Happening,
+    known: &Known<'_>,
+) -> Result<(), InvalidEvent> {
     let again = |field: &str, reason| Err(InvalidEvent { field: field.to_owned(), reason });
     match &happening.occasion {
         Occasion::Registration(_) if known.member.profile.registered_day != 0 => {
@@ -235,6 +251,7 @@ fn admit(event: &Event, happening: &Happening, known: &Known<'_>) -> Result<(), 
             }
         }
         Occasion::Registration(_) => Ok(()),
+        Occasion::Run(run) => campaign::admit(active, event, happening, run, known.member),
     }
 }
 
@@ -454,7 +471,7 @@ fn debts(receipt: &Receipt, member: &MemberId) -> Vec<DebtMove> {
 }
 
 /// Returns whether something that was granted before counts against a deployment.
-fn counts(deployment: &Deployment) -> bool {
+pub(crate) fn counts(deployment: &Deployment) -> bool {
     deployment.cap.over_periods() || deployment.cap.of_referrers() || deployment.budget.is_some()
 }
 
@@ -476,6 +493,7 @@ fn budget_draws(active: &Active, receipt: &Receipt) -> Vec<BudgetDraw> {
 
 /// The ledger's view of a member, at one instant.
 pub(crate) struct View<'a> {
+    zone: Zone,
     time: Instant,
     member: &'a Member,
     /// The profile with what the event says of the member.
@@ -486,7 +504,8 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(happening: &'a Happening, known: &Known<'a>) -> Self {
+    /// Returns what is known of a member to whom something happens.
+    pub(crate) fn new(happening: &'a Happening, known: &Known<'a>) -> Self {
         let profile = &known.member.profile;
         let read = |id| known.referrers.get(id);
         let (said, referrer) = match &happening.occasion {
@@ -495,19 +514,19 @@ impl<'a> View<'a> {
                 let said = profile.joined(registration, referrer.map(|referrer| &referrer.profile));
                 (Cow::Owned(said), referrer)
             }
-            Occasion::Purchase(_) => {
+            Occasion::Purchase(_) | Occasion::Run(_) => {
                 let referral = profile.referral.as_ref();
                 (Cow::Borrowed(profile), referral.and_then(|referral| read(&referral.by)))
             }
         };
-        let Known { member, budgets_used, .. } = *known;
-        Self { time: happening.time, member, said, referrer, budgets_used }
+        let Known { zone, member, budgets_used, .. } = *known;
+        Self { zone, time: happening.time, member, said, referrer, budgets_used }
     }
 
     /// Returns what is known of a member who wants to use points.
     pub(crate) fn of(time: Instant, member: &'a Member, known: &Known<'a>) -> Self {
         let said = Cow::Borrowed(&member.profile);
-        Self { time, member, said, referrer: None, budgets_used: known.budgets_used }
+        Self { zone: known.zone, time, member, said, referrer: None, budgets_used: known.budgets_used }
     }
 
     /// Returns the referrer with the version that a decision depends on: where it compares the persons, or counts what the
@@ -533,7 +552,12 @@ impl Source for View<'_> {
     }
 
     fn facts(&self, deployment: &DeploymentId, unit: &UnitId, needs: Needs, today: &Day) -> Facts {
-        Facts::Known(crate::facts::known(self.time, self.member, &self.said, deployment, unit, needs, today))
+        let mut known =
+            crate::facts::known(self.time, self.member, &self.said, deployment, unit, needs, today);
+        if needs.lots {
+            known.untold = crate::facts::untold(self.zone, self.time, self.member, unit);
+        }
+        Facts::Known(known)
     }
 
     fn usage(&self, deployment: &Deployment, today: &Day) -> Usage {

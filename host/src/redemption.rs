@@ -276,11 +276,16 @@ pub(crate) fn quote<'p>(
     Ok(Quotation { offered: None, decision, evaluations })
 }
 
-/// Checks what only the program can tell: that points pay for no more than what they are for.
+/// Checks what only the program can tell: that points pay for no more than what they are for, and that they buy what money buys.
 fn covered(quote: Quote, deployment: &RedemptionDeployment, request: &Request) -> Result<Quote, Fault> {
     let Quote::Offered(offer) = quote else { return Ok(quote) };
     if offer.points.is_zero() {
         return Ok(Quote::Declined("nothing-to-redeem".to_owned()));
+    }
+    if let Some(allowed) = &deployment.parity
+        && let Some(restriction) = offer.restrictions.iter().find(|code| !allowed.contains(code))
+    {
+        return Err(Fault::ParityViolation { restriction: restriction.clone() });
     }
     if let Purpose::Bill(bill) = &request.purpose {
         let goods =

@@ -1,6 +1,6 @@
 //! What `wit/` says, as Rust. The rest of the crate is written in these types, natively as well as in a component.
 //!
-//! A policy's world is what it answers, [`self`] or [`redemption`], and how it is [configured](configuration). They are
+//! A policy's world is what it answers, [`self`], [`redemption`] or [`campaign`], and how it is [configured](configuration). They are
 //! bound one by one, because each brings macros that export it, whose names may stand once in a crate; the component has
 //! all of what was exported.
 
@@ -64,6 +64,38 @@ pub mod redemption {
             "jifen:policy/membership@0.1.0": crate::bindings::jifen::policy::membership,
             "jifen:policy/referral@0.1.0": crate::bindings::jifen::policy::referral,
             "jifen:policy/birthday@0.1.0": crate::bindings::jifen::policy::birthday,
+            "jifen:policy/expiring@0.1.0": crate::bindings::jifen::policy::expiring,
+            "jifen:policy/log@0.1.0": crate::bindings::jifen::policy::log,
+        },
+    });
+}
+
+/// What a campaign policy answers, in the same types.
+pub mod campaign {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package jifen:guest;
+            world campaign {
+                include jifen:policy/surroundings@0.1.0;
+                export jifen:policy/campaign@0.1.0;
+            }
+        ",
+        world: "jifen:guest/campaign",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_campaign",
+        default_bindings_module: "rules_guest::bindings::campaign",
+        additional_derives: [PartialEq, Eq],
+        with: {
+            "jifen:policy/types@0.1.0": crate::bindings::jifen::policy::types,
+            "jifen:policy/purchases@0.1.0": crate::bindings::jifen::policy::purchases,
+            "jifen:policy/awards@0.1.0": crate::bindings::jifen::policy::awards,
+            "jifen:policy/balance@0.1.0": crate::bindings::jifen::policy::balance,
+            "jifen:policy/membership@0.1.0": crate::bindings::jifen::policy::membership,
+            "jifen:policy/referral@0.1.0": crate::bindings::jifen::policy::referral,
+            "jifen:policy/birthday@0.1.0": crate::bindings::jifen::policy::birthday,
+            "jifen:policy/expiring@0.1.0": crate::bindings::jifen::policy::expiring,
             "jifen:policy/log@0.1.0": crate::bindings::jifen::policy::log,
         },
     });

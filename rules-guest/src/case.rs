@@ -19,7 +19,8 @@
 //!
 //! A redemption policy is asked about an event of the type `jifen.redemption.requested`, and expects
 //! `{"offered": {"points": 800, "cash": 990, "worth": 0, "benefit": "lipstick", "restrictions": []}}` or
-//! `{"declined": "no-such-item"}`.
+//! `{"declined": "no-such-item"}`. A campaign policy is asked about one of the type `jifen.campaign.ran`, and expects
+//! `{"actions": [{"notice": "come-back"}, {"award": {"points": 50, "reason": "recall"}}, {"grant": "coupon"}]}`.
 //!
 //! The business day of a case is the date as `event.time` writes it: write the time in the program's zone. A fact that
 //! the policy asks and the case does not state fails the case. Unknown keys are errors.
@@ -43,8 +44,8 @@ use crate::fact::Fact;
 use crate::json;
 
 pub use answer::Answer;
-pub use event::{Data, Event, Line, Purchase, Registration, Request, Tender, TenderKind};
-pub use outcome::{Award, Difference, Offer, Outcome, Recipient};
+pub use event::{Data, Event, Line, Purchase, Registration, Request, Run, Tender, TenderKind};
+pub use outcome::{Action, Award, Difference, Offer, Outcome, Recipient};
 pub use time::{InvalidTime, LocalTime};
 
 /// One case.

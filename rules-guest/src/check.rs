@@ -17,8 +17,9 @@ use crate::fact::Fact;
 use crate::policy::parse;
 use crate::probe::{Claims, Kind, Unanswered};
 use crate::{
-    Answer, Award, DayNumber, EarningPolicy, Event, Facts, Line, LunarDate, Minor, Occasion, Offer, Points,
-    Proposal, Purchase, Purpose, Recipient, RedemptionPolicy, Request, Tender, TenderKind, Today,
+    Action, Answer, Award, CampaignPolicy, DayNumber, EarningPolicy, Event, Facts, Line, LunarDate, Minor,
+    Occasion, Offer, Points, Proposal, Purchase, Purpose, Recipient, RedemptionPolicy, Request, Tender,
+    TenderKind, Today,
 };
 
 /// What the contract says where no solar term begins.
@@ -44,6 +45,15 @@ pub fn check<P: EarningPolicy>(case: &Case) -> Result<(), Difference> {
 /// Those of [`check`].
 pub fn check_redemption<P: RedemptionPolicy>(case: &Case) -> Result<(), Difference> {
     compare(case, quoted::<P>)
+}
+
+/// Runs one case of a campaign policy: what [`check`] is for an earning policy.
+///
+/// # Errors
+///
+/// Those of [`check`].
+pub fn check_campaign<P: CampaignPolicy>(case: &Case) -> Result<(), Difference> {
+    compare(case, acted::<P>)
 }
 
 fn compare(case: &Case, answers: Answers) -> Result<(), Difference> {
@@ -73,6 +83,12 @@ pub fn run_cases<P: EarningPolicy>(policy: &str) -> ExitCode {
 #[doc(hidden)]
 pub fn run_redemption_cases<P: RedemptionPolicy>(policy: &str) -> ExitCode {
     run(Path::new(policy), Kind::Redemption, quoted::<P>)
+}
+
+/// What [`campaign_cases_main!`](crate::campaign_cases_main) expands to.
+#[doc(hidden)]
+pub fn run_campaign_cases<P: CampaignPolicy>(policy: &str) -> ExitCode {
+    run(Path::new(policy), Kind::Campaign, acted::<P>)
 }
 
 fn run(policy: &Path, kind: Kind, answers: Answers) -> ExitCode {
@@ -107,6 +123,20 @@ macro_rules! redemption_cases_main {
     ($policy:ty) => {
         fn main() -> ::std::process::ExitCode {
             $crate::run_redemption_cases::<$policy>(env!("CARGO_MANIFEST_DIR"))
+        }
+    };
+}
+
+/// Makes the `main` of `tests/cases.rs` for a campaign policy: what [`cases_main!`](crate::cases_main) is for an earning policy.
+///
+/// ```text
+/// rules_guest::campaign_cases_main!(recall::Recall);
+/// ```
+#[macro_export]
+macro_rules! campaign_cases_main {
+    ($policy:ty) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::run_campaign_cases::<$policy>(env!("CARGO_MANIFEST_DIR"))
         }
     };
 }
@@ -183,6 +213,7 @@ fn only_in_host(case: &Case) -> Option<&str> {
         Outcome::Fault(_)
         | Outcome::Awards(_)
         | Outcome::Offered(_)
+        | Outcome::Actions(_)
         | Outcome::Declined(_)
         | Outcome::InvalidParameters(_) => None,
     }
@@ -200,11 +231,20 @@ fn quoted<P: RedemptionPolicy>(case: &Case, facts: &StatedFacts<'_>) -> Result<O
     Ok(policy.map_or_else(Outcome::InvalidParameters, |policy| policy.quote(&request, facts).into()))
 }
 
+fn acted<P: CampaignPolicy>(case: &Case, facts: &StatedFacts<'_>) -> Result<Outcome, Difference> {
+    let Data::Run(_) = case.event.data else { return Err(Difference::NotAsked(case.event.data.kind())) };
+    let policy = parse::<P>(case.parameters.get(), P::check);
+    let acted = |policy: P| {
+        Outcome::Actions(policy.run(&today(case), facts).into_iter().map(case::Action::from).collect())
+    };
+    Ok(policy.map_or_else(Outcome::InvalidParameters, acted))
+}
+
 fn event(case: &Case) -> Result<Event, Difference> {
     let occasion = match &case.event.data {
         Data::Registration(_) => Occasion::Registration,
         Data::Purchase(stated) => Occasion::Purchase(purchase(&case.merchant_category, stated)),
-        Data::Request(_) => return Err(Difference::NotAsked(case.event.data.kind())),
+        Data::Request(_) | Data::Run(_) => return Err(Difference::NotAsked(case.event.data.kind())),
     };
     Ok(Event { occasion, today: today(case), points_so_far: case.points_so_far })
 }
@@ -215,7 +255,9 @@ fn request(case: &Case) -> Result<Request, Difference> {
             let purpose = purpose(&case.merchant_category, stated);
             Ok(Request { purpose, today: today(case), wanted: stated.points })
         }
-        Data::Registration(_) | Data::Purchase(_) => Err(Difference::NotAsked(case.event.data.kind())),
+        Data::Registration(_) | Data::Purchase(_) | Data::Run(_) => {
+            Err(Difference::NotAsked(case.event.data.kind()))
+        }
     }
 }
 
@@ -304,6 +346,16 @@ impl From<Answer> for Outcome {
         match answer {
             Answer::Offered(offer) => Self::Offered(offer.into()),
             Answer::Declined(code) => Self::Declined(code),
+        }
+    }
+}
+
+impl From<Action> for case::Action {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Award(award) => Self::Award(award.into()),
+            Action::Notice(code) => Self::Notice(code),
+            Action::Grant(unit) => Self::Grant(unit),
         }
     }
 }
@@ -424,5 +476,9 @@ impl Facts for StatedFacts<'_> {
 
     fn birthday_lunar_month(&self) -> bool {
         self.ask(Fact::BirthdayLunarMonth) != 0
+    }
+
+    fn expiring_untold_until(&self, last_day: DayNumber) -> Points {
+        self.ask(Fact::ExpiringUntoldUntil(last_day))
     }
 }

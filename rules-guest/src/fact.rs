@@ -49,6 +49,8 @@ pub enum Fact {
     BirthdayLeapLunarToday,
     /// 1 if today lies in the lunar month of birth, else 0.
     BirthdayLunarMonth,
+    /// The points that can be spent and end on this day or before, of whose end the member was not told.
+    ExpiringUntoldUntil(i32),
 }
 
 impl Fact {
@@ -72,6 +74,7 @@ impl Fact {
             Self::BirthdayLunarToday => "birthday.lunar-today",
             Self::BirthdayLeapLunarToday => "birthday.leap-lunar-today",
             Self::BirthdayLunarMonth => "birthday.lunar-month",
+            Self::ExpiringUntoldUntil(_) => "expiring.untold-until",
         }
     }
 
@@ -80,12 +83,13 @@ impl Fact {
         Self::new(name, None)
     }
 
-    /// Returns the day since which is asked.
-    pub fn since(self) -> Option<Date> {
+    /// Returns the day that it takes.
+    pub fn day(self) -> Option<Date> {
         match self {
             Self::PurchasesCountSince(day)
             | Self::PurchasesSpendMinorSince(day)
-            | Self::AwardsGrantedSince(day) => Some(Date::from_number(day)),
+            | Self::AwardsGrantedSince(day)
+            | Self::ExpiringUntoldUntil(day) => Some(Date::from_number(day)),
             Self::PurchasesLifetimeCount
             | Self::PurchasesLifetimeSpendMinor
             | Self::PurchasesLastDay
@@ -103,8 +107,8 @@ impl Fact {
         }
     }
 
-    fn new(name: &str, since: Option<Date>) -> Option<Self> {
-        match (name, since) {
+    fn new(name: &str, day: Option<Date>) -> Option<Self> {
+        match (name, day) {
             ("purchases.lifetime-count", None) => Some(Self::PurchasesLifetimeCount),
             ("purchases.lifetime-spend-minor", None) => Some(Self::PurchasesLifetimeSpendMinor),
             ("purchases.count-since", Some(day)) => Some(Self::PurchasesCountSince(day.number())),
@@ -122,6 +126,7 @@ impl Fact {
             ("birthday.lunar-today", None) => Some(Self::BirthdayLunarToday),
             ("birthday.leap-lunar-today", None) => Some(Self::BirthdayLeapLunarToday),
             ("birthday.lunar-month", None) => Some(Self::BirthdayLunarMonth),
+            ("expiring.untold-until", Some(day)) => Some(Self::ExpiringUntoldUntil(day.number())),
             _ => None,
         }
     }
@@ -129,7 +134,7 @@ impl Fact {
 
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.since() {
+        match self.day() {
             Some(day) => write!(f, "{}({day})", self.name()),
             None => f.write_str(self.name()),
         }
@@ -141,11 +146,11 @@ impl FromStr for Fact {
 
     fn from_str(text: &str) -> Result<Self, UnknownFact> {
         let unknown = || UnknownFact(text.to_owned());
-        let (name, since) = match text.strip_suffix(')').and_then(|open| open.split_once('(')) {
+        let (name, day) = match text.strip_suffix(')').and_then(|open| open.split_once('(')) {
             Some((name, day)) => (name, Some(day.parse().map_err(|_| unknown())?)),
             None => (text, None),
         };
-        Self::new(name, since).ok_or_else(unknown)
+        Self::new(name, day).ok_or_else(unknown)
     }
 }
 

@@ -59,6 +59,10 @@ pub trait Facts {
 
     /// Returns whether today lies in the lunar month of the member's birth, leap months apart.
     fn birthday_lunar_month(&self) -> bool;
+
+    /// Returns how many points of the deployment's unit the member can spend now that end on `last_day` or before it, and of
+    /// whose end the member was not told.
+    fn expiring_untold_until(&self, last_day: DayNumber) -> Points;
 }
 
 /// Writes a line for the policy's author. It reaches the receipt's trace and the merchant, never a member.
@@ -83,7 +87,9 @@ pub struct HostFacts;
 #[cfg(target_family = "wasm")]
 mod host {
     use super::{DayNumber, Facts, HostFacts, Minor, Points};
-    use crate::bindings::jifen::policy::{awards, balance, birthday, membership, purchases, referral};
+    use crate::bindings::jifen::policy::{
+        awards, balance, birthday, expiring, membership, purchases, referral,
+    };
 
     // Inlined, so that a question which nobody asks leaves no import behind.
     impl Facts for HostFacts {
@@ -170,6 +176,11 @@ mod host {
         #[inline]
         fn birthday_lunar_month(&self) -> bool {
             birthday::lunar_month()
+        }
+
+        #[inline]
+        fn expiring_untold_until(&self, last_day: DayNumber) -> Points {
+            expiring::untold_until(last_day)
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a Jifen policy is written with.
 //!
-//! A policy is a struct that holds its parameters, and one function: from an event to a proposal ([`EarningPolicy`]), or
-//! from a wish to use points to the terms ([`RedemptionPolicy`]). It has no clock, no randomness, no I/O and no memory
+//! A policy is a struct that holds its parameters, and one function: from an event to a proposal ([`EarningPolicy`]), from
+//! a wish to use points to the terms ([`RedemptionPolicy`]), or from a day to what is done for a member ([`CampaignPolicy`]). It has no clock, no randomness, no I/O and no memory
 //! between calls; what it may know of a member it asks through [`Facts`], and every function it calls there becomes an
 //! import of its component, visible to the operator. A whole policy:
 //!
@@ -48,7 +48,7 @@
 //! `cargo rustc --lib --crate-type cdylib --release --target wasm32-unknown-unknown`, then `wasm-tools component new`.
 //!
 //! Case files of this form lie in the policy's `cases/` directory. `tests/cases.rs` of two lines runs them natively
-//! (see [`cases_main!`] and [`redemption_cases_main!`]); `jifen test` and every upload run them in the component.
+//! (see [`cases_main!`], [`redemption_cases_main!`] and [`campaign_cases_main!`]); `jifen test` and every upload run them in the component.
 //!
 //! **Invariant:** nothing here computes with floats or asks the surroundings for time or chance.
 
@@ -92,9 +92,12 @@ mod today;
 pub use rate::total;
 
 #[cfg(all(feature = "guest", not(target_family = "wasm")))]
-pub use check::{check, check_redemption, run_cases, run_redemption_cases};
+pub use check::{
+    check, check_campaign, check_redemption, run_campaign_cases, run_cases, run_redemption_cases,
+};
 #[cfg(feature = "guest")]
 pub use {
+    bindings::campaign::exports::jifen::policy::campaign::Action,
     bindings::exports::jifen::policy::earning::{Occasion, Proposal},
     bindings::jifen::policy::types::{
         Award, Day as Today, DayNumber, Line, LunarDate, Minor, Points, Purchase, Recipient, Tender,
@@ -103,7 +106,7 @@ pub use {
     bindings::redemption::exports::jifen::policy::redemption::{Answer, Offer, Purpose},
     facts::{Facts, log},
     period::Period,
-    policy::{EarningPolicy, Event, RedemptionPolicy, Request, ensure, is_code},
+    policy::{CampaignPolicy, EarningPolicy, Event, RedemptionPolicy, Request, ensure, is_code},
 };
 
 /// What [`policy!`] and [`redemption_policy!`] expand to; not for use by hand.

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
 
-use crate::{Answer, Facts, Line, Occasion, Points, Proposal, Purchase, Purpose, Today, json};
+use crate::{Action, Answer, Facts, Line, Occasion, Points, Proposal, Purchase, Purpose, Today, json};
 
 /// A rule that awards points when something happened. The struct that implements it is its parameters.
 ///
@@ -41,6 +41,25 @@ pub trait RedemptionPolicy: DeserializeOwned + Send + Sync + 'static {
     /// Points that the member does not have are the host's affair. A panic traps: nothing is offered, and a fault is
     /// reported to the owner of the deployment.
     fn quote(&self, request: &Request, facts: &impl Facts) -> Answer;
+}
+
+/// A rule that runs on a schedule, for one member at a time. The struct that implements it is its parameters, as with
+/// [`EarningPolicy`].
+pub trait CampaignPolicy: DeserializeOwned + Send + Sync + 'static {
+    /// Checks what the types of the parameters cannot say. Called once, when the deployment is configured.
+    ///
+    /// # Errors
+    ///
+    /// With words for the operator: the field, what is wrong, and what would be right.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Says what is done for one member on a day that begins; nothing is an empty list. Called once per instance: that
+    /// something was done before is not remembered, and can be told from the facts.
+    ///
+    /// A panic traps: nothing is done, and a fault is reported to the owner of the deployment.
+    fn run(&self, today: &Today, facts: &impl Facts) -> Vec<Action>;
 }
 
 /// Returns `message` as an error unless the condition holds: for `check` of a policy.
@@ -164,6 +183,27 @@ macro_rules! redemption_policy {
                     let request = $crate::Request { purpose, today, wanted };
                     let policy = $crate::export::configured(&CONFIGURED);
                     $crate::RedemptionPolicy::quote(policy, &request, &$crate::export::HostFacts)
+                }
+            }
+        }
+    };
+}
+
+/// Exports a campaign policy as a component: what [`policy!`] is for an earning policy.
+///
+/// ```text
+/// rules_guest::campaign_policy!(Recall);
+/// ```
+#[macro_export]
+macro_rules! campaign_policy {
+    ($policy:ty) => {
+        $crate::component! {
+            $policy, CampaignPolicy, $crate::bindings::campaign, export_campaign,
+
+            impl bindings::exports::jifen::policy::campaign::Guest for Component {
+                fn run(today: $crate::Today) -> ::std::vec::Vec<$crate::Action> {
+                    let policy = $crate::export::configured(&CONFIGURED);
+                    $crate::CampaignPolicy::run(policy, &today, &$crate::export::HostFacts)
                 }
             }
         }

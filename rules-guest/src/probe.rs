@@ -48,6 +48,8 @@ pub enum Kind {
     Earning,
     /// Wishes to use points: the world `redemption-policy`.
     Redemption,
+    /// Days: the world `campaign-policy`.
+    Campaign,
 }
 
 /// Why a policy gave no answer.

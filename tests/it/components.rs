@@ -114,6 +114,38 @@ pub(crate) fn redemption(points: u64, cash_minor: u64, worth_minor: u64) -> Vec<
     component(&core(&module), "redemption-policy")
 }
 
+/// Returns a campaign policy that gives every member so many points, for the reason `test`. An action has 72 bytes, with the
+/// award at 8.
+pub(crate) fn campaign(points: u64) -> Vec<u8> {
+    let award = format!(
+        "(i64.store (i32.const 656) (i64.const {points}))
+    (i32.store (i32.const 676) (i32.const 1024))
+    (i32.store (i32.const 680) (i32.const 4))
+    (i32.store (i32.const 600) (i32.const 640))
+    (i32.store (i32.const 604) (i32.const 1))
+    (i32.const 600)"
+    );
+    campaign_of(&award)
+}
+
+/// Returns a campaign policy that does what a body says, which returns the place of a list of actions.
+pub(crate) fn campaign_of(body: &str) -> Vec<u8> {
+    // The fourteen numbers of a day.
+    let day = "i32 ".repeat(14);
+    let module = format!(
+        r#"(module
+  (memory (export "memory") 1)
+  (global $next (mut i32) (i32.const 8192))
+  (data (i32.const 1024) "test")
+  (func (export "cabi_realloc") (param i32 i32) (param $align i32) (param $size i32) (result i32) (local $at i32)
+    {BUMP})
+  (func (export "jifen:policy/configuration@0.1.0#configure") (param i32 i32) (result i32) (i32.const 512))
+  (func (export "jifen:policy/campaign@0.1.0#run") (param {day}) (result i32)
+    {body}))"#
+    );
+    component(&core(&module), "campaign-policy")
+}
+
 /// Sums the amounts of a purchase's lines, each of 40 bytes with its amount at 24.
 pub(crate) const SUM: &str = "
   (func $sum (param $arguments i32) (result i64) (local $line i32) (local $end i32) (local $sum i64)

@@ -25,7 +25,7 @@ fn programs_in_documents_are_taken() {
     assert!(!programs.is_empty());
     for program in programs {
         let parsed = Program::parse(program).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!((parsed.deployments.len(), parsed.redemptions.len()), (1, 3));
+        assert_eq!((parsed.deployments.len(), parsed.redemptions.len()), (2, 3));
     }
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod authors;
 mod backup;
+mod campaigns;
 mod clearing;
 mod cohorts;
 mod components;

@@ -98,7 +98,7 @@ fn completed(mut program: Table) -> Table {
         toml! { policy = "spend" parameters = { points = "1", per = 100 } },
     );
     let mut lanes = Vec::<toml::Value>::new();
-    for kind in ["deployment", "redemption"] {
+    for kind in ["deployment", "redemption", "campaign"] {
         for deployment in tables(&mut program, kind) {
             let policy = deployment["policy"].clone();
             deployment.entry("id").or_insert(policy);

@@ -1,5 +1,6 @@
 //! Benchmarks: measured, and written into `docs/benchmarks.md` with machine, load and command.
 
+mod campaign;
 mod evaluate;
 mod ledger;
 mod peers;
@@ -22,7 +23,7 @@ use self::report::Report;
 #[derive(Args)]
 pub(crate) struct Bench {
     /// What to measure
-    #[arg(value_enum, default_values_t = [What::Evaluate, What::Policies, What::Run, What::Ledger, What::Redemption, What::Peers])]
+    #[arg(value_enum, default_values_t = [What::Evaluate, What::Policies, What::Run, What::Ledger, What::Redemption, What::Campaign, What::Peers])]
     what: Vec<What>,
     /// Files of events for `run`
     #[arg(long, num_args = 1.., default_value = "tests/data/journey-sample.jsonl.gz")]
@@ -30,6 +31,9 @@ pub(crate) struct Bench {
     /// How far the ledger of `growth` grows
     #[arg(long, default_value_t = 10_000_000)]
     entries: u64,
+    /// How many members `campaign` has
+    #[arg(long, default_value_t = 1_000_000)]
+    members: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,6 +50,8 @@ enum What {
     Growth,
     /// Uses of points, from the request to the receipt of the capture, on both stores
     Redemption,
+    /// The close of a day of very many members that runs a campaign, on both stores
+    Campaign,
     /// The same policy in other rule engines
     Peers,
 }
@@ -71,6 +77,7 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
             What::Ledger => ledger::measure(root, &report)?,
             What::Growth => ledger::growth(root, &report, bench.entries)?,
             What::Redemption => redemption::measure(root, &report)?,
+            What::Campaign => campaign::measure(root, &report, bench.members)?,
             What::Peers => peers::measure(root, &report)?,
         }
     }

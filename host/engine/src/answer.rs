@@ -7,7 +7,7 @@ use jifen_loyalty::id::UnitId;
 use jifen_loyalty::points::Points;
 use jifen_loyalty::proposal::{self, Fault, Quote};
 
-use crate::bindings::{Answer, Award, Offer, Proposal};
+use crate::bindings::{Action, Answer, Award, Offer, Proposal};
 use crate::fault::bytes;
 use crate::limits;
 use crate::words::clean;
@@ -31,6 +31,22 @@ impl Question {
             }
             Proposal::Declined(reason) => Ok(proposal::Proposal::Declined(check_reason(reason)?)),
         }
+    }
+
+    /// Checks what a campaign does.
+    pub(crate) fn check_actions(self, actions: Vec<Action>) -> Result<Vec<proposal::Action>, Fault> {
+        if actions.len() > limits::AWARDS_MAX {
+            let awards = bytes(actions.len());
+            return Err(Fault::TooManyAwards { awards, limit: bytes(limits::AWARDS_MAX) });
+        }
+        let check = |action| {
+            Ok(match action {
+                Action::Award(award) => proposal::Action::Award(self.check_award(award)?),
+                Action::Notice(code) => proposal::Action::Notice(check_reason(code)?),
+                Action::Grant(unit) => proposal::Action::Grant(check_unit(unit)?),
+            })
+        };
+        actions.into_iter().map(check).collect()
     }
 
     fn check_award(self, award: Award) -> Result<proposal::Award, Fault> {

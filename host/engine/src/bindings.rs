@@ -17,6 +17,7 @@ mod generated {
             world policies {
                 include jifen:policy/earning-policy@0.1.0;
                 include jifen:policy/redemption-policy@0.1.0;
+                include jifen:policy/campaign-policy@0.1.0;
             }
         ",
         world: "jifen:host/policies",
@@ -24,10 +25,13 @@ mod generated {
     });
 }
 
+pub(crate) use generated::exports::jifen::policy::campaign::Action;
 pub(crate) use generated::exports::jifen::policy::earning::Proposal;
 pub(crate) use generated::exports::jifen::policy::redemption::{Answer, Offer};
 pub(crate) use generated::jifen::policy::types::{Award, Day, LunarDate, Recipient, Tender, TenderKind};
-pub(crate) use generated::jifen::policy::{awards, balance, birthday, membership, purchases, referral};
+pub(crate) use generated::jifen::policy::{
+    awards, balance, birthday, expiring, membership, purchases, referral,
+};
 
 /// The `occasion` of `earning.wit`.
 #[derive(ComponentType, Lower)]
@@ -77,10 +81,14 @@ pub(crate) struct Line<'e> {
 }
 
 impl<'e> Occasion<'e> {
-    pub(crate) fn new(occasion: &'e event::Occasion, merchant_category: &'e str) -> Self {
+    /// Returns what an earning policy is asked about; nothing for a day of a campaign.
+    pub(crate) fn new(occasion: &'e event::Occasion, merchant_category: &'e str) -> Option<Self> {
         match occasion {
-            event::Occasion::Registration(_) => Self::Registration,
-            event::Occasion::Purchase(purchase) => Self::Purchase(Purchase::new(purchase, merchant_category)),
+            event::Occasion::Registration(_) => Some(Self::Registration),
+            event::Occasion::Purchase(purchase) => {
+                Some(Self::Purchase(Purchase::new(purchase, merchant_category)))
+            }
+            event::Occasion::Run(_) => None,
         }
     }
 }

@@ -8,10 +8,11 @@ pub const PACKAGE: &str = "jifen:policy";
 pub const VERSION: &str = "0.1.0";
 
 /// The interfaces whose functions are facts, with those functions.
-pub const FACTS: [(&str, &[&str]); 6] = [
+pub const FACTS: [(&str, &[&str]); 7] = [
     ("awards", &["granted-since"]),
     ("balance", &["available", "pending"]),
     ("birthday", &["civil-month", "civil-today", "leap-lunar-today", "lunar-month", "lunar-today"]),
+    ("expiring", &["untold-until"]),
     ("membership", &["referred", "registered-day"]),
     (
         "purchases",
@@ -36,17 +37,21 @@ pub enum World {
     /// What points buy.
     #[serde(rename = "redemption-policy")]
     Redemption,
+    /// What is done for a member on a day.
+    #[serde(rename = "campaign-policy")]
+    Campaign,
 }
 
 impl World {
     /// Every world.
-    pub const ALL: [Self; 2] = [Self::Earning, Self::Redemption];
+    pub const ALL: [Self; 3] = [Self::Earning, Self::Redemption, Self::Campaign];
 
     /// Returns its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Earning => "earning-policy",
             Self::Redemption => "redemption-policy",
+            Self::Campaign => "campaign-policy",
         }
     }
 
@@ -55,6 +60,7 @@ impl World {
         match self {
             Self::Earning => ("earning", "evaluate"),
             Self::Redemption => ("redemption", "quote"),
+            Self::Campaign => ("campaign", "run"),
         }
     }
 

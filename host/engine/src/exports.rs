@@ -5,7 +5,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Error, Result, Store};
 
-use crate::bindings::{Answer, Day, Occasion, Proposal, Purpose};
+use crate::bindings::{Action, Answer, Day, Occasion, Proposal, Purpose};
 use crate::contract::{CONFIGURATION, World, full_name};
 use crate::host::Host;
 
@@ -50,6 +50,7 @@ impl Exports {
             World::Redemption => {
                 self.answering::<(&Purpose<'_>, Day, Option<u64>), Answer>(store, instance).map(drop)
             }
+            World::Campaign => self.answering::<(Day,), Vec<Action>>(store, instance).map(drop),
         }
     }
 

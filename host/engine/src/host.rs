@@ -6,7 +6,7 @@ use jifen_loyalty::facts::{Answer, Fact, Facts, NoAnswer};
 use wasmtime::component::{HasSelf, Linker, WasmStr};
 use wasmtime::{Engine, ResourceLimiter, Result, StoreContextMut};
 
-use crate::bindings::{awards, balance, birthday, membership, purchases, referral};
+use crate::bindings::{awards, balance, birthday, expiring, membership, purchases, referral};
 use crate::limits;
 use crate::words::push_clean;
 
@@ -181,6 +181,12 @@ impl birthday::Host for Host {
     }
 }
 
+impl expiring::Host for Host {
+    fn untold_until(&mut self, last_day: i32) -> Result<u64> {
+        self.answer(Fact::ExpiringUntoldUntil(last_day))
+    }
+}
+
 /// Writes a line of the log. The text is looked at in the guest's memory, and not at all once the log is full: a guest
 /// that logs without end costs the host no more than its own fuel.
 fn write(mut store: StoreContextMut<'_, Host>, message: &WasmStr) -> Result<()> {
@@ -234,6 +240,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Host>> {
     membership::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
     referral::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
     birthday::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
+    expiring::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
     // Generated bindings would copy a message before the log could say that it is full.
     let mut log = linker.instance("jifen:policy/log@0.1.0")?;
     log.func_wrap("write", |store, (message,): (WasmStr,)| write(store, &message))?;

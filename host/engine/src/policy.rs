@@ -11,7 +11,7 @@ use jifen_loyalty::day::BusinessDay;
 use jifen_loyalty::event;
 use jifen_loyalty::facts::{Answer, Facts};
 use jifen_loyalty::points::Points;
-use jifen_loyalty::proposal::{Fault, Proposal, Quote};
+use jifen_loyalty::proposal::{Action, Fault, Proposal, Quote};
 use wasmtime::component::{Component, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower};
 use wasmtime::{PoolConcurrencyLimitError, Result, Store};
 
@@ -42,7 +42,7 @@ pub struct Policy {
 
 /// An event as the contract has it, for every deployment that it concerns.
 pub struct Prepared<'e> {
-    occasion: Occasion<'e>,
+    occasion: Option<Occasion<'e>>,
     today: Day,
     question: Question,
 }
@@ -77,7 +77,19 @@ impl Engine {
     /// Where wasmtime does not run at all, such as on a processor it does not know.
     pub fn new() -> Result<Self> {
         let pooled = wasmtime::Engine::new(&config::pooled());
-        let wasmtime = pooled.or_else(|_| wasmtime::Engine::new(&config::config()))?;
+        Self::of(pooled.or_else(|_| wasmtime::Engine::new(&config::config()))?)
+    }
+
+    /// Returns an engine that reserves for each instance anew, so that each page which an evaluation touches is a page fault.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::new`].
+    pub fn unpooled() -> Result<Self> {
+        Self::of(wasmtime::Engine::new(&config::config())?)
+    }
+
+    fn of(wasmtime: wasmtime::Engine) -> Result<Self> {
         tick(&wasmtime)?;
         Ok(Self { linker: Arc::new(linker(&wasmtime)?), wasmtime })
     }
@@ -130,7 +142,7 @@ impl Policy {
         Ok(Self { instance, exports, parameters, report })
     }
 
-    /// Returns what it is asked: to evaluate events, or to quote requests.
+    /// Returns what it is asked: to evaluate events, to quote requests, or to run on a day.
     pub fn world(&self) -> World {
         self.report.world
     }
@@ -147,10 +159,24 @@ impl Policy {
 
     /// Evaluates one event in a fresh instance. `points_so_far` is what earlier lanes granted in the deployment's unit.
     ///
-    /// Asked of a policy of another world than [`World::Earning`], this is [`Fault::AnswerUnreadable`].
+    /// Asked of a policy of another world than [`World::Earning`], or about a day of a campaign, this is
+    /// [`Fault::AnswerUnreadable`].
     pub fn evaluate(&self, event: &Prepared<'_>, points_so_far: Points, facts: Facts) -> Evaluation {
-        let question = (&event.occasion, event.today, points_so_far.get());
+        let Some(occasion) = &event.occasion else {
+            let outcome =
+                Err(Fault::AnswerUnreadable { why: "no earning policy is asked about it".to_owned() });
+            return Evaluation { outcome, fuel_used: 0, asked: Vec::new(), log: String::new() };
+        };
+        let question = (occasion, event.today, points_so_far.get());
         self.ask(question, facts, |answer| event.question.check(answer))
+    }
+
+    /// Asks in a fresh instance what is done for a member on a day.
+    ///
+    /// Asked of a policy of another world than [`World::Campaign`], this is [`Fault::AnswerUnreadable`].
+    pub fn run(&self, today: &BusinessDay, facts: Facts) -> Evaluation<Vec<Action>> {
+        let question = Question { today: today.day.number(), lines: 0 };
+        self.ask((Day::from(today),), facts, |answer| question.check_actions(answer))
     }
 
     /// Quotes one request in a fresh instance.
@@ -226,7 +252,7 @@ impl<'e> Prepared<'e> {
     /// Converts an event. `merchant_category` is the business of its merchant, empty where there is none.
     pub fn new(occasion: &'e event::Occasion, merchant_category: &'e str, today: &BusinessDay) -> Self {
         let lines = match occasion {
-            event::Occasion::Registration(_) => 0,
+            event::Occasion::Registration(_) | event::Occasion::Run(_) => 0,
             event::Occasion::Purchase(purchase) => purchase.lines.len(),
         };
         let occasion = Occasion::new(occasion, merchant_category);

@@ -105,6 +105,16 @@ impl PolicyStore {
         Ok(Self { engine, cache, key, compiler: compiler.into(), compile_wall_max })
     }
 
+    /// Sets an engine that reserves for each instance anew: see [`Engine::unpooled`].
+    ///
+    /// # Errors
+    ///
+    /// If wasmtime does not run here.
+    pub fn unpooled(self) -> Result<Self, PolicyError> {
+        let engine = Engine::unpooled().map_err(|error| PolicyError::NoEngine(error.into()))?;
+        Ok(Self { engine, ..self })
+    }
+
     /// Sets how long the compiler may take, in wall-clock time.
     #[must_use]
     pub fn with_compile_wall_max(mut self, compile_wall_max: Duration) -> Self {

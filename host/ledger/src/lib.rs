@@ -110,6 +110,9 @@ pub trait Ledger: Send + Sync {
     /// log, the latest last.
     fn statement(&self, member: &MemberId, page: Page) -> Result<Vec<StatementLine>, LedgerError>;
 
+    /// Returns members in the order of their names, up to `limit` behind `after`.
+    fn members(&self, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError>;
+
     /// Returns members for whom time did something by an instant that no entry says yet: who has something left of a lot that
     /// can no longer be spent then, or points that are held no longer. In the order of their names, up to `limit` behind
     /// `after`.

@@ -122,6 +122,13 @@ impl Ledger for Memory {
         Ok(self.state().log.statement(member, page))
     }
 
+    fn members(&self, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
+        let log = &self.state().log;
+        let members: BTreeSet<_> = log.0.iter().flat_map(touched).collect();
+        let behind = members.into_iter().filter(|member| after.is_none_or(|after| *member > after));
+        Ok(behind.take(limit).cloned().collect())
+    }
+
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
         let log = &self.state().log;
         let members: BTreeSet<_> = log.0.iter().flat_map(touched).collect();

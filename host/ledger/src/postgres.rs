@@ -121,6 +121,10 @@ impl Ledger for Postgres {
         self.readers.read(|link| reports::statement(link, member, page))
     }
 
+    fn members(&self, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
+        self.readers.read(|link| reports::members(link, after, limit))
+    }
+
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
         self.readers.read(|link| reports::due(link, at, after, limit))
     }

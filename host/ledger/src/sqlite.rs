@@ -131,6 +131,10 @@ impl Ledger for Sqlite {
         self.readers.read(|connection| Ok(member::statement(connection, member, page)?))
     }
 
+    fn members(&self, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
+        self.readers.read(|connection| Ok(member::all(connection, after, limit)?))
+    }
+
     fn due(&self, at: Instant, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, LedgerError> {
         self.readers.read(|connection| Ok(member::due(connection, at, after, limit)?))
     }

@@ -15,8 +15,10 @@ use crate::id::{DeploymentId, MemberId, UnitId};
 use crate::lot::{Issuer, Lot, LotId};
 use crate::member::Referral;
 use crate::points::Points;
-use crate::program::{Availability, Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Situation};
-use crate::proposal::{Award, Fault, Proposal, Recipient};
+use crate::program::{
+    Availability, Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Situation, Unit,
+};
+use crate::proposal::{Action, Award, Fault, Proposal, Recipient};
 use crate::term::{Awaited, Term};
 use crate::time::{Instant, date_of, next_day};
 
@@ -27,10 +29,23 @@ pub struct Decision {
     pub awards: Vec<Granted>,
     /// Noes that the member may be told.
     pub declined: Vec<(DeploymentId, String)>,
+    /// What a campaign sends the member.
+    pub notices: Vec<Notice>,
     /// Deployments that failed to answer.
     pub faults: Vec<(DeploymentId, Fault)>,
     /// Deployments that asked for more than was left of their budget, whatever then became of what was left.
     pub short_of_budget: Vec<DeploymentId>,
+}
+
+/// Something that a campaign sends a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The campaign.
+    pub deployment: DeploymentId,
+    /// What: its code.
+    pub code: String,
+    /// Whether the campaign is in shadow, and nothing is sent.
+    pub shadow: bool,
 }
 
 /// An award as it was decided.
@@ -208,6 +223,46 @@ impl Decision {
         self.short_of_budget.contains(deployment)
     }
 
+    /// Adds what a campaign does for its member, as the answer of a lane of its own.
+    pub fn act(
+        &mut self,
+        terms: &Terms<'_>,
+        deployment: &Deployment,
+        actions: Result<Vec<Action>, Fault>,
+        usage: Usage,
+    ) {
+        let mut notices = Vec::new();
+        let shadow = deployment.mode == Mode::Shadow;
+        let award = |action| match action {
+            Action::Award(award) => Some(award),
+            Action::Grant(unit) => Some(Award {
+                to: Recipient::Member,
+                points: Points::ONE,
+                reason: unit.as_str().to_owned(),
+                unit: Some(unit),
+                available_from: None,
+                valid_until: None,
+                line: None,
+            }),
+            Action::Notice(code) => {
+                notices.push(Notice { deployment: deployment.id.clone(), code, shadow });
+                None
+            }
+        };
+        let outcome =
+            actions.map(|actions| Proposal::Awards(actions.into_iter().filter_map(award).collect()));
+        let alone = Lane { id: deployment.id.as_str().into(), combine: Combine::All };
+        self.close(&alone, terms, vec![Answered { deployment, outcome, usage }]);
+        if self.faults.is_empty() {
+            self.notices.extend(notices);
+        }
+    }
+
+    /// Returns whether it comes to nothing that anybody is to know of.
+    pub fn is_idle(&self) -> bool {
+        self.awards.is_empty() && self.notices.is_empty()
+    }
+
     /// Closes a lane with the answers of its deployments.
     pub fn close(&mut self, lane: &Lane, terms: &Terms<'_>, answers: Vec<Answered<'_>>) {
         let mut asked = Vec::with_capacity(answers.len());
@@ -309,10 +364,7 @@ impl Terms<'_> {
 
     /// Checks what only the program and the event can tell, and works out to whom and for how long.
     fn award(&self, deployment: &Deployment, award: Award) -> Result<Granted, Fault> {
-        let unit = self.program.unit_of(deployment);
-        if let Some(other) = award.unit.filter(|other| *other != unit.id) {
-            return Err(Fault::UnitNotGranted { unit: other.as_str().to_owned() });
-        }
+        let unit = self.unit(deployment, award.unit.as_ref())?;
         if let Some(line) = award.line {
             self.check_line(line)?;
         }
@@ -323,7 +375,7 @@ impl Terms<'_> {
                 (Some(by), same_person.then_some(Limit::SamePerson))
             }
         };
-        let term = self.term(deployment, award.available_from, award.valid_until)?;
+        let term = self.term((deployment, unit), award.available_from, award.valid_until)?;
         Ok(Granted {
             deployment: deployment.id.clone(),
             to: to.cloned(),
@@ -338,10 +390,19 @@ impl Terms<'_> {
         })
     }
 
+    /// Returns the unit of an award: the deployment's own, or one that it may grant beside it.
+    fn unit(&self, deployment: &Deployment, named: Option<&UnitId>) -> Result<&Unit, Fault> {
+        let own = self.program.unit_of(deployment);
+        let Some(named) = named else { return Ok(own) };
+        let further = deployment.grants.iter().map(|place| self.program.unit(*place));
+        let found = std::iter::once(own).chain(further).find(|unit| unit.id == *named);
+        found.ok_or_else(|| Fault::UnitNotGranted { unit: named.as_str().to_owned() })
+    }
+
     fn check_line(&self, line: u32) -> Result<(), Fault> {
         let lines = match &self.happening.occasion {
             Occasion::Purchase(purchase) => purchase.lines.len(),
-            Occasion::Registration(_) => 0,
+            Occasion::Registration(_) | Occasion::Run(_) => 0,
         };
         let lines = u64::try_from(lines).unwrap_or(u64::MAX);
         if u64::from(line) < lines { Ok(()) } else { Err(Fault::NoSuchLine { line, lines }) }
@@ -349,8 +410,13 @@ impl Terms<'_> {
 
     /// Returns when points can be spent. An expiry that counts from somewhere counts from the day on which they become
     /// available; for those that wait for an action, from today until it is done.
-    fn term(&self, deployment: &Deployment, from: Option<i32>, until: Option<i32>) -> Result<Term, Fault> {
-        let (zone, unit) = (self.program.zone, self.program.unit_of(deployment));
+    fn term(
+        &self,
+        (deployment, unit): (&Deployment, &Unit),
+        from: Option<i32>,
+        until: Option<i32>,
+    ) -> Result<Term, Fault> {
+        let zone = self.program.zone;
         let today = self.situation.today.day.number();
         let first = from.unwrap_or_else(|| deployment.available.first_day(today)).max(today);
         let impossible = Fault::NeverSpendable { from: first, until: until.unwrap_or(first) };

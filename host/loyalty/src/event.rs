@@ -10,7 +10,7 @@ mod tests;
 use chrono::NaiveDate;
 use rules_guest::calendar::Day;
 
-use crate::id::{MemberId, MerchantId, RedemptionId, UnitId};
+use crate::id::{DeploymentId, MemberId, MerchantId, RedemptionId, UnitId};
 use crate::lot::Issuer;
 use crate::points::Points;
 use crate::time::Instant;
@@ -82,6 +82,15 @@ pub enum Occasion {
     Registration(Registration),
     /// The member bought something.
     Purchase(Purchase),
+    /// A day of a campaign began.
+    Run(Run),
+}
+
+/// A day of a campaign, for the member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The deployment.
+    pub campaign: DeploymentId,
 }
 
 /// A member who joins.
@@ -139,7 +148,7 @@ impl Occasion {
     /// Returns whether it can earn points. What is paid in points alone cannot, or points would breed points (scenario C18).
     pub fn earns(&self) -> bool {
         match self {
-            Self::Registration(_) => true,
+            Self::Registration(_) | Self::Run(_) => true,
             Self::Purchase(purchase) => !purchase.is_paid_in_points(),
         }
     }
@@ -408,7 +417,7 @@ impl Event {
     pub fn purchase(&self) -> Option<&Purchase> {
         match &self.happening()?.occasion {
             Occasion::Purchase(purchase) => Some(purchase),
-            Occasion::Registration(_) => None,
+            Occasion::Registration(_) | Occasion::Run(_) => None,
         }
     }
 
@@ -466,6 +475,29 @@ impl Event {
         midnight: Instant,
     ) -> Result<Self, InvalidEvent> {
         raw::close_for(self, member, day, midnight)
+    }
+
+    /// Returns the campaign whose day it is, if it is one.
+    pub fn campaign(&self) -> Option<&DeploymentId> {
+        match &self.happening()?.occasion {
+            Occasion::Run(run) => Some(&run.campaign),
+            Occasion::Registration(_) | Occasion::Purchase(_) => None,
+        }
+    }
+
+    /// Returns the event of a campaign that does something for a member, at the midnight that begins a day. `once` names what it
+    /// is done once for, such as the day.
+    ///
+    /// # Errors
+    ///
+    /// If a name is none that an event can have.
+    pub fn run_of(
+        campaign: &DeploymentId,
+        once: &str,
+        member: &MemberId,
+        midnight: Instant,
+    ) -> Result<Self, InvalidEvent> {
+        raw::run_of(campaign, once, member, midnight)
     }
 
     /// Parses one JSON object.

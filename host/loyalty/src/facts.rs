@@ -90,6 +90,8 @@ pub struct Known {
     pub available: Points,
     /// What is awarded of the deployment's unit but not yet available.
     pub pending: Points,
+    /// What can be spent of the deployment's unit and ends untold, by the last day.
+    pub untold: BTreeMap<i32, Points>,
     /// The day of registration, 0 for never.
     pub registered_day: i32,
     /// Whether another member referred this one before this event.
@@ -114,7 +116,7 @@ impl Facts {
             }
             Self::Pinned { recorded: answers, history } => match recorded(answers, fact) {
                 Some(value) => Ok(value),
-                None if fact.since().is_some() => history.answer(fact),
+                None if is_of_days(fact) => history.answer(fact),
                 None => Err(NoAnswer::NotRecorded { fact }),
             },
         }
@@ -124,10 +126,15 @@ impl Facts {
 /// Returns why a receipt has no answer. What lay before the window had none then, either.
 fn no_record(fact: Fact, today: i32) -> NoAnswer {
     let first_day = first_day_of_window(today);
-    match fact.since() {
-        Some(day) if day.number() < first_day => NoAnswer::BeforeWindow { first_day },
+    match fact.day() {
+        Some(day) if is_of_days(fact) && day.number() < first_day => NoAnswer::BeforeWindow { first_day },
         Some(_) | None => NoAnswer::NotRecorded { fact },
     }
+}
+
+/// Returns whether a fact is of the days of the history.
+fn is_of_days(fact: Fact) -> bool {
+    fact.day().is_some() && !matches!(fact, Fact::ExpiringUntoldUntil(_))
 }
 
 fn recorded(answers: &[Answer], fact: Fact) -> Option<u64> {
@@ -147,6 +154,9 @@ impl Known {
             Fact::AwardsGrantedSince(day) => self.since(day, &self.granted_by_day, |points| points.get())?,
             Fact::BalanceAvailable => self.available.get(),
             Fact::BalancePending => self.pending.get(),
+            Fact::ExpiringUntoldUntil(day) => {
+                self.untold.range(..=day).map(|(_, points)| points.get()).fold(0, u64::saturating_add)
+            }
             Fact::MembershipRegisteredDay => day_value(self.registered_day),
             Fact::MembershipReferred => u64::from(self.referred),
             Fact::ReferralPresent => u64::from(self.referral.is_some()),

@@ -120,6 +120,7 @@ impl Profile {
     pub fn after(&self, occasion: &Occasion, day: i32) -> Self {
         match occasion {
             Occasion::Registration(_) => Self { registered_day: day, ..self.clone() },
+            Occasion::Run(_) => self.clone(),
             Occasion::Purchase(purchase) => Self {
                 purchase_count: self.purchase_count.saturating_add(1),
                 purchase_spend_minor: self.purchase_spend_minor.saturating_add(purchase.spend_minor()),

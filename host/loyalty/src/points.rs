@@ -10,6 +10,8 @@ pub struct Points(u64);
 impl Points {
     /// No points.
     pub const ZERO: Self = Self(0);
+    /// One point, such as a benefit is.
+    pub const ONE: Self = Self(1);
 
     /// The most that one award, one balance or one budget can hold: 10^15, so that a thousand of them still add
     /// up within a signed 64-bit column.

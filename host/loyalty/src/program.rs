@@ -3,6 +3,7 @@
 //! A program file is TOML. [`Program::parse`] checks everything that can be known without a policy's binary; what it
 //! refuses it refuses with line, field and mend. A parsed program never changes: a change builds the next one.
 
+mod campaign;
 mod contract;
 mod exchange;
 mod expiry;
@@ -17,6 +18,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use rules_guest::calendar::{Calendar, CalendarRange, Day};
 
+pub use self::campaign::{Once, Segment, Span};
 pub use self::contract::Contract;
 pub use self::exchange::Exchange;
 pub use self::expiry::{Ends, Expiry, Period};
@@ -43,7 +45,7 @@ pub struct Program {
     pub units: Vec<Unit>,
     /// The lanes, in the order in which they apply.
     pub lanes: Vec<Lane>,
-    /// The deployments, in the order of the file.
+    /// The deployments, in the order of the file, and behind them the campaigns, in theirs.
     pub deployments: Vec<Deployment>,
     /// The redemption deployments, in the order of the file: the first that offers something is taken.
     pub redemptions: Vec<RedemptionDeployment>,
@@ -123,8 +125,12 @@ pub struct Deployment {
     pub id: DeploymentId,
     /// Which policy.
     pub policy: PolicyRef,
-    /// Its lane, by place in [`Program::lanes`].
+    /// Its lane, by place in [`Program::lanes`]; behind the last of them for a campaign, which no other event reaches.
     pub lane: usize,
+    /// Whom it is asked about on its days, if it is a campaign; otherwise it is asked about what happens.
+    pub campaign: Option<Segment>,
+    /// Further units of which it may grant a point, by place in [`Program::units`].
+    pub grants: Vec<usize>,
     /// Its unit, by place in [`Program::units`].
     pub unit: usize,
     /// Who owes for its points.
@@ -350,6 +356,7 @@ impl Program {
                 let region = registration.region.as_deref().unwrap_or_default();
                 self.situate_in(None, region, self.calendar_of(region), happening.time)
             }
+            Occasion::Run(_) => self.situate_in(None, "", None, happening.time),
         }
     }
 

@@ -41,6 +41,17 @@ pub enum Proposal {
     Declined(String),
 }
 
+/// What a campaign does for a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It awards points.
+    Award(Award),
+    /// It sends a notice: a code in kebab case.
+    Notice(String),
+    /// It grants a benefit: one point of a unit.
+    Grant(UnitId),
+}
+
 /// What a member is offered for points.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -164,6 +175,14 @@ pub enum Fault {
         /// How many there may be.
         limit: u64,
     },
+    /// An offer whose use is limited by what does not limit who pays money (scenario A22).
+    #[error(
+        "offers less for points than there is for money: {restriction} limits whoever pays in points alone"
+    )]
+    ParityViolation {
+        /// What limits it.
+        restriction: String,
+    },
     /// A question that has no answer.
     #[error("asked what has no answer: it {why}")]
     NoAnswer {
@@ -193,6 +212,7 @@ impl Fault {
             Self::NeverSpendable { .. } => "never-spendable",
             Self::WorthOutOfRange { .. } => "worth-out-of-range",
             Self::TooManyRestrictions { .. } => "too-many-restrictions",
+            Self::ParityViolation { .. } => "parity-violation",
             Self::NoAnswer { .. } => "no-answer",
         }
     }

@@ -10,7 +10,8 @@ pub(super) fn bar(total: u64, unit: &str) -> ProgressBar {
     } else {
         format!("{{pos}}/{{len}} {unit}  {{per_sec}}")
     };
-    let style = ProgressStyle::with_template(&format!("{{bar:32}} {{percent}} %  {count}  {{eta}} left"));
+    let style =
+        ProgressStyle::with_template(&format!("{{bar:32}} {{percent}} %  {count}  {{eta}} left  {{msg}}"));
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
     bar.with_style(style.expect("the template is a constant of this file"))
 }

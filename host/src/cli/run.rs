@@ -18,13 +18,14 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
 use jifen_loyalty::posting::Kind;
-use jifen_loyalty::{Event, InvalidEvent, Points};
+use jifen_loyalty::{DeploymentId, Event, InvalidEvent, Points};
 use serde::{Deserialize, Serialize};
 
 use super::output::{Receipts, RefusedLine, complain};
 use super::progress;
 use crate::active::Active;
-use crate::batch::{Outcome, Processor};
+use crate::batch::{Done, Moved, Outcome, Processor};
+use crate::campaign::Tally;
 use crate::input::{Line, Lines};
 use crate::programs::Programs;
 use crate::releases::Releases;
@@ -85,6 +86,8 @@ struct Summary {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     expired: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    campaigns: BTreeMap<String, Tally>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     faults_by_deployment: BTreeMap<String, u64>,
 }
 
@@ -121,22 +124,30 @@ impl Run {
         let mut report = Report::new(&self, &active)?;
         let programs = Programs::new(&*ledger, &releases, &store);
         let threads = super::threads(self.threads);
-        let processor = Processor { active: &active, programs, ledger: &*ledger, threads };
-        let summary = self.pump(&processor, &mut report)?;
+        let bar = progress::bar(total_bytes(&self.events), "bytes");
+        let watch = |campaign: &DeploymentId, tally: &Tally| {
+            bar.set_message(format!("{campaign}: {} of {} members", tally.acted, tally.members));
+        };
+        let processor = Processor { active: &active, programs, ledger: &*ledger, threads, watch: &watch };
+        let summary = self.pump(&processor, &mut report, &bar)?;
         self.finish(summary, began)
     }
 
     /// Parses ahead on a thread of its own, and processes what there is, batch after batch.
-    fn pump(&self, processor: &Processor<'_>, report: &mut Report) -> anyhow::Result<Summary> {
+    fn pump(
+        &self,
+        processor: &Processor<'_>,
+        report: &mut Report,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Summary> {
         let read = Arc::new(AtomicU64::new(0));
-        let bar = progress::bar(total_bytes(&self.events), "bytes");
         let (send, receive) = mpsc::sync_channel(AHEAD);
         let lines = Lines::new(self.events.clone(), Arc::clone(&read));
         let mut summary = Summary::default();
         let parser = thread::spawn(move || parse(lines, &send));
         while let Ok(first) = receive.recv() {
             let batch = iter::once(first).chain(receive.try_iter()).take(BATCH).collect::<io::Result<_>>()?;
-            report.batch(batch, processor, &mut summary, &bar)?;
+            report.batch(batch, processor, &mut summary, bar)?;
             report.flush()?;
             bar.set_position(read.load(Ordering::Relaxed));
         }
@@ -304,21 +315,50 @@ impl Summary {
         match outcome {
             Outcome::Duplicate(_) => one(&mut self.duplicate),
             Outcome::Refused(_) => one(&mut self.refused),
-            Outcome::Applied { lots, moved, faults, .. } => {
+            Outcome::Applied { lots, moved, faults, closed, .. } => {
                 one(&mut self.applied);
                 for lot in lots {
                     add(&mut self.awarded, lot.lot.unit.as_str(), lot.lot.points);
                     add(&mut self.by_deployment, lot.lot.deployment.as_str(), lot.lot.points);
                 }
-                for (kind, unit, points) in moved {
-                    let sums = if *kind == Kind::Expiry { &mut self.expired } else { &mut self.redeemed };
-                    add(sums, unit.as_str(), *points);
-                }
+                self.moved(moved);
                 for (deployment, _) in faults {
-                    one(&mut self.faults);
-                    one(self.faults_by_deployment.entry(deployment.as_str().to_owned()).or_default());
+                    self.faulty(deployment, 1);
+                }
+                if let Some(closed) = closed {
+                    self.closed(closed);
                 }
             }
+        }
+    }
+
+    fn moved(&mut self, moved: &Moved) {
+        for (kind, unit, points) in moved {
+            let sums = if *kind == Kind::Expiry { &mut self.expired } else { &mut self.redeemed };
+            add(sums, unit.as_str(), *points);
+        }
+    }
+
+    fn faulty(&mut self, deployment: &DeploymentId, faults: u64) {
+        self.faults = self.faults.saturating_add(faults);
+        let by_deployment = self.faults_by_deployment.entry(deployment.as_str().to_owned()).or_default();
+        *by_deployment = by_deployment.saturating_add(faults);
+    }
+
+    fn closed(&mut self, closed: &Done) {
+        for ((deployment, unit), points) in &closed.awarded {
+            add(&mut self.awarded, unit.as_str(), *points);
+            add(&mut self.by_deployment, deployment.as_str(), *points);
+        }
+        self.moved(&closed.moved);
+        for (deployment, faults) in &closed.faults {
+            self.faulty(deployment, *faults);
+        }
+        for (campaign, tally) in &closed.campaigns {
+            if tally.faults > 0 {
+                self.faulty(campaign, tally.faults);
+            }
+            self.campaigns.entry(campaign.as_str().to_owned()).or_default().add(tally);
         }
     }
 
@@ -338,6 +378,9 @@ impl Summary {
         }
         for (unit, points) in &self.expired {
             words.push_str(&format!("\n  {unit}: {points} lapsed"));
+        }
+        for (campaign, Tally { members, acted, .. }) in &self.campaigns {
+            words.push_str(&format!("\n  {campaign}: something was done for {acted} of {members} members"));
         }
         if *faults > 0 {
             words.push_str(&format!("\n  {faults} faults:"));

@@ -11,7 +11,7 @@ use rules_guest::case::{Case, Data, Outcome};
 use rules_guest::probe::{Claims, Kind};
 use serde::Serialize;
 
-use crate::cases::{self, Cost, Respondent, case_files};
+use crate::cases::{self, CaseError, Cost, Respondent, case_files};
 use crate::description;
 
 #[derive(Args)]
@@ -24,12 +24,19 @@ pub(super) struct Test {
     /// Write what the component answers into the cases that expect something else
     #[arg(long)]
     bless: bool,
-    /// Tell what an evaluation of each case costs, too: its fuel, and its time on this machine
+    /// Tell what an evaluation of each case costs, too: its fuel, its time on this machine and the pages that it touches
     #[arg(long)]
     measure: bool,
     /// One JSON object for each case
     #[arg(long)]
     json: bool,
+}
+
+/// On which policies are run.
+struct Stores {
+    store: PolicyStore,
+    /// Where what a case costs is measured.
+    unpooled: Option<PolicyStore>,
 }
 
 /// What became of a case or of a claim.
@@ -43,6 +50,22 @@ struct Result {
     difference: Option<String>,
     #[serde(flatten)]
     cost: Option<Cost>,
+    /// Whether the answer was written into the case. A promise cannot be mended so.
+    #[serde(skip)]
+    blessed: bool,
+}
+
+impl Result {
+    fn of_case(policy: &str, file: &Path, difference: Option<String>) -> Self {
+        Self {
+            policy: policy.to_owned(),
+            what: What::Case(file.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
+            passed: difference.is_none(),
+            difference,
+            cost: None,
+            blessed: false,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -56,10 +79,12 @@ enum What {
 impl Test {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let store = super::policy_store()?;
+        let unpooled = if self.measure { Some(super::policy_store()?.unpooled()?) } else { None };
+        let stores = Stores { store, unpooled };
         let (mut passed, mut failed, mut blessed) = (0_u32, 0_u32, 0_u32);
         for policy in policies(&self.folder)? {
-            for result in self.policy(&policy, &store)? {
-                let count = match (result.passed, self.blesses(&result)) {
+            for result in self.policy(&policy, &stores)? {
+                let count = match (result.passed, result.blessed) {
                     (true, _) => &mut passed,
                     (false, false) => &mut failed,
                     (false, true) => &mut blessed,
@@ -76,24 +101,26 @@ impl Test {
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Returns whether what failed was mended: a case can be, a promise is kept or is not.
-    fn blesses(&self, result: &Result) -> bool {
-        self.bless && matches!(result.what, What::Case(_))
-    }
-
-    fn policy(&self, folder: &Path, store: &PolicyStore) -> anyhow::Result<Vec<Result>> {
+    fn policy(&self, folder: &Path, stores: &Stores) -> anyhow::Result<Vec<Result>> {
         let absolute = folder.canonicalize().with_context(|| format!("open {}", folder.display()))?;
         let policy = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let file = self.policies.join(&policy).with_extension("wasm");
         let component =
             PolicyStore::read(&file).with_context(|| format!("find the component of {policy}"))?;
         let files = case_files(folder).with_context(|| format!("look for cases in {}", folder.display()))?;
-        let cases = files.iter().map(|file| Ok(Case::read(file)?)).collect::<anyhow::Result<Vec<_>>>()?;
-        let mut results = Vec::new();
-        for (file, case) in files.iter().zip(&cases) {
-            results.push(self.case(&policy, file, case, &component, store)?);
+        let (mut cases, mut results) = (Vec::new(), Vec::new());
+        for file in &files {
+            let result = match Case::read(file) {
+                Ok(case) => {
+                    let result = self.case(&policy, file, &case, &component, stores)?;
+                    cases.push(case);
+                    result
+                }
+                Err(invalid) => Result::of_case(&policy, file, Some(invalid.to_string())),
+            };
+            results.push(result);
         }
-        results.extend(claims(&policy, folder, &cases, &component, store)?);
+        results.extend(claims(&policy, folder, &cases, &component, &stores.store)?);
         Ok(results)
     }
 
@@ -103,36 +130,46 @@ impl Test {
         file: &Path,
         case: &Case,
         component: &[u8],
-        store: &PolicyStore,
+        Stores { store, unpooled }: &Stores,
     ) -> anyhow::Result<Result> {
-        let got = cases::run(case, component, store).with_context(|| format!("run {}", file.display()))?;
+        let got = match cases::run(case, component, store) {
+            Ok(got) => got,
+            Err(error @ CaseError::Policy(_)) => {
+                return Err(error).with_context(|| format!("run {}", file.display()));
+            }
+            Err(invalid) => {
+                let difference = format!("{}: {invalid}", file.display());
+                return Ok(Result::of_case(policy, file, Some(difference)));
+            }
+        };
         let difference = case.expect.compare(got.clone()).err().map(|difference| difference.to_string());
-        let cost = if self.measure { cases::measure(case, component, store)? } else { None };
-        if difference.is_some() && self.bless {
+        let cost = match unpooled {
+            Some(unpooled) => cases::measure(case, component, store, unpooled)?,
+            None => None,
+        };
+        let blessed = difference.is_some() && self.bless;
+        if blessed {
             bless(case, got, file)?;
         }
-        Ok(Result {
-            policy: policy.to_owned(),
-            what: What::Case(file.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
-            passed: difference.is_none(),
-            difference,
-            cost,
-        })
+        Ok(Result { blessed, cost, ..Result::of_case(policy, file, difference) })
     }
 
     fn tell(&self, result: &Result) -> anyhow::Result<()> {
         if self.json {
             return super::print(&serde_json::to_string(result)?);
         }
-        let verdict = match (result.passed, self.blesses(result)) {
+        let verdict = match (result.passed, result.blessed) {
             (true, _) => "ok",
             (false, false) => "FAILED",
             (false, true) => "blessed",
         };
         let (What::Case(what) | What::Claim(what)) = &result.what;
         let mut words = format!("{:<14} {what:<40} {verdict}", result.policy);
-        if let Some(Cost { fuel, nanoseconds }) = result.cost {
+        if let Some(Cost { fuel, nanoseconds, touched_pages }) = result.cost {
             write!(words, "  {fuel} fuel, {nanoseconds} ns")?;
+            if let Some(pages) = touched_pages {
+                write!(words, ", {pages} pages touched")?;
+            }
         }
         for line in result.difference.iter().flat_map(|difference| difference.lines()) {
             write!(words, "\n    {line}")?;
@@ -161,8 +198,11 @@ fn claims(
         .map_err(anyhow::Error::msg)
         .with_context(|| format!("{policy}: policy.toml"))?;
     // The cases were run, so the policy is of the kind that is asked about them.
-    let redeems = cases.iter().any(|case| matches!(case.event.data, Data::Request(_)));
-    let kind = if redeems { Kind::Redemption } else { Kind::Earning };
+    let kind = cases.first().map_or(Kind::Earning, |case| match case.event.data {
+        Data::Registration(_) | Data::Purchase(_) => Kind::Earning,
+        Data::Request(_) => Kind::Redemption,
+        Data::Run(_) => Kind::Campaign,
+    });
     let respondent = Respondent::new(component, store);
     let tried = claims.try_all(kind, cases, &|case| respondent.answer(case));
     let result = |tried: rules_guest::probe::Tried| Result {
@@ -171,6 +211,7 @@ fn claims(
         passed: tried.counterexample.is_none(),
         difference: tried.counterexample.map(|counterexample| counterexample.to_string()),
         cost: None,
+        blessed: false,
     };
     Ok(tried.into_iter().map(result).collect())
 }

@@ -39,6 +39,8 @@ struct Told {
     awards: Vec<Award>,
     #[serde(default)]
     declined: Vec<Declined>,
+    #[serde(default)]
+    notices: Vec<Notice>,
     faults: Vec<Fault>,
     evaluations: Vec<Evaluation>,
     refund: Option<Refund>,
@@ -271,6 +273,14 @@ struct Award {
 }
 
 #[derive(Deserialize)]
+struct Notice {
+    deployment: String,
+    notice: String,
+    #[serde(default)]
+    shadow: bool,
+}
+
+#[derive(Deserialize)]
 struct Declined {
     deployment: String,
     reason: String,
@@ -325,6 +335,10 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
     }
     for Declined { deployment, reason } in &told.declined {
         writeln!(text, "  {deployment:<10} declined: {}", words.reason(deployment, reason))?;
+    }
+    for Notice { deployment, notice, shadow } in &told.notices {
+        let verb = if *shadow { "would tell" } else { "tells" };
+        writeln!(text, "  {deployment:<10} {verb}: {}", words.reason(deployment, notice))?;
     }
     for Fault { deployment, message } in &told.faults {
         writeln!(text, "  {deployment:<10} failed: it {message}")?;
@@ -398,6 +412,7 @@ fn occasion(event: &Event) -> String {
         }
         Body::Happening(happening) => match &happening.occasion {
             Occasion::Registration(_) => "registered".to_owned(),
+            Occasion::Run(run) => format!("the campaign {} ran", run.campaign),
             Occasion::Purchase(purchase) => {
                 let (lines, spend) = (purchase.lines.len(), money(purchase.spend_minor()));
                 format!("bought {lines} lines for {spend} {} at {}", purchase.currency, purchase.merchant)

@@ -68,7 +68,7 @@ impl Bought {
     pub(super) fn purchase(&self) -> Result<&Purchase, InvalidEvent> {
         match &self.happening.occasion {
             Occasion::Purchase(purchase) => Ok(purchase),
-            Occasion::Registration(_) => Err(damaged("has no purchase where one was")),
+            Occasion::Registration(_) | Occasion::Run(_) => Err(damaged("has no purchase where one was")),
         }
     }
 

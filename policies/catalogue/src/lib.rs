@@ -31,6 +31,8 @@ struct Item {
     /// What limits its use, as codes.
     #[serde(default)]
     restrictions: Vec<String>,
+    /// What limits the use of the same bought for money: then it may be limited by nothing else. Absent: it cannot be bought.
+    cash_restrictions: Option<Vec<String>>,
     /// Other prices; the first that applies counts.
     #[serde(default)]
     prices: Vec<MonthlyPrice>,
@@ -101,8 +103,23 @@ impl Item {
             "restrictions: must be codes in kebab case",
         )?;
         ensure(self.restrictions.len() <= 16, "restrictions: must be at most 16")?;
+        self.check_parity()?;
         self.prices.iter().try_for_each(MonthlyPrice::check)?;
         self.window.check()
+    }
+
+    /// What points buy has the rights of what money buys.
+    fn check_parity(&self) -> Result<(), String> {
+        let Some(cash) = &self.cash_restrictions else { return Ok(()) };
+        let Some(code) = self.restrictions.iter().find(|code| !cash.contains(code)) else { return Ok(()) };
+        let limits = if cash.is_empty() { "nothing".to_owned() } else { cash.join(", ") };
+        Err([
+            "restrictions: parity_violation: `",
+            code,
+            "` limits who pays in points, and money is limited by ",
+            &limits,
+        ]
+        .concat())
     }
 
     /// Returns what a piece costs today, in points and in minor units.

@@ -30,6 +30,8 @@ pub enum Data {
     Purchase(Purchase),
     /// `jifen.redemption.requested`.
     Request(Request),
+    /// `jifen.campaign.ran`.
+    Run(Run),
 }
 
 /// A member who joined.
@@ -110,6 +112,16 @@ pub struct Request {
     pub points: Option<u64>,
 }
 
+/// A day of a campaign, for one member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The campaign, as the program names it.
+    pub campaign: String,
+    /// For whom.
+    pub member: String,
+}
+
 /// One line of a basket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +175,7 @@ impl Data {
             Self::Registration(_) => "jifen.member.registered",
             Self::Purchase(_) => "jifen.purchase.completed",
             Self::Request(_) => "jifen.redemption.requested",
+            Self::Run(_) => "jifen.campaign.ran",
         }
     }
 
@@ -171,6 +184,7 @@ impl Data {
             "jifen.member.registered" => parse(json).map(Self::Registration),
             "jifen.purchase.completed" => parse(json).map(Self::Purchase),
             "jifen.redemption.requested" => parse(json).and_then(Request::checked).map(Self::Request),
+            "jifen.campaign.ran" => parse(json).map(Self::Run),
             other => Err(format!("type: no policy is asked about {other}")),
         }
     }

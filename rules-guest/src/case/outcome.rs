@@ -16,6 +16,8 @@ pub enum Outcome {
     Awards(Vec<Award>),
     /// The terms on which points can be used.
     Offered(Offer),
+    /// What a campaign does for the member, in order. An empty list: nothing.
+    Actions(Vec<Action>),
     /// A no, by its code.
     Declined(String),
     /// A bug, by the host's code: `trap`, `out-of-fuel` and so on.
@@ -47,6 +49,18 @@ pub struct Award {
     /// The index of the line they are for, if not the event as a whole.
     #[serde(default, skip_serializing_if = "is_default")]
     pub line: Option<u32>,
+}
+
+/// What a campaign does for a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Points.
+    Award(Award),
+    /// A notice: a code.
+    Notice(String),
+    /// A benefit: the unit of which it is one point.
+    Grant(String),
 }
 
 /// What a member is offered for points.
@@ -101,6 +115,8 @@ impl Outcome {
             Self::Awards(awards) if awards.is_empty() => vec!["no awards".to_owned()],
             Self::Awards(awards) => awards.iter().map(Award::to_string).collect(),
             Self::Offered(offer) => vec![offer.to_string()],
+            Self::Actions(actions) if actions.is_empty() => vec!["no actions".to_owned()],
+            Self::Actions(actions) => actions.iter().map(Action::to_string).collect(),
             Self::Declined(code) => vec![format!("declined: {code}")],
             Self::Fault(code) => vec![format!("fault: {code}")],
             Self::InvalidParameters(message) => vec![format!("invalid parameters: {message}")],
@@ -125,6 +141,34 @@ impl fmt::Display for Award {
         optional(f, "available from", self.available_from)?;
         optional(f, "valid until", self.valid_until)?;
         optional(f, "for line", self.line)
+    }
+}
+
+impl Action {
+    /// Returns the award, if it is one.
+    pub fn as_award(&self) -> Option<&Award> {
+        match self {
+            Self::Award(award) => Some(award),
+            Self::Notice(_) | Self::Grant(_) => None,
+        }
+    }
+
+    /// Returns the code for which the policy's description has words.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Award(award) => &award.reason,
+            Self::Notice(code) | Self::Grant(code) => code,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Award(award) => award.fmt(f),
+            Self::Notice(code) => write!(f, "the notice {code}"),
+            Self::Grant(unit) => write!(f, "the grant {unit}"),
+        }
     }
 }
 

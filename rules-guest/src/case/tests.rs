@@ -170,7 +170,7 @@ fn errors_name_the_key() {
         facts.purchases.lifetime-cuont: unknown fact `purchases.lifetime-cuont`; write interface.function as in `wit/facts.wit`, with a day where it asks for one, such as purchases.count-since(2025-07-01) at line 45 column 30
         facts.purchases.spend-minor-since: unknown fact `purchases.spend-minor-since`; write interface.function as in `wit/facts.wit`, with a day where it asks for one, such as purchases.count-since(2025-07-01) at line 46 column 33
         expect.awards[0].valid_until: a date is written YYYY-MM-DD, as 2026-02-17 at line 59 column 35
-        expect: unknown variant `award`, expected one of `awards`, `offered`, `declined`, `fault`, `invalid_parameters` at line 52 column 11
+        expect: unknown variant `award`, expected one of `awards`, `offered`, `actions`, `declined`, `fault`, `invalid_parameters` at line 52 column 11
         missing field `about` at line 64 column 1"#]].assert_eq(&messages.join("\n"));
 }
 

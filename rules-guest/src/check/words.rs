@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::case::{Case, Outcome};
+use crate::case::{Action, Case, Outcome};
 
 /// What of a description is read here. The host reads it from the component.
 #[derive(Deserialize)]
@@ -52,6 +52,7 @@ fn codes(outcome: &Outcome) -> Vec<&str> {
         Outcome::Offered(offer) => {
             [&offer.benefit].into_iter().chain(&offer.restrictions).map(String::as_str).collect()
         }
+        Outcome::Actions(actions) => actions.iter().map(Action::code).collect(),
         Outcome::Declined(code) => vec![code],
         Outcome::Fault(_) | Outcome::InvalidParameters(_) => Vec::new(),
     }

@@ -207,14 +207,18 @@ fn numbered(lines: &[Line]) -> Vec<Line> {
 }
 
 pub(super) fn case(parameters: &RawValue, day: Day, data: Data) -> Case {
-    let time = format!("{day}T12:00:00+08:00");
+    let (source, clock) = match data {
+        Data::Run(_) => ("/jifen/campaigns", "00:00:00"),
+        Data::Registration(_) | Data::Purchase(_) | Data::Request(_) => ("/merchants/shop", "12:00:00"),
+    };
+    let time = format!("{day}T{clock}+08:00");
     Case {
         about: String::new(),
         parameters: parameters.to_owned(),
         event: Event {
             id: "1".to_owned(),
-            source: "/merchants/shop".to_owned(),
-            time: time.parse().expect("a day of the table and noon are a time"),
+            source: source.to_owned(),
+            time: time.parse().expect("a day of the table and a clock are a time"),
             data,
         },
         merchant_category: "retail".to_owned(),

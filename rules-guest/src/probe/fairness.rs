@@ -32,6 +32,7 @@ impl Probe {
         match kind {
             Kind::Earning => &[Self::MoreSpend, Self::Splitting, Self::PaidInPoints],
             Kind::Redemption => &[Self::MorePoints, Self::MoreItems, Self::HigherBill],
+            Kind::Campaign => &[],
         }
     }
 
@@ -104,7 +105,11 @@ fn earned(policy: &Asked<'_>, basket: &Basket) -> Result<(Case, u64), Counterexa
     let (case, outcome) = policy.ask(basket.case(policy.parameters), &basket.member)?;
     let points = match &outcome {
         Outcome::Awards(awards) => total(awards.iter().map(|award| award.points)),
-        Outcome::Offered(_) | Outcome::Declined(_) | Outcome::Fault(_) | Outcome::InvalidParameters(_) => 0,
+        Outcome::Offered(_)
+        | Outcome::Actions(_)
+        | Outcome::Declined(_)
+        | Outcome::Fault(_)
+        | Outcome::InvalidParameters(_) => 0,
     };
     Ok((case, points))
 }
@@ -180,7 +185,11 @@ fn offered(policy: &Asked<'_>, wish: &Wish) -> Result<(Case, Offered), Counterex
     let (case, outcome) = policy.ask(wish.case(policy.parameters), &wish.member)?;
     let offer = match outcome {
         Outcome::Offered(offer) => Some(offer),
-        Outcome::Awards(_) | Outcome::Declined(_) | Outcome::Fault(_) | Outcome::InvalidParameters(_) => None,
+        Outcome::Awards(_)
+        | Outcome::Actions(_)
+        | Outcome::Declined(_)
+        | Outcome::Fault(_)
+        | Outcome::InvalidParameters(_) => None,
     };
     Ok((case, offer))
 }

@@ -88,6 +88,11 @@ impl Member {
                 let latest = self.purchases.iter().map(|(days, _)| *days).min();
                 Answer::Day(latest.map(|days| Date::from_number(ago(days))))
             }
+            // Half of what there is ends in a month, for want of lots.
+            Fact::ExpiringUntoldUntil(day) => {
+                let soon = day >= today.saturating_add(30);
+                Answer::Number(if soon { self.available.checked_div(2).unwrap_or(0) } else { 0 })
+            }
             Fact::AwardsGrantedSince(day) => sum(&self.granted, day, |points| points),
             Fact::BalanceAvailable => Answer::Number(self.available),
             Fact::BalancePending => Answer::Number(self.pending),

@@ -12,7 +12,7 @@ use super::member::{Member, members};
 use super::{Asked, Counterexample, Kind, Pinned, Respond, search, words};
 use crate::allocate::allocated;
 use crate::calendar::{Calendar, Day};
-use crate::case::{Case, Data, Line, Outcome, Recipient, Registration};
+use crate::case::{Action, Award, Case, Data, Line, Outcome, Recipient, Registration, Run};
 use crate::fact::Fact;
 use crate::rate::{Rate, Rounding};
 use crate::total;
@@ -87,12 +87,17 @@ struct Then {
     share: Option<Rate>,
     /// The code of a no.
     declined: Option<String>,
+    /// The code of a notice.
+    notice: Option<String>,
+    /// The benefit that a campaign grants.
+    grant: Option<String>,
 }
 
 /// What happens.
 #[derive(Clone, Debug)]
 enum Circumstances {
     Joining(Day, Member),
+    Run(Day, Member),
     Purchase(Basket),
     Wish(Wish),
 }
@@ -167,6 +172,9 @@ impl When {
         if self.joining {
             return day_and_member.prop_map(|(day, member)| Circumstances::Joining(day, member)).boxed();
         }
+        if kind == Kind::Campaign {
+            return day_and_member.prop_map(|(day, member)| Circumstances::Run(day, member)).boxed();
+        }
         if let Some(item) = &self.item {
             let (item, quantity) = (item.clone(), self.quantity.unwrap_or(1));
             let wish = move |(day, member)| {
@@ -195,6 +203,7 @@ impl When {
                 let lines = parts.iter().zip(amounts).map(|((_, quantity), amount)| line(*quantity, amount));
                 let lines = lines.collect();
                 match kind {
+                    Kind::Campaign => unreachable!("a campaign is asked about days"),
                     Kind::Earning => Circumstances::Purchase(Basket {
                         day,
                         market_day,
@@ -233,6 +242,10 @@ impl Circumstances {
                 };
                 (case(parameters, *day, Data::Registration(registration)), member)
             }
+            Self::Run(day, member) => {
+                let run = Run { campaign: "campaign".to_owned(), member: "ann".to_owned() };
+                (case(parameters, *day, Data::Run(run)), member)
+            }
             Self::Purchase(basket) => (basket.case(parameters), &basket.member),
             Self::Wish(wish) => (wish.case(parameters), &wish.member),
         }
@@ -249,12 +262,14 @@ struct Expected<'a> {
     cash: Option<u64>,
     worth: Option<u64>,
     declined: Option<&'a str>,
+    notice: Option<&'a str>,
+    grant: Option<&'a str>,
 }
 
 impl Then {
     fn expected(&self, circumstances: &Circumstances) -> Expected<'_> {
         let (spend, units, so_far) = match circumstances {
-            Circumstances::Joining(..) => (0, 0, 0),
+            Circumstances::Joining(..) | Circumstances::Run(..) => (0, 0, 0),
             Circumstances::Purchase(basket) => (basket.spend(), units(&basket.lines), basket.so_far()),
             Circumstances::Wish(wish) => (super::basket::gross(&wish.lines), units(&wish.lines), 0),
         };
@@ -275,6 +290,8 @@ impl Then {
             cash: self.cash,
             worth: self.worth.or(of(self.share, spend, 1)),
             declined: self.declined.as_deref(),
+            notice: self.notice.as_deref(),
+            grant: self.grant.as_deref(),
         }
     }
 }
@@ -286,14 +303,25 @@ fn units(lines: &[Line]) -> u64 {
 impl Expected<'_> {
     fn is_met(&self, got: &Outcome) -> bool {
         let is = |expected: Option<u64>, got| expected.is_none_or(|expected| expected == got);
+        let no_action = self.notice.is_none() && self.grant.is_none();
         match got {
+            Outcome::Actions(actions) => {
+                let no_offer = self.cash.is_none() && self.worth.is_none() && self.declined.is_none();
+                let does = |action: Option<Action>| action.is_none_or(|action| actions.contains(&action));
+                let [member, referrer] = awarded(got);
+                no_offer
+                    && is(self.points, member)
+                    && is(self.referrer, referrer)
+                    && does(self.notice.map(|code| Action::Notice(code.to_owned())))
+                    && does(self.grant.map(|unit| Action::Grant(unit.to_owned())))
+            }
             Outcome::Awards(_) => {
                 let no_offer = self.cash.is_none() && self.worth.is_none() && self.declined.is_none();
                 let [member, referrer] = awarded(got);
-                no_offer && is(self.points, member) && is(self.referrer, referrer)
+                no_offer && no_action && is(self.points, member) && is(self.referrer, referrer)
             }
             Outcome::Offered(offer) => {
-                let no_award = self.referrer.is_none() && self.declined.is_none();
+                let no_award = no_action && self.referrer.is_none() && self.declined.is_none();
                 no_award
                     && is(self.points, offer.points)
                     && is(self.cash, offer.cash)
@@ -316,6 +344,8 @@ impl Expected<'_> {
         words.extend(self.referrer.map(|points| format!("{points} points to the referrer")));
         words.extend(self.cash.map(|cash| format!("{cash} in cash")));
         words.extend(self.worth.map(|worth| format!("worth {worth}")));
+        words.extend(self.notice.map(|code| format!("the notice {code}")));
+        words.extend(self.grant.map(|unit| format!("the grant {unit}")));
         words.extend(self.declined.map(|code| format!("a no: {code}")));
         words.join(" and ")
     }
@@ -323,12 +353,15 @@ impl Expected<'_> {
 
 /// Returns what the member and the referrer were awarded.
 fn awarded(outcome: &Outcome) -> [u64; 2] {
-    [Recipient::Member, Recipient::Referrer].map(|to| match outcome {
-        Outcome::Awards(awards) => {
-            total(awards.iter().filter(|award| award.to == to).map(|award| award.points))
+    let awards: Vec<&Award> = match outcome {
+        Outcome::Awards(awards) => awards.iter().collect(),
+        Outcome::Actions(actions) => actions.iter().filter_map(Action::as_award).collect(),
+        Outcome::Offered(_) | Outcome::Declined(_) | Outcome::Fault(_) | Outcome::InvalidParameters(_) => {
+            Vec::new()
         }
-        Outcome::Offered(_) | Outcome::Declined(_) | Outcome::Fault(_) | Outcome::InvalidParameters(_) => 0,
-    })
+    };
+    [Recipient::Member, Recipient::Referrer]
+        .map(|to| total(awards.iter().filter(|award| award.to == to).map(|award| award.points)))
 }
 
 fn outcome(outcome: &Outcome) -> String {

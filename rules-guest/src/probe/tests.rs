@@ -33,7 +33,7 @@ fn award(points: u64) -> Outcome {
 fn purchase(case: &Case) -> Option<&Purchase> {
     match &case.event.data {
         Data::Purchase(purchase) => Some(purchase),
-        Data::Registration(_) | Data::Request(_) => None,
+        Data::Registration(_) | Data::Request(_) | Data::Run(_) => None,
     }
 }
 
@@ -160,7 +160,7 @@ fn what_is_unfair_about_an_offer_is_shown() {
     };
     let request = |case: &Case| match &case.event.data {
         Data::Request(request) => request.clone(),
-        Data::Registration(_) | Data::Purchase(_) => {
+        Data::Registration(_) | Data::Purchase(_) | Data::Run(_) => {
             unreachable!("a redemption policy is asked about requests")
         }
     };

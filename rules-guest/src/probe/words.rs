@@ -20,6 +20,7 @@ pub(super) fn case(case: &Case, what: &str) -> String {
             }
             words
         }
+        Data::Run(_) => "a day of the campaign".to_owned(),
         Data::Request(request) => {
             let mut words = match &request.item {
                 Some(item) => format!("a wish for {} × {item}", request.quantity.unwrap_or(1)),

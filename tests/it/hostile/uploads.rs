@@ -99,7 +99,7 @@ fn foreign() -> Vec<Upload> {
             "half a policy",
             core(&exports(r#"(export "jifen:policy/configuration@0.1.0" (instance $nothing))"#)),
             "no-world",
-            "export jifen:policy/configuration@0.1.0 and jifen:policy/earning@0.1.0 or jifen:policy/redemption@0.1.0 (ex",
+            "export jifen:policy/configuration@0.1.0 and jifen:policy/earning@0.1.0 or jifen:policy/redemption@0.1.0 or jifen:policy/campaign@0.1.0 (ex",
         ),
         upload(
             "two policies",

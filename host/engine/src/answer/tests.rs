@@ -111,3 +111,25 @@ fn an_offer_is_checked_field_by_field() {
     assert_eq!(code_of_quote(Answer::Declined("not-today".to_owned())), "ok");
     assert_eq!(code_of_quote(Answer::Declined(String::new())), "bad-reason");
 }
+
+#[test]
+fn what_a_campaign_does_is_checked_action_by_action() {
+    let question = Question { today: TODAY, lines: 0 };
+    let code_of =
+        |actions: Vec<Action>| question.check_actions(actions).map_or_else(|fault| fault.code(), |_| "ok");
+    let grant = |unit: &str| Action::Grant(unit.to_owned());
+    let notice = |code: &str| Action::Notice(code.to_owned());
+    for (expected, actions) in [
+        ("ok", vec![]),
+        ("ok", vec![notice("come-back"), grant("coupon"), Action::Award(award())]),
+        ("ok", vec![notice("a"); limits::AWARDS_MAX]),
+        ("too-many-awards", vec![notice("a"); limits::AWARDS_MAX + 1]),
+        ("bad-reason", vec![notice("Come back")]),
+        ("unit-not-granted", vec![grant(&"g".repeat(65))]),
+        ("no-such-line", vec![Action::Award(Award { line: Some(0), ..award() })]),
+        ("points-out-of-range", vec![notice("a"), Action::Award(Award { points: u64::MAX, ..award() })]),
+    ] {
+        let shown = format!("{:?}", actions.first());
+        assert_eq!(code_of(actions), expected, "{shown}");
+    }
+}

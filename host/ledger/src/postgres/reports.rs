@@ -255,6 +255,15 @@ const LOTS_BY_SEQ: &str = concat!(
     ORDER BY day, origin, version, award"
 );
 
+/// Returns members in the order of their names.
+pub(super) fn members(link: &Link, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>, Stop> {
+    let sql = "SELECT member FROM members WHERE member > $1 ORDER BY member LIMIT $2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let after = after.map_or("", |after| after.as_str());
+    let rows = link.ask_one(&Call::new(sql).value(after).value(limit))?;
+    Ok(rows.iter().map(|row| column::name(row, 0)).collect::<Result<_, _>>()?)
+}
+
 /// Returns members for whom time did something by an instant that no entry says yet. Reads all lots: an index of when they
 /// end would cost every purchase a page, to save a night's work seconds.
 pub(super) fn due(

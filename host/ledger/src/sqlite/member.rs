@@ -494,6 +494,14 @@ fn lots_by_seq(
     Ok(by_seq)
 }
 
+/// Returns members in the order of their names.
+pub(super) fn all(connection: &Connection, after: Option<&MemberId>, limit: usize) -> Result<Vec<MemberId>> {
+    let sql = "SELECT member FROM members WHERE member > ?1 ORDER BY member LIMIT ?2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let after = after.map_or("", |after| after.as_str());
+    connection.prepare_cached(sql)?.query_map((after, limit), |row| column::name(row, 0))?.collect()
+}
+
 /// Returns members for whom time did something by an instant that no entry says yet. Looks at the lots of each: an index of
 /// when they end would cost every purchase a page, to save a night's work seconds.
 pub(super) fn due(

@@ -268,6 +268,15 @@ fn due(ledger: &dyn Ledger, at: Instant) -> Vec<MemberId> {
     due
 }
 
+/// Returns all members, read one by one.
+fn all(ledger: &dyn Ledger) -> Vec<MemberId> {
+    let mut members = Vec::<MemberId>::new();
+    while let Some(next) = ledger.members(members.last(), 1).unwrap().pop() {
+        members.push(next);
+    }
+    members
+}
+
 /// Reads one use of points.
 pub(crate) fn redemption(ledger: &dyn Ledger, name: &str) -> Redemption {
     let asked = RedemptionQuery { name: &name.into(), key: 0 };
@@ -281,6 +290,7 @@ pub(crate) struct View {
     snapshot: Snapshot,
     balances: Vec<Vec<Balance>>,
     statements: Vec<Vec<StatementLine>>,
+    pub(crate) members: Vec<MemberId>,
     due: Vec<Vec<MemberId>>,
     lapsed: Vec<Vec<(RedemptionId, Instant)>>,
     stored: Vec<String>,
@@ -337,6 +347,7 @@ impl View {
             snapshot: ledger.read(&query).unwrap(),
             balances: instants.map(|at| balances(ledger, at, None)).collect(),
             stored: stored(ledger),
+            members: all(ledger),
             due: days.iter().map(|day| due(ledger, at(day).unwrap_or(Instant::NEVER))).collect(),
             lapsed: days
                 .iter()

@@ -6,7 +6,7 @@ use crate::id::MemberId;
 use crate::member::Referral;
 use crate::points::Points;
 use crate::program::Program;
-use crate::proposal::{Award, Fault, Proposal, Recipient};
+use crate::proposal::{Action, Award, Fault, Proposal, Recipient};
 use crate::receipt::Receipt;
 use crate::term::Awaited;
 use crate::time::{Instant, date_of, day_number};
@@ -350,4 +350,51 @@ fn every_lot_is_owed_by_its_issuer() {
     assert!(
         lots.iter().all(|lot| lot.member == MemberId::from("ann") && lot.lot.points == lot.lot.remaining)
     );
+}
+
+/// A campaign grants of its own unit and of those that it may, tells nothing in shadow, and nothing at all where it fails.
+#[test]
+fn a_campaign_does_what_it_may() {
+    let notice = || Action::Notice("come-back".to_owned());
+    let grant = |unit: &str| Action::Grant(unit.into());
+    let rows = [
+        ("", Ok(vec![]), ""),
+        ("", Ok(vec![notice(), Action::Award(award(50))]), "50 points why; come-back"),
+        ("", Ok(vec![grant("coupon")]), "1 coupon coupon"),
+        ("", Ok(vec![grant("points")]), "1 points points"),
+        ("", Ok(vec![notice(), grant("mug")]), "unit-not-granted"),
+        ("mode = 'shadow'", Ok(vec![notice(), grant("coupon")]), "0 coupon shadow; come-back in shadow"),
+        (
+            "cap = { per_event = 20 }",
+            Ok(vec![notice(), Action::Award(award(50))]),
+            "0 points tx_cap; come-back",
+        ),
+        ("budget = 20", Ok(vec![Action::Award(award(50))]), "20 points budget"),
+        ("", Err(Fault::Deadline), "deadline"),
+    ];
+    for (lines, actions, expected) in rows {
+        let text = format!(
+            "[program]\nname = 'p'\ntimezone = 'Asia/Shanghai'\n[[unit]]\nid = 'points'\n[[unit]]\nid = 'coupon'\n\
+             [[unit]]\nid = 'mug'\n[[campaign]]\nid = 'c'\npolicy = 'p'\nunit = 'points'\ngrants = ['coupon']\n{lines}\n"
+        );
+        let program = Program::parse(&text).unwrap();
+        let time = Instant::parse("2026-03-01T00:00:00+08:00").unwrap();
+        let event = Event::run_of(&"c".into(), "2026-03-01", &"ann".into(), time).unwrap();
+        let happening = event.happening().unwrap();
+        let situation = program.situate(happening).unwrap();
+        let terms = Terms { program: &program, happening, situation, referral: None };
+        let mut decision = Decision::default();
+        let shown = format!("{lines} {actions:?}");
+        decision.act(&terms, &program.deployments[0], actions, Usage::default());
+        let awards = decision
+            .awards
+            .iter()
+            .map(|it| format!("{} {} {}", it.granted.get(), it.unit.as_str(), it.reason()));
+        let shadow = |shadow| if shadow { " in shadow" } else { "" };
+        let notices = decision.notices.iter().map(|it| format!("{}{}", it.code, shadow(it.shadow)));
+        let faults = decision.faults.iter().map(|(_, fault)| fault.code().to_owned());
+        let all: Vec<_> = awards.chain(notices).chain(faults).collect();
+        assert_eq!(all.join("; "), expected, "{shown}");
+        assert_eq!(decision.is_idle(), matches!(expected, "" | "unit-not-granted" | "deadline"), "{shown}");
+    }
 }

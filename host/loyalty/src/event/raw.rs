@@ -13,14 +13,17 @@ use sha2::{Digest, Sha256};
 use super::{
     AMOUNT_MINOR_MAX, Block, Body, Cause, Close, Event, Happening, InvalidEvent, LINES_MAX, Line,
     NAME_BYTES_MAX, Occasion, Opening, Purchase, Purpose, Redemption, Refund, RefundLine, Registration,
-    Request, Settlement, Step, Tender, TenderKind,
+    Request, Run, Settlement, Step, Tender, TenderKind,
 };
-use crate::id::{MemberId, MerchantId, RedemptionId, UnitId};
+use crate::id::{DeploymentId, MemberId, MerchantId, RedemptionId, UnitId};
 use crate::lot::Issuer;
 use crate::points::Points;
 use crate::time::{Instant, day_number};
 
 const DAY_CLOSED: &str = "jifen.day.closed";
+const CAMPAIGN_RAN: &str = "jifen.campaign.ran";
+/// Who sends what campaigns do.
+const CAMPAIGNS: &str = "/jifen/campaigns";
 
 /// The envelope. `Data` is raw at first, because its form depends on the type.
 #[derive(Deserialize)]
@@ -231,6 +234,15 @@ struct RawClose<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawRun<'a> {
+    #[serde(borrow)]
+    campaign: Cow<'a, str>,
+    #[serde(borrow)]
+    member: Cow<'a, str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawOpening<'a> {
     #[serde(borrow)]
     member: Cow<'a, str>,
@@ -305,6 +317,11 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
         "jifen.points.exchanged" => finish(&envelope, time, points::exchange),
         "jifen.expiry.notified" => finish(&envelope, time, points::notification),
         "jifen.action.done" => finish(&envelope, time, points::action),
+        CAMPAIGN_RAN if envelope.source != CAMPAIGNS => {
+            let reason = format!("must be {CAMPAIGNS:?}: closing a day makes such events");
+            Err(InvalidEvent::new("source", reason))
+        }
+        CAMPAIGN_RAN => finish(&envelope, time, run),
         "jifen.settlement.closed" => finish(&envelope, time, settlement),
         "jifen.block.purchased" => finish(&envelope, time, block),
         unknown => Err(InvalidEvent::new("type", format!("{unknown:?} is not a type that Jifen knows"))),
@@ -386,6 +403,12 @@ fn purchase(time: Instant, data: &RawPurchase<'_>) -> Result<Body, InvalidEvent>
         return Err(InvalidEvent::new("data.discount", reason));
     }
     Ok(Body::Happening(Happening { member, time, occasion: Occasion::Purchase(purchase) }))
+}
+
+fn run(time: Instant, data: &RawRun<'_>) -> Result<Body, InvalidEvent> {
+    let member = MemberId::from(name("data.member", &data.member)?);
+    let campaign = name("data.campaign", &data.campaign)?.into();
+    Ok(Body::Happening(Happening { member, time, occasion: Occasion::Run(Run { campaign }) }))
 }
 
 fn refund(_: Instant, data: &RawRefund<'_>) -> Result<Body, InvalidEvent> {
@@ -518,8 +541,7 @@ pub(super) fn close_for(
 ) -> Result<Event, InvalidEvent> {
     let late = matches!(&whole.body, Body::Close(close) if close.day != day);
     let day = day.to_string();
-    let id = format!("{}/{day}/{member}", whole.id);
-    let id = if id.len() > NAME_BYTES_MAX { hex::encode(Sha256::digest(id)) } else { id };
+    let id = short(format!("{}/{day}/{member}", whole.id));
     let data = RawClose { day: day.into(), member: Some(member.as_str().into()), late };
     let canonical = Canonical {
         specversion: "1.0",
@@ -530,6 +552,31 @@ pub(super) fn close_for(
         data: &data,
     };
     parse(&serde_json::to_vec(&canonical).expect("text always serializes"))
+}
+
+pub(super) fn run_of(
+    campaign: &DeploymentId,
+    once: &str,
+    member: &MemberId,
+    midnight: Instant,
+) -> Result<Event, InvalidEvent> {
+    let named = campaign.as_str().replace('%', "%25").replace('/', "%2F");
+    let id = short(format!("{named}/{once}/{member}"));
+    let data = RawRun { campaign: campaign.as_str().into(), member: member.as_str().into() };
+    let canonical = Canonical {
+        specversion: "1.0",
+        id: &id,
+        source: CAMPAIGNS,
+        r#type: CAMPAIGN_RAN,
+        time: midnight.to_string(),
+        data: &data,
+    };
+    parse(&serde_json::to_vec(&canonical).expect("text always serializes"))
+}
+
+/// Returns a name as it is, or by its digest where it is too long for one.
+fn short(id: String) -> String {
+    if id.len() > NAME_BYTES_MAX { hex::encode(Sha256::digest(id)) } else { id }
 }
 
 fn points(points: Option<u64>) -> Result<Option<Points>, InvalidEvent> {

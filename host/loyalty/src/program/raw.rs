@@ -16,7 +16,7 @@ use self::redemption::RawRedemption;
 use super::expiry::Written;
 use super::{
     Availability, Budget, Cap, Combine, Deployment, Ends, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
-    OPENING, OnRefund, OverEvent, PolicyRef, Program, Scope, Transfer, Unit, ancestors,
+    OPENING, OnRefund, Once, OverEvent, PolicyRef, Program, Scope, Segment, Span, Transfer, Unit, ancestors,
 };
 use crate::clawback::Clawback;
 use crate::id::{DeploymentId, MerchantId};
@@ -27,6 +27,8 @@ use crate::time::{Instant, Zone};
 
 /// Days that points may be held back: ten years.
 const DAYS_MAX: u32 = 3_660;
+/// Months that somebody may have bought nothing: ten years.
+const MONTHS_MAX: u32 = 120;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,8 @@ struct RawProgram {
     lane: Vec<RawLane>,
     #[serde(default)]
     deployment: Vec<RawDeployment>,
+    #[serde(default)]
+    campaign: Vec<RawCampaign>,
     #[serde(default)]
     redemption: Vec<RawRedemption>,
     #[serde(default)]
@@ -176,6 +180,83 @@ struct RawAvailable {
     on: Option<String>,
 }
 
+/// What a campaign has of a deployment, and whom it is about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCampaign {
+    id: Spanned<String>,
+    policy: Spanned<String>,
+    unit: Spanned<String>,
+    from: Option<Spanned<Text>>,
+    until: Option<Spanned<Text>>,
+    days: Option<Calendar>,
+    mode: Option<Spanned<String>>,
+    #[serde(default)]
+    cap: RawCap,
+    budget: Option<Spanned<RawBudget>>,
+    available: Option<Spanned<RawAvailable>>,
+    #[serde(default)]
+    segment: RawSegment,
+    once: Option<Spanned<RawOnce>>,
+    #[serde(default)]
+    grants: Vec<Spanned<String>>,
+    parameters: Option<Spanned<toml::Table>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawOnce {
+    Day,
+    Dormancy,
+    Month,
+    Year,
+    Ever,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSegment {
+    dormant: Option<Spanned<RawSpan>>,
+    expiring: Option<Spanned<RawExpiring>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSpan {
+    days: Option<u32>,
+    months: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExpiring {
+    days: u32,
+}
+
+impl RawCampaign {
+    /// Returns what it has of a deployment; the lane is none.
+    fn deployed(self) -> RawDeployment {
+        let platform = Spanned::new(self.policy.span(), "platform".to_owned());
+        RawDeployment {
+            id: self.id,
+            lane: self.policy.clone(),
+            policy: self.policy,
+            unit: self.unit,
+            issuer: platform,
+            scope: RawScope::default(),
+            from: self.from,
+            until: self.until,
+            days: self.days,
+            mode: self.mode,
+            cap: self.cap,
+            budget: self.budget,
+            on_refund: RawOnRefund::Keep,
+            available: self.available,
+            parameters: self.parameters,
+        }
+    }
+}
+
 /// A time, written as text or as TOML's own.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -249,14 +330,28 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
         Named::collect(&at, "unit", raw.unit, |raw| raw.id.clone(), |field, raw| at.unit(field, raw))?;
     let lanes = Named::collect(&at, "lane", raw.lane, |raw| raw.id.clone(), |_, raw| Ok(lane(&raw)))?;
     let names = raw.deployment.iter().map(|raw| raw.id.as_ref().as_str().into()).collect();
-    let context =
-        Context { at: &at, units: &units, lanes: &lanes, merchants: &merchants, deployments: &names };
+    let campaign_names = raw.campaign.iter().map(|raw| raw.id.as_ref().as_str().into()).collect();
+    let context = Context {
+        at: &at,
+        units: &units,
+        lanes: &lanes,
+        merchants: &merchants,
+        deployments: &names,
+        campaigns: &campaign_names,
+    };
     let deployments = Named::collect(
         &at,
         "deployment",
         raw.deployment,
         |raw| raw.id.clone(),
         |field, raw| context.deployment(field, raw),
+    )?;
+    let campaigns = Named::collect(
+        &at,
+        "campaign",
+        raw.campaign,
+        |raw| raw.id.clone(),
+        |field, raw| context.campaign(field, raw),
     )?;
     let redemptions = Named::collect(
         &at,
@@ -268,7 +363,9 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
     let of_deployments = deployments.items.iter().map(|it| it.days.as_ref());
     let of_redemptions = redemptions.items.iter().map(|it| it.days.as_ref());
     warnings.extend(rare("calendar", "any", calendars.items.iter().map(Some)));
+    let of_campaigns = campaigns.items.iter().map(|it| it.days.as_ref());
     warnings.extend(rare("deployment", "days", of_deployments));
+    warnings.extend(rare("campaign", "days", of_campaigns));
     warnings.extend(rare("redemption", "days", of_redemptions));
     let contracts = (0_usize..).zip(raw.contract);
     let contracts = contracts.map(|(index, raw)| context.contract(&format!("contract[{index}]"), raw));
@@ -283,7 +380,7 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
         zone,
         units: units.items,
         lanes: lanes.items,
-        deployments: deployments.items,
+        deployments: deployments.items.into_iter().chain(campaigns.items).collect(),
         redemptions: redemptions.items,
         contracts,
         exchanges,
@@ -505,10 +602,16 @@ struct Context<'a> {
     lanes: &'a Named<Lane>,
     merchants: &'a HashMap<MerchantId, Merchant>,
     deployments: &'a BTreeSet<DeploymentId>,
+    campaigns: &'a BTreeSet<DeploymentId>,
 }
 
 impl Context<'_> {
     fn deployment(&self, field: &str, raw: RawDeployment) -> Result<Deployment, InvalidProgram> {
+        let lane = self.lanes.find(self.at, &format!("{field}.lane"), &raw.lane)?;
+        self.deployed(field, raw, lane)
+    }
+
+    fn deployed(&self, field: &str, raw: RawDeployment, lane: usize) -> Result<Deployment, InvalidProgram> {
         let at = self.at;
         let within = |name: &str| format!("{field}.{name}");
         let line = at.wrong("", raw.policy.span(), "").line;
@@ -516,7 +619,9 @@ impl Context<'_> {
         let (from, until) = self.interval(field, raw.from.as_ref(), raw.until.as_ref())?;
         Ok(Deployment {
             policy: at.check(&within("policy"), &raw.policy, |text| policy(text))?,
-            lane: self.lanes.find(at, &within("lane"), &raw.lane)?,
+            lane,
+            campaign: None,
+            grants: Vec::new(),
             unit: self.units.find(at, &within("unit"), &raw.unit)?,
             issuer: at.check(&within("issuer"), &raw.issuer, |text| issuer(text))?,
             scope: self.scope(&within("scope"), raw.scope)?,
@@ -545,6 +650,39 @@ impl Context<'_> {
             id: raw.id.into_inner().into(),
             line,
         })
+    }
+
+    fn campaign(&self, field: &str, raw: RawCampaign) -> Result<Deployment, InvalidProgram> {
+        let at = self.at;
+        let within = |name: &str| format!("{field}.{name}");
+        self.own_name(&within("id"), &raw.id, self.deployments, "deployment")?;
+        let grants = raw.grants.iter().map(|unit| self.units.find(at, &within("grants"), unit));
+        let grants = grants.collect::<Result<_, _>>()?;
+        let dormant = raw.segment.dormant.as_ref();
+        let dormant = dormant.map(|raw| at.check(&within("segment.dormant"), raw, span)).transpose()?;
+        let unit = self.units.find(at, &within("unit"), &raw.unit)?;
+        let asks = self.units.items.get(unit).is_some_and(|unit| unit.ends.notice_days.is_some());
+        let expiring = raw.segment.expiring.as_ref();
+        let expiring =
+            expiring.map(|raw| at.check(&within("segment.expiring"), raw, |raw| expiring_in(raw, asks)));
+        let once = raw.once.as_ref().map(|raw| at.check(&within("once"), raw, |raw| once(*raw, dormant)));
+        let once = once.transpose()?.unwrap_or_default();
+        let segment = Segment { dormant, expiring: expiring.transpose()?, once };
+        let deployed = self.deployed(field, raw.deployed(), self.lanes.items.len())?;
+        Ok(Deployment { campaign: Some(segment), grants, ..deployed })
+    }
+
+    /// Refuses a name that something of another kind has.
+    fn own_name(
+        &self,
+        field: &str,
+        id: &Spanned<String>,
+        others: &BTreeSet<DeploymentId>,
+        kind: &str,
+    ) -> Result<(), InvalidProgram> {
+        let name = id.as_ref();
+        let reason = || format!("{name:?} is the id of a [[{kind}]]; each needs a name of its own");
+        if others.contains(name.as_str()) { Err(self.at.wrong(field, id.span(), reason())) } else { Ok(()) }
     }
 
     /// Refuses a name under which the ledger keeps points that nothing deployed awarded: caps count by name.
@@ -591,6 +729,37 @@ impl Context<'_> {
 
 fn days(days: u32) -> Result<u32, String> {
     if days <= DAYS_MAX { Ok(days) } else { Err(format!("is {days} days; at most {DAYS_MAX} are allowed")) }
+}
+
+fn span(raw: &RawSpan) -> Result<Span, String> {
+    match (raw.days, raw.months) {
+        (Some(days), None) if days > 0 => self::days(days).map(Span::Days),
+        (None, Some(months)) if months > 0 && months <= MONTHS_MAX => Ok(Span::Months(months)),
+        _ => Err(format!(
+            "write {{ days = 90 }} or {{ months = 3 }}, 1 to {DAYS_MAX} days or 1 to {MONTHS_MAX} months"
+        )),
+    }
+}
+
+fn once(raw: RawOnce, dormant: Option<Span>) -> Result<Once, String> {
+    match raw {
+        RawOnce::Dormancy if dormant.is_none() => {
+            Err("needs segment = { dormant = … }; without it, write day, month, year or ever".to_owned())
+        }
+        RawOnce::Day => Ok(Once::Day),
+        RawOnce::Dormancy => Ok(Once::Dormancy),
+        RawOnce::Month => Ok(Once::Month),
+        RawOnce::Year => Ok(Once::Year),
+        RawOnce::Ever => Ok(Once::Ever),
+    }
+}
+
+fn expiring_in(raw: &RawExpiring, unit_asks: bool) -> Result<u32, String> {
+    if unit_asks {
+        return days(raw.days);
+    }
+    let mend = "give the unit notice = { days = 30 }";
+    Err(format!("the campaign's unit asks for no notice, so that nothing says who was told; {mend}"))
 }
 
 fn available(raw: &RawAvailable) -> Result<Availability, String> {

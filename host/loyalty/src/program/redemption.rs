@@ -35,6 +35,8 @@ pub struct RedemptionDeployment {
     pub covers: Covers,
     /// Items of which there are not any number.
     pub stock: BTreeMap<String, Stock>,
+    /// What limits whoever pays in money: an offer may be limited by nothing else (scenario A22). Without it, by anything.
+    pub parity: Option<Vec<String>>,
     /// What happens to used points that come back, by who caused it.
     pub cancel: BTreeMap<Cause, CancelTerms>,
     /// What it gives by itself at midnight to whoever can pay for it.

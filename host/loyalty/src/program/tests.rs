@@ -482,3 +482,60 @@ fn points_that_go_round_to_live_longer_are_odd_but_not_wrong() {
         assert_eq!(found, warned, "{rows:?}");
     }
 }
+
+#[test]
+fn what_is_wrong_with_a_campaign_is_named_with_its_mend() {
+    const CAMPAIGN: &str = "[[campaign]]\nid = \"recall\"\npolicy = \"recall\"\nunit = \"points\"\n";
+    let rows = [
+        ("", ""),
+        ("segment = { dormant = { months = 3 } }\nonce = \"dormancy\"", ""),
+        ("segment = { dormant = { days = 90 } }\nonce = \"ever\"\ngrants = [\"points\"]", ""),
+        ("lane = \"base\"", "campaign[0].lane: unknown field `lane`"),
+        ("issuer = \"platform\"", "campaign[0].issuer: unknown field `issuer`"),
+        (
+            "grants = [\"mug\"]",
+            "campaign[0].grants: there is no [[unit]] with the id \"mug\"; there is points",
+        ),
+        ("once = \"dormancy\"", "campaign[0].once: needs segment = { dormant = … }"),
+        ("once = \"week\"", "campaign[0].once: unknown variant `week`"),
+        ("segment = { dormant = {} }", "campaign[0].segment.dormant: write { days = 90 } or { months = 3 }"),
+        ("segment = { dormant = { days = 0 } }", "campaign[0].segment.dormant: write { days = 90 }"),
+        ("segment = { dormant = { months = 121 } }", "campaign[0].segment.dormant: write { days = 90 }"),
+        (
+            "segment = { dormant = { days = 1, months = 1 } }",
+            "campaign[0].segment.dormant: write { days = 90 }",
+        ),
+        ("segment = { dorment = { days = 1 } }", "campaign[0].segment.dorment: unknown field `dorment`"),
+        (
+            "segment = { expiring = { days = 30 } }",
+            "campaign[0].segment.expiring: the campaign's unit asks for no notice",
+        ),
+        ("days = { weeks = 3 }", "campaign[0].days.weeks: unknown field `weeks`"),
+        ("mode = \"dead\"", "campaign[0].mode"),
+    ];
+    for (lines, expected) in rows {
+        let parsed = Program::parse(&format!("{PROGRAM}\n{CAMPAIGN}{lines}\n"));
+        let refusal = parsed.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(
+            refusal.contains(expected) && refusal.is_empty() == expected.is_empty(),
+            "{lines}: {refusal}"
+        );
+    }
+    let notice = PROGRAM.replacen("{ months = 12 }", "{ months = 12 }\nnotice = { days = 30 }", 1);
+    Program::parse(&format!("{notice}\n{CAMPAIGN}segment = {{ expiring = {{ days = 37 }} }}\n")).unwrap();
+    for id in ["spend", "transfer"] {
+        let refusal = Program::parse(&format!(
+            "{PROGRAM}\n{}",
+            CAMPAIGN.replace("\"recall\"\np", &format!("\"{id}\"\np"))
+        ));
+        let refusal = refusal.map(|_| ()).unwrap_err().to_string();
+        assert!(refusal.contains("campaign[0].id"), "{refusal}");
+    }
+    let days = "days = { lunar_dates = [{ month = 12, day = 30 }] }";
+    let warned = Program::parse(&format!("{PROGRAM}\n{CAMPAIGN}{days}\n")).unwrap();
+    assert!(
+        warned.warnings[0].contains("campaign[0].days: many years have no day 30"),
+        "{:?}",
+        warned.warnings
+    );
+}

@@ -52,6 +52,8 @@ struct Canonical<'a> {
     awards: Vec<AwardOut<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     declined: Vec<DeclinedOut<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<NoticeOut<'a>>,
     faults: Vec<FaultOut<'a>>,
     evaluations: Vec<EvaluationJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +104,14 @@ struct AwardOut<'a> {
 struct DeclinedOut<'a> {
     deployment: &'a str,
     reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct NoticeOut<'a> {
+    deployment: &'a str,
+    notice: &'a str,
+    #[serde(skip_serializing_if = "is_false")]
+    shadow: bool,
 }
 
 #[derive(Serialize)]
@@ -281,6 +291,15 @@ impl Receipt {
                 .declined
                 .iter()
                 .map(|(deployment, reason)| DeclinedOut { deployment: deployment.as_str(), reason })
+                .collect(),
+            notices: decision
+                .notices
+                .iter()
+                .map(|it| NoticeOut {
+                    deployment: it.deployment.as_str(),
+                    notice: &it.code,
+                    shadow: it.shadow,
+                })
                 .collect(),
             faults: decision
                 .faults

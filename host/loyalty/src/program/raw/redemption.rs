@@ -36,6 +36,7 @@ pub(super) struct RawRedemption {
     stock: BTreeMap<String, Spanned<RawStock>>,
     #[serde(default)]
     cancel: RawCancel,
+    parity: Option<Vec<String>>,
     at_close: Option<RawAtClose>,
     parameters: Option<Spanned<toml::Table>>,
 }
@@ -124,11 +125,8 @@ impl Context<'_> {
     ) -> Result<RedemptionDeployment, InvalidProgram> {
         let at = self.at;
         let within = |name: &str| format!("{field}.{name}");
-        let id = raw.id.as_ref().as_str();
-        if self.deployments.contains(id) {
-            let reason = format!("{id:?} is the id of a [[deployment]]; each needs a name of its own");
-            return Err(at.wrong(&within("id"), raw.id.span(), reason));
-        }
+        self.own_name(&within("id"), &raw.id, self.deployments, "deployment")?;
+        self.own_name(&within("id"), &raw.id, self.campaigns, "campaign")?;
         self.check_name(&within("id"), &raw.id)?;
         let (from, until) = self.interval(field, raw.from.as_ref(), raw.until.as_ref())?;
         let hold = raw.hold.as_ref().map(|raw| at.check(&within("hold"), raw, hold)).transpose()?;
@@ -150,6 +148,7 @@ impl Context<'_> {
             hold_ms: hold.unwrap_or_else(|| minutes(HOLD_MINUTES)),
             covers: covers.unwrap_or_default(),
             stock: stock.collect::<Result<_, _>>()?,
+            parity: raw.parity,
             cancel: self.cancel(&within("cancel"), &raw.cancel)?,
             at_close: raw.at_close.map(|raw| self.at_close(&within("at_close"), raw)).transpose()?,
             line: at.wrong("", raw.policy.span(), "").line,
