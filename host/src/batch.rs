@@ -302,8 +302,7 @@ impl Processor<'_> {
             let Some(happening) = event.happening() else { continue };
             let referrer = match &happening.occasion {
                 Occasion::Registration(it) => it.referrer.as_ref().filter(|_| capped || it.person.is_some()),
-                Occasion::Run(_) => None,
-                Occasion::Purchase(_) => {
+                Occasion::Purchase(_) | Occasion::Run(_) => {
                     let referral = members.get(&happening.member).and_then(|it| it.profile.referral.as_ref());
                     referral.map(|referral| &referral.by).filter(|_| capped)
                 }

@@ -4,8 +4,8 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::components::{campaign, campaign_of};
-use crate::town::{Done, Town, purchase, text};
+use crate::components::{campaign, campaign_for, campaign_of};
+use crate::town::{Done, Town, purchase, registration, text};
 
 const MEMBERS: usize = 600;
 const NOON: &str = "2026-03-01T12:00:00+08:00";
@@ -156,6 +156,23 @@ fn an_event_of_a_campaign_has_one_name_and_one_time() {
     assert_eq!(closed["campaigns"], json!({"gift": {"members": 1, "acted": 0}}), "it was done: {closed}");
     assert_eq!(town.balances("l.db"), "ann 8");
     assert_eq!(town.replay("l.db"), 3);
+}
+
+/// What referrers get has caps that count what others brought them, in a campaign as well.
+#[test]
+fn a_campaign_may_reward_who_referred_up_to_a_cap() {
+    let town = town("cap = { per_referrer_per_day = 15 }");
+    town.policy("gift", &campaign_for(1, 7));
+    let joins = ["bob", "cat", "dan"].map(|member| {
+        let mut join = registration(member, member, NOON);
+        join["data"]["referrer"] = json!("ann");
+        join
+    });
+    town.summary("l.db", &[&joins[..], &[purchase("1", "ann", NOON, 100)]].concat());
+    let closed = town.summary("l.db", &[first_close("c")]);
+    assert_eq!(closed["campaigns"]["gift"]["faults"], json!(null), "{closed}");
+    assert_eq!(town.balances("l.db"), "ann 16");
+    town.replay("l.db");
 }
 
 #[test]

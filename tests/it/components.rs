@@ -117,8 +117,14 @@ pub(crate) fn redemption(points: u64, cash_minor: u64, worth_minor: u64) -> Vec<
 /// Returns a campaign policy that gives every member so many points, for the reason `test`. An action has 72 bytes, with the
 /// award at 8.
 pub(crate) fn campaign(points: u64) -> Vec<u8> {
+    campaign_for(0, points)
+}
+
+/// Returns a campaign policy that gives every member so many points, or with 1 for `to` the one who referred the member.
+pub(crate) fn campaign_for(to: u8, points: u64) -> Vec<u8> {
     let award = format!(
-        "(i64.store (i32.const 656) (i64.const {points}))
+        "(i32.store8 (i32.const 648) (i32.const {to}))
+    (i64.store (i32.const 656) (i64.const {points}))
     (i32.store (i32.const 676) (i32.const 1024))
     (i32.store (i32.const 680) (i32.const 4))
     (i32.store (i32.const 600) (i32.const 640))
