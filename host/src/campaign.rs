@@ -13,7 +13,7 @@ use jifen_loyalty::decision::{Decision, Terms};
 use jifen_loyalty::event::{Close, Happening, Occasion, Run};
 use jifen_loyalty::program::{Deployment, Segment};
 use jifen_loyalty::receipt::Evaluation;
-use jifen_loyalty::time::next_day;
+use jifen_loyalty::time::{day_number, next_day};
 use jifen_loyalty::{DeploymentId, Event, Fact, Instant, InvalidEvent, Member, MemberId, Points};
 
 use crate::active::{Active, Loaded};
@@ -129,7 +129,8 @@ impl Campaign<'_> {
         Needs { granted_by_day: self.loaded.needs.granted_by_day || over_periods, ..self.loaded.needs }
     }
 
-    /// Returns the event by which something is done for a member; nothing where it is not to be done once for anything.
+    /// Returns the event by which something is done for a member; nothing where it is not to be done once for anything, and for who
+    /// joined later: a day may be closed again.
     fn event(
         &self,
         active: &Active,
@@ -138,7 +139,9 @@ impl Campaign<'_> {
         midnight: Instant,
     ) -> Result<Option<Event>, InvalidEvent> {
         let today = active.program.zone.local(midnight).date;
-        let once = self.segment.once.name(today, member.profile.last_purchase_day);
+        let profile = &member.profile;
+        let joined_later = profile.registered_day > day_number(today);
+        let once = self.segment.once.name(today, profile.last_purchase_day).filter(|_| !joined_later);
         once.map(|once| Event::run_of(&self.deployment.id, &once, id, midnight)).transpose()
     }
 

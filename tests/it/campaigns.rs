@@ -176,6 +176,18 @@ fn a_campaign_may_reward_who_referred_up_to_a_cap() {
 }
 
 #[test]
+fn who_joined_later_is_left_out_of_a_day_that_is_closed_again() {
+    let town = town("");
+    town.summary("l.db", &[purchase("1", "ann", NOON, 100), first_close("c")]);
+    let joins = [("bob", "2026-03-02T09:00:00+08:00"), ("cat", "2026-03-20T09:00:00+08:00")];
+    town.summary("l.db", &joins.map(|(member, time)| registration(member, member, time)));
+    let again = town.summary("l.db", &[first_close("again")]);
+    assert_eq!(again["campaigns"], json!({"gift": {"members": 3, "acted": 1}}), "{again}");
+    assert_eq!(town.balances("l.db"), "ann 8, bob 7");
+    town.replay("l.db");
+}
+
+#[test]
 fn a_campaign_that_fails_does_nothing_and_is_counted() {
     let town = town("");
     let program = town.read("program.toml");
