@@ -3,8 +3,8 @@
 //! `join MEMBER WHEN [by REFERRER] [as PERSON] [born DAY]`, `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`,
 //! `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`,
 //! `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`,
-//! `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `until DAY` sets when points end
-//! that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a quantity before it, a category and a tag
+//! `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `notify WHEN [STATUS]` delivers
+//! notices to an endpoint that answers so, and `until DAY` sets when points end that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a quantity before it, a category and a tag
 //! behind it, as `2x58.80@rice#staples`; `freight:6` is freight, `discount:6` is one on the basket, and `r1:20` was paid by a redemption. Behind `->` stands
 //! what members have then, or `no` and how the refusal begins.
 
@@ -16,6 +16,10 @@ pub(crate) trait Stage {
     fn until(&self, day: &str);
     /// Applies an event; returns the exit code and what was complained about.
     fn apply(&self, event: &Value) -> (Option<i32>, String);
+    /// Delivers what campaigns send, at a time, to an endpoint that answers with a status.
+    fn notify(&self, at: &str, status: u16) {
+        panic!("nobody sends anything here: {at}, {status}");
+    }
     /// Returns the lines of `jifen balance --json`.
     fn balances(&self) -> String;
 }
@@ -28,6 +32,14 @@ pub(crate) fn tell(about: &str, rows: &[&str], stage: &impl Stage) -> Vec<Value>
             row.split_once(" -> ").map_or((*row, None), |(asked, then)| (asked, Some(then)));
         if let Some(day) = asked.strip_prefix("until ") {
             stage.until(day);
+            continue;
+        }
+        if let Some(words) = asked.strip_prefix("notify ") {
+            let (when, status) = words.split_once(' ').unwrap_or((words, "204"));
+            stage.notify(&time(when), status.parse().expect("a status is a number"));
+            if let Some(expected) = expected {
+                assert_eq!(told(&stage.balances()), expected, "{about}: {row}");
+            }
             continue;
         }
         let event = event(n, asked);

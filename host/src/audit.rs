@@ -4,15 +4,17 @@
 //! and budgets come to by the postings and receipts is then held against what the store says they are. Replay asks whether
 //! each entry was decided rightly; this asks whether the store has added them up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_ledger::{Ledger, Logged, Stored};
 use jifen_loyalty::clawback::Reversal;
-use jifen_loyalty::event::Body;
+use jifen_loyalty::event::{Body, Sent};
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::posting::{Kind, Posting, balanced, parse_debt, parse_held};
-use jifen_loyalty::{DeploymentId, Event, MemberId, Points, Program, Receipt, RedemptionId, UnitId};
+use jifen_loyalty::{
+    DeploymentId, Event, MemberId, NoticeId, Points, Program, Receipt, RedemptionId, UnitId,
+};
 use sha2::{Digest, Sha256};
 
 use crate::active::program_named;
@@ -60,6 +62,7 @@ struct Books {
     holds: BTreeMap<(MemberId, RedemptionId, LotId), i64>,
     debts: BTreeMap<(MemberId, UnitId, Issuer), i64>,
     budgets: BTreeMap<DeploymentId, i128>,
+    undelivered: BTreeSet<NoticeId>,
 }
 
 /// What the postings say of a lot.
@@ -122,6 +125,14 @@ impl Books {
         if let (Body::Happening(happening), Ok((day, _))) = (&event.body, program.day_of(event.time)) {
             let (_, profile) = self.members.entry(happening.member.clone()).or_default();
             *profile = profile.after(&happening.occasion, day.number());
+        }
+        let notices = Receipt::notices(&logged.receipt).map_err(HostError::Receipt)?;
+        let sent = (0..).zip(notices).filter(|(_, notice)| !notice.shadow);
+        self.undelivered.extend(sent.map(|(n, _)| NoticeId { seq, n }));
+        if let Some(Sent { run, n }) = event.delivers()
+            && let Some(sent) = ledger.find(Event::CAMPAIGNS, run)?
+        {
+            self.undelivered.remove(&NoticeId { seq: sent.seq, n: *n });
         }
         let awarded = Receipt::granted(&logged.receipt).map_err(HostError::Receipt)?;
         let reversals = inputs.refund.iter().flat_map(|refund| &refund.reversals);
@@ -215,6 +226,13 @@ impl Books {
                 let own = self.budgets.remove(&deployment).unwrap_or(0);
                 self.agree(&format!("budget {deployment}: granted"), i128::from(granted.get()), own);
             }
+            Stored::Undelivered(id) => {
+                if !self.undelivered.remove(&id) {
+                    self.disagree(format!(
+                        "notice {id}: it is in the outbox, and nothing is to be delivered"
+                    ));
+                }
+            }
         }
     }
 
@@ -240,7 +258,9 @@ impl Books {
         let budgets = budgets.map(|(deployment, points)| {
             format!("budget {deployment}: {points} are granted, and not in the store")
         });
-        let missing: Vec<_> = lots.chain(members).chain(holds).chain(debts).chain(budgets).collect();
+        let undelivered = self.undelivered.iter().map(|id| format!("notice {id}: it is not in the outbox"));
+        let rest = debts.chain(budgets).chain(undelivered);
+        let missing: Vec<_> = lots.chain(members).chain(holds).chain(rest).collect();
         self.report.disagreements.extend(missing);
         self.report
     }

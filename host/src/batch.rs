@@ -34,6 +34,7 @@ use crate::close;
 use crate::conflict::conflict;
 use crate::error::{HostError, Undecided};
 use crate::facts::{first_day_needed, month_of};
+use crate::notice;
 use crate::pipeline::{self, Faults, Stock, process};
 use crate::programs::Programs;
 use crate::{redemption, refund};
@@ -178,6 +179,7 @@ impl Processor<'_> {
         let mut turns = Turns::default();
         let end = waiting.iter().position(|waiting| !turns.take(&waiting.event)).unwrap_or(waiting.len());
         let later = waiting.split_off(end);
+        let waiting = self.delivering_what_was_sent(waiting, outcomes)?;
         let Read { known, members, orders, shared } = self.read(&waiting)?;
         let mut fresh = Vec::with_capacity(waiting.len());
         for (waiting, known) in waiting.into_iter().zip(known) {
@@ -193,6 +195,25 @@ impl Processor<'_> {
         let mut again = self.commit(decided, outcomes)?;
         again.extend(apart.into_iter().chain(later));
         Ok(again)
+    }
+
+    /// Returns the events without deliveries of what nobody sent.
+    fn delivering_what_was_sent(
+        &self,
+        waiting: Vec<Waiting>,
+        outcomes: &mut BTreeMap<usize, Outcome>,
+    ) -> Result<Vec<Waiting>, HostError> {
+        let mut admitted = Vec::with_capacity(waiting.len());
+        for waiting in waiting {
+            match notice::admit(self.ledger, &waiting.event) {
+                Ok(()) => admitted.push(waiting),
+                Err(Undecided::Refused(refusal)) => {
+                    outcomes.insert(waiting.place, Outcome::Refused(refusal));
+                }
+                Err(Undecided::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(admitted)
     }
 
     /// Does everybody's midnight work and runs the campaigns of the day that begins, so that the close itself can be written,
@@ -610,6 +631,8 @@ struct Turns<'e> {
     redemptions: HashSet<&'e RedemptionId>,
     /// Whether a day is closed for everybody, which no other event stands beside.
     closes: bool,
+    /// Whether anything may send a notice: that it was delivered is taken once the ledger has it.
+    sends: bool,
     /// Whether a day is closed for somebody: what it gives has a name that only the ledger will know.
     gives: bool,
 }
@@ -623,6 +646,11 @@ impl<'e> Turns<'e> {
             return false;
         }
         self.closes = alone;
+        let delivers = event.delivers().is_some();
+        if delivers && self.sends {
+            return false;
+        }
+        self.sends |= !delivers;
         let gift =
             event.redemption().is_some_and(|step| step.name.as_str().starts_with(RedemptionId::AT_CLOSE));
         if gift && self.gives {

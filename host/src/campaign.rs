@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::thread;
 
 use jifen_ledger::{MemberQuery, Needs, Query, Snapshot};
-use jifen_loyalty::decision::{Decision, Terms};
+use jifen_loyalty::decision::{Decision, Expiring, Terms};
 use jifen_loyalty::event::{Close, Happening, Occasion, Run};
 use jifen_loyalty::program::{Deployment, Segment};
 use jifen_loyalty::receipt::Evaluation;
@@ -154,6 +154,10 @@ impl Campaign<'_> {
         let day = today.day.number();
         let asked: Vec<Fact> = scalars.iter().copied().chain(segment.facts(day)).collect();
         let mut known = answers_to(&asked, &facts);
+        let expiring = segment.expiring_through(day).and_then(|(through, fact)| {
+            let points = Points::new(facts.answer(fact).ok()?)?;
+            Some(Expiring { unit: unit.clone(), through, points })
+        });
         let mut decision = Decision::default();
         let mut evaluation = Evaluation {
             deployment: deployment.id.clone(),
@@ -170,7 +174,7 @@ impl Campaign<'_> {
         known.sort_unstable_by_key(|answer| answer.fact);
         known.dedup();
         known.retain(|known| !answer.asked.contains(known));
-        decision.act(terms, deployment, answer.outcome, usage);
+        decision.act(terms, deployment, answer.outcome, usage, expiring.as_ref());
         evaluation = Evaluation { fuel: answer.fuel_used, facts: answer.asked, known, ..evaluation };
         forget_others(&mut evaluation, &decision, source);
         (decision, evaluation)

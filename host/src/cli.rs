@@ -1,7 +1,8 @@
 //! The command line.
 //!
 //! Answers go to standard output, everything else to standard error. Exit codes: 0 done; 1 an answer of no (a test
-//! failed, a receipt differs); 2 the command could not be done; 3 done, and some events were refused.
+//! failed, a receipt differs); 2 the command could not be done; 3 done, and some events were refused or notices not
+//! delivered.
 
 mod audit_check;
 mod backup;
@@ -10,6 +11,8 @@ mod case;
 mod check;
 mod cohorts;
 mod import;
+mod notify;
+mod outbox;
 mod output;
 mod progress;
 mod replay;
@@ -55,6 +58,10 @@ enum Command {
     Cohorts(cohorts::ByCohort),
     /// Explain the receipt of an event.
     Why(why::Why),
+    /// Deliver what campaigns send members.
+    Notify(notify::Notify),
+    /// Print which notices are not delivered yet.
+    Outbox(outbox::Outbox),
     /// Check a ledger.
     #[command(subcommand)]
     Audit(Audit),
@@ -112,6 +119,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Settle(settle) => settle.execute(),
         Command::Cohorts(cohorts) => cohorts.execute(),
         Command::Why(why) => why.execute(),
+        Command::Notify(notify) => notify.execute(),
+        Command::Outbox(outbox) => outbox.execute(),
         Command::Audit(Audit::Replay(replay)) => replay.execute(),
         Command::Audit(Audit::Check(check)) => check.execute(),
         Command::Backup(backup) => backup.execute(),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Payload};
 
 const SECTION: &str = "jifen-policy";
@@ -26,7 +26,7 @@ pub(crate) struct Description {
 }
 
 /// Words in Chinese and English.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Words {
     /// Chinese.
     #[serde(default)]
@@ -44,7 +44,12 @@ impl Description {
 
     /// Returns the words for a reason, English first.
     pub(crate) fn reason(&self, code: &str) -> Option<String> {
-        self.reasons.get(code).map(|words| format!("{} / {}", words.en, words.zh))
+        self.words(code).map(|words| format!("{} / {}", words.en, words.zh))
+    }
+
+    /// Returns the words for a reason.
+    pub(crate) fn words(&self, code: &str) -> Option<&Words> {
+        self.reasons.get(code)
     }
 }
 

@@ -7,6 +7,7 @@ mod block;
 mod campaign;
 mod cases;
 mod cli;
+mod clock;
 mod close;
 mod conflict;
 mod conversion;
@@ -15,6 +16,7 @@ mod error;
 mod estimates;
 mod facts;
 mod input;
+mod notice;
 mod opening;
 mod pipeline;
 mod programs;
@@ -24,6 +26,7 @@ mod releases;
 mod replay;
 mod settle;
 mod term;
+mod webhook;
 
 use std::process::ExitCode;
 

@@ -31,9 +31,15 @@ pub(crate) fn process(
         active.program.known_unit("data.unit", unit)?;
     }
     let of_order = of_order(event, change, known)?;
+    let known_at = match &change.cause {
+        TermCause::Delivered { told: Some(told), .. } => told.as_of,
+        TermCause::Delivered { told: None, .. } | TermCause::Notified { .. } | TermCause::Done { .. } => {
+            event.time
+        }
+    };
     let concerned = |lot: &&Lot| {
         let there = !lot.remaining.is_zero() || known.member.holds_of(&lot.id);
-        let then = lot.earned_at <= event.time && lot.term.ends_at() > event.time;
+        let then = lot.earned_at <= known_at && lot.term.ends_at() > event.time;
         there
             && then
             && of_order
@@ -92,11 +98,15 @@ fn next(
     let zone = program.zone;
     let (day, _) = program.day_of(event.time)?;
     let Some(today) = date_of(day.number()) else { return Ok(None) };
+    let ends_by = |through| term.expires_at <= zone.start_of(next_day(through));
     Ok(match &change.cause {
         TermCause::Notified { unit: only, through } => {
             let meant = only.as_ref().is_none_or(|only| only == unit);
-            let ends = term.expires_at <= zone.start_of(next_day(*through));
-            term.told(today, zone).filter(|_| meant && ends)
+            term.told(today, zone).filter(|_| meant && ends_by(*through))
+        }
+        TermCause::Delivered { told, .. } => {
+            let meant = told.as_ref().is_some_and(|told| told.unit == *unit && ends_by(told.through));
+            term.told(today, zone).filter(|_| meant)
         }
         TermCause::Done { action, .. } => term.done(action, (today, event.time), zone),
     })

@@ -134,6 +134,18 @@ pub(crate) fn campaign_for(to: u8, points: u64) -> Vec<u8> {
     campaign_of(&award)
 }
 
+/// Returns a campaign policy that sends every member the notice `test`, which lies in the action's third word.
+pub(crate) fn telling() -> Vec<u8> {
+    campaign_of(
+        "(i32.store8 (i32.const 640) (i32.const 1))
+    (i32.store (i32.const 648) (i32.const 1024))
+    (i32.store (i32.const 652) (i32.const 4))
+    (i32.store (i32.const 600) (i32.const 640))
+    (i32.store (i32.const 604) (i32.const 1))
+    (i32.const 600)",
+    )
+}
+
 /// Returns a campaign policy that does what a body says, which returns the place of a list of actions.
 pub(crate) fn campaign_of(body: &str) -> Vec<u8> {
     // The fourteen numbers of a day.

@@ -12,6 +12,8 @@ mod crash;
 #[path = "../dice.rs"]
 mod dice;
 mod documents;
+#[path = "../endpoint.rs"]
+mod endpoint;
 mod faults;
 mod hostile;
 mod hosts;
@@ -20,6 +22,7 @@ mod import;
 mod ledgers;
 mod lots;
 mod mixed;
+mod notices;
 mod proxy;
 mod quotes;
 mod races;

@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
+use crate::components::telling;
 use crate::ledgers::on_postgres;
 use crate::mixed;
 use crate::town::{Done, Town, lines, text};
@@ -27,7 +28,10 @@ impl Trial {
     pub(crate) fn new(events: u64) -> Self {
         let town = mixed::town();
         // A budget that ran out would leave too few points for debts.
-        town.write("program.toml", town.read("program.toml").replace("budget = 900", "budget = 1000000"));
+        let program = town.read("program.toml").replace("budget = 900", "budget = 1000000");
+        town.policy("telling", &telling());
+        let campaign = "[[campaign]]\nid = 'hello'\npolicy = 'telling'\nunit = 'points'\nonce = 'ever'\n";
+        town.write("program.toml", format!("{program}\n{campaign}"));
         let events = mixed::events(SEED, events);
         // What is refused may be taken when it is sent again, and then what follows comes to something else.
         let told = town.run("whole.db", &events, &TOLD).out;

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::{Table, toml};
 
+use crate::endpoint::{Endpoint, SECRET};
 use crate::story::{Stage, tell};
 use crate::{components, jifen_in, new_ledger, root, run};
 
@@ -189,6 +190,17 @@ impl Stage for InFolder<'_> {
 
     fn apply(&self, event: &Value) -> (Option<i32>, String) {
         self.run(&[event.clone(), event.clone()])
+    }
+
+    fn notify(&self, at: &str, status: u16) {
+        let endpoint = Endpoint::answering(move |_| status);
+        fs::write(self.folder.join("secret"), SECRET).expect("the folder can be written");
+        let arguments = ["notify", "--ledger", &self.ledger, "--program", "program.toml", "--policies"];
+        let mut jifen = jifen_in(self.folder, &arguments);
+        let jifen = jifen.arg(components()).args(["--secret-file", "secret", "--at", at]);
+        let output = jifen.args(["--endpoint", &endpoint.url()]).output().expect("jifen starts");
+        let expected = if status == 204 { Some(0) } else { Some(3) };
+        assert_eq!(output.status.code(), expected, "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn balances(&self) -> String {

@@ -23,6 +23,7 @@ mod column;
 mod entry;
 mod error;
 mod memory;
+mod outbox;
 mod pool;
 mod postgres;
 mod report;
@@ -37,10 +38,11 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, RedemptionId};
+use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, NoticeId, RedemptionId};
 
 pub use error::{LedgerError, Place, StoreError, Total};
 pub use memory::Memory;
+pub use outbox::Undelivered;
 pub use postgres::Postgres;
 pub use report::{Balance, Logged, Move, Page, StatementLine};
 pub use snapshot::{
@@ -126,6 +128,19 @@ pub trait Ledger: Send + Sync {
         item: &str,
         at: Instant,
     ) -> Result<Vec<(RedemptionId, Instant)>, LedgerError>;
+
+    /// Returns notices that are not delivered yet, in their order, up to `limit` behind `after`; with an instant, only those that
+    /// are to be tried by then. An entry puts its notices there as it is committed, to be tried from its event's time on, and the
+    /// entry that says that one was delivered takes it out.
+    fn undelivered(
+        &self,
+        due: Option<Instant>,
+        after: NoticeId,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>, LedgerError>;
+
+    /// Keeps what became of attempts to deliver notices. Of one that is not there any longer, nothing is kept.
+    fn keep_attempts(&self, tried: Vec<Undelivered>) -> Result<(), LedgerError>;
 
     /// Calls `each` with all sums that the store keeps beside its log, for an audit.
     fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError>;

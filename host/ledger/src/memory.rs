@@ -8,9 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::entry::{Begins, BudgetDraw, PartMove, StockKey, StockTaken};
+use jifen_loyalty::event::Sent;
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::{Hold, Profile};
-use jifen_loyalty::{DeploymentId, Entry, Instant, Lot, Member, MemberId, Points, RedemptionId, UnitId};
+use jifen_loyalty::{
+    DeploymentId, Entry, Event, Instant, Lot, Member, MemberId, NoticeId, Points, RedemptionId, UnitId,
+};
 
 use crate::entry::{check, spend_minor, touched};
 use crate::report::{Tally, moves};
@@ -18,7 +21,7 @@ use crate::snapshot::{add_lot, add_purchase};
 use crate::{
     Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery, Needs, Order,
     OrderQuery, Page, Purchased, Query, RedeemedPart, Redemption, RedemptionQuery, Release, Snapshot,
-    StatementLine, Stored, Total,
+    StatementLine, Stored, Total, Undelivered,
 };
 
 /// A ledger in memory.
@@ -30,6 +33,8 @@ struct State {
     log: Log,
     programs: BTreeMap<Digest, Vec<u8>>,
     releases: BTreeMap<Digest, Release>,
+    /// The last that was kept of attempts to deliver a notice.
+    attempts: BTreeMap<NoticeId, Undelivered>,
 }
 
 /// The entries in their order; the place of the first is 1.
@@ -151,8 +156,27 @@ impl Ledger for Memory {
         Ok(over.into_iter().map(|(until, name)| (name, until)).collect())
     }
 
+    fn undelivered(
+        &self,
+        due: Option<Instant>,
+        after: NoticeId,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>, LedgerError> {
+        let State { log, attempts, .. } = &*self.state();
+        let now = |new: Undelivered| attempts.get(&new.id).cloned().unwrap_or(new);
+        let waiting = log.undelivered().into_iter().map(now).filter(|it| it.id > after);
+        let waiting = waiting.filter(|it| due.is_none_or(|due| it.due.is_some_and(|at| at <= due)));
+        Ok(waiting.take(limit).collect())
+    }
+
+    fn keep_attempts(&self, tried: Vec<Undelivered>) -> Result<(), LedgerError> {
+        self.state().attempts.extend(tried.into_iter().map(|tried| (tried.id, tried)));
+        Ok(())
+    }
+
     fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError> {
         let log = &self.state().log;
+        log.undelivered().into_iter().for_each(|notice| each(Stored::Undelivered(notice.id)));
         for id in log.0.iter().flat_map(touched).collect::<BTreeSet<_>>() {
             each(Stored::Member { id: id.clone(), version: log.version(id), profile: log.profile(id) });
             for lot in log.lots(id) {
@@ -361,6 +385,15 @@ impl Log {
             Some(Debt { unit: unit.clone(), issuer: issuer.clone(), points })
         };
         sums.into_iter().filter_map(owed).collect()
+    }
+
+    fn undelivered(&self) -> Vec<Undelivered> {
+        let place =
+            |Sent { run, n }: &Sent| Some(NoticeId { seq: self.find(Event::CAMPAIGNS, run)?.0, n: *n });
+        let delivered = self.0.iter().filter_map(|entry| entry.event.delivers());
+        let delivered: BTreeSet<_> = delivered.filter_map(place).collect();
+        let sent = self.numbered().flat_map(|(seq, entry)| Undelivered::of(seq, entry));
+        sent.filter(|notice| !delivered.contains(&notice.id)).collect()
     }
 
     fn of_order(&self, number: &str) -> impl Iterator<Item = (u64, &Entry)> {

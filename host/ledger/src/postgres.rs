@@ -25,6 +25,7 @@ mod failure;
 mod found;
 mod link;
 mod log;
+mod outbox;
 mod readers;
 mod redemption;
 mod reports;
@@ -35,7 +36,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, RedemptionId};
+use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, NoticeId, RedemptionId};
 
 use self::desk::ServerDesk;
 use self::readers::Readers;
@@ -43,7 +44,7 @@ use self::server::Server;
 use crate::writer::Writer;
 use crate::{
     Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Query, Release, Snapshot, StatementLine,
-    Stored,
+    Stored, Undelivered,
 };
 
 /// A ledger in a schema of a PostgreSQL database.
@@ -136,6 +137,19 @@ impl Ledger for Postgres {
         at: Instant,
     ) -> Result<Vec<(RedemptionId, Instant)>, LedgerError> {
         self.readers.read(|link| redemption::lapsed(link, deployment, item, at))
+    }
+
+    fn undelivered(
+        &self,
+        due: Option<Instant>,
+        after: NoticeId,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>, LedgerError> {
+        self.readers.read(|link| outbox::page(link, due, after, limit))
+    }
+
+    fn keep_attempts(&self, tried: Vec<Undelivered>) -> Result<(), LedgerError> {
+        self.writer.keep_attempts(tried)
     }
 
     fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError> {

@@ -25,6 +25,7 @@ mod file;
 mod found;
 mod log;
 mod member;
+mod outbox;
 mod readers;
 mod redemption;
 mod rows;
@@ -34,7 +35,7 @@ mod tests;
 
 use std::path::Path;
 
-use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, RedemptionId};
+use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, NoticeId, RedemptionId};
 use rusqlite::Connection;
 
 use self::desk::FileDesk;
@@ -43,7 +44,7 @@ use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
     Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Query, Release, Snapshot, StatementLine,
-    Stored,
+    Stored, Undelivered,
 };
 
 /// A ledger in one SQLite file.
@@ -146,6 +147,19 @@ impl Ledger for Sqlite {
         at: Instant,
     ) -> Result<Vec<(RedemptionId, Instant)>, LedgerError> {
         self.readers.read(|connection| Ok(redemption::lapsed(connection, deployment, item, at)?))
+    }
+
+    fn undelivered(
+        &self,
+        due: Option<Instant>,
+        after: NoticeId,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>, LedgerError> {
+        self.readers.read(|connection| Ok(outbox::page(connection, due, after, limit)?))
+    }
+
+    fn keep_attempts(&self, tried: Vec<Undelivered>) -> Result<(), LedgerError> {
+        self.writer.keep_attempts(tried)
     }
 
     fn stored(&self, each: &mut dyn FnMut(Stored)) -> Result<(), LedgerError> {

@@ -4,8 +4,9 @@
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::lot::LotId;
 use jifen_loyalty::member::Profile;
-use jifen_loyalty::{DeploymentId, Lot, MemberId, Points, RedemptionId};
+use jifen_loyalty::{DeploymentId, Lot, MemberId, NoticeId, Points, RedemptionId};
 
+use crate::Undelivered;
 use crate::column::{self, Lots, Row, account_columns};
 
 /// A row that a store keeps.
@@ -52,6 +53,8 @@ pub enum Stored {
         /// How much.
         granted: Points,
     },
+    /// A notice that is not delivered yet.
+    Undelivered(NoticeId),
 }
 
 /// A table of which a store hands out rows.
@@ -62,10 +65,12 @@ pub(crate) enum Table {
     Holds,
     Debts,
     Budgets,
+    Outbox,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 5] = [Self::Members, Self::Lots, Self::Holds, Self::Debts, Self::Budgets];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Members, Self::Lots, Self::Holds, Self::Debts, Self::Budgets, Self::Outbox];
 
     /// What asks for all members, in every store.
     pub(crate) const MEMBERS: &str = concat!("SELECT member, ", account_columns!(), " FROM members");
@@ -73,9 +78,12 @@ impl Table {
     /// What asks for all budgets, in every store.
     pub(crate) const BUDGETS: &str = "SELECT deployment, granted FROM budgets";
 
+    /// What asks for all of the outbox, in every store.
+    pub(crate) const OUTBOX: &str = "SELECT seq, n, attempts, due_ms, problem FROM outbox";
+
     /// Reads a row of it: of a member and of a debt whose it is and the columns of [`column::account`] and
     /// [`column::debt`]; of a lot whose it is and [`lot_columns`]; of points that are set aside whose they are, for what, the
-    /// lot's name and how many; of a budget whose it is and what was granted.
+    /// lot's name and how many; of a budget whose it is and what was granted; of the outbox what [`Undelivered::read`] reads.
     ///
     /// [`lot_columns`]: crate::column::lot_columns
     pub(crate) fn read<R: Row>(self, row: &R, lots: &mut Lots) -> Result<Stored, R::Error> {
@@ -99,6 +107,7 @@ impl Table {
             Self::Budgets => {
                 Stored::Budget { deployment: column::name(row, 0)?, granted: column::points(row, 1)? }
             }
+            Self::Outbox => Stored::Undelivered(Undelivered::read(row)?.id),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use jifen_loyalty::Entry;
 
 use crate::entry::check;
-use crate::{Committed, Digest, LedgerError, Place, Release};
+use crate::{Committed, Digest, LedgerError, Place, Release, Undelivered};
 
 /// Entries from which on a transaction takes no further batches: enough to make the flush cheap, few enough that
 /// nobody waits long behind it.
@@ -20,6 +20,7 @@ pub(crate) enum Task {
     Commit(Vec<Entry>),
     Program { digest: Digest, body: Vec<u8> },
     Release(Release),
+    Attempts(Vec<Undelivered>),
 }
 
 /// What a caller hears.
@@ -69,6 +70,11 @@ impl Writer {
         self.perform(Task::Release(release.clone())).map(|_| ())
     }
 
+    /// Keeps what became of attempts to deliver notices.
+    pub(crate) fn keep_attempts(&self, tried: Vec<Undelivered>) -> Result<(), LedgerError> {
+        self.perform(Task::Attempts(tried)).map(|_| ())
+    }
+
     /// Hands over a task and waits until it is durable.
     fn perform(&self, task: Task) -> Answer {
         let (answer, answered) = sync_channel(1);
@@ -113,6 +119,7 @@ fn group(first: Job, jobs: &Receiver<Job>) -> impl Iterator<Item = Job> {
 fn entries(job: &Job) -> usize {
     match &job.task {
         Task::Commit(entries) => entries.len(),
+        Task::Attempts(tried) => tried.len(),
         Task::Program { .. } | Task::Release(_) => 1,
     }
 }

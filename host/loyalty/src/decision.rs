@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use chrono::NaiveDate;
 use rules_guest::allocate::allocated;
 
 use crate::clawback::Level;
@@ -46,6 +47,19 @@ pub struct Notice {
     pub code: String,
     /// Whether the campaign is in shadow, and nothing is sent.
     pub shadow: bool,
+    /// What it tells of points that end, if the campaign is about those.
+    pub expiring: Option<Expiring>,
+}
+
+/// Points of a member that end, and of whose end the member was not told before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiring {
+    /// Of which unit.
+    pub unit: UnitId,
+    /// The last day on which one of them can be spent at the latest.
+    pub through: NaiveDate,
+    /// How many there are as the campaign runs.
+    pub points: Points,
 }
 
 /// An award as it was decided.
@@ -223,13 +237,15 @@ impl Decision {
         self.short_of_budget.contains(deployment)
     }
 
-    /// Adds what a campaign does for its member, as the answer of a lane of its own.
+    /// Adds what a campaign does for its member, as the answer of a lane of its own. What it sends tells of points that end, if
+    /// the campaign is about such.
     pub fn act(
         &mut self,
         terms: &Terms<'_>,
         deployment: &Deployment,
         actions: Result<Vec<Action>, Fault>,
         usage: Usage,
+        expiring: Option<&Expiring>,
     ) {
         let mut notices = Vec::new();
         let shadow = deployment.mode == Mode::Shadow;
@@ -245,7 +261,8 @@ impl Decision {
                 line: None,
             }),
             Action::Notice(code) => {
-                notices.push(Notice { deployment: deployment.id.clone(), code, shadow });
+                let expiring = expiring.cloned();
+                notices.push(Notice { deployment: deployment.id.clone(), code, shadow, expiring });
                 None
             }
         };
@@ -261,6 +278,11 @@ impl Decision {
     /// Returns whether it comes to nothing that anybody is to know of.
     pub fn is_idle(&self) -> bool {
         self.awards.is_empty() && self.notices.is_empty()
+    }
+
+    /// Returns which notices are to be delivered.
+    pub fn to_send(&self) -> Vec<u32> {
+        (0..).zip(&self.notices).filter(|(_, notice)| !notice.shadow).map(|(n, _)| n).collect()
     }
 
     /// Closes a lane with the answers of its deployments.

@@ -40,6 +40,8 @@ pub struct Entry {
     pub budgets: Vec<BudgetDraw>,
     /// What goes back into budgets.
     pub returned: Vec<(DeploymentId, Points)>,
+    /// Which of its notices are to be delivered.
+    pub notices: Vec<u32>,
     /// Both sides of every movement; they sum to zero by unit.
     pub postings: Vec<Posting>,
     /// The receipt in its canonical form.

@@ -296,6 +296,13 @@ pub enum TermCause {
         /// The last day of which the member was told.
         through: NaiveDate,
     },
+    /// A notice of a campaign was delivered to the member.
+    Delivered {
+        /// Which.
+        notice: Sent,
+        /// What it said of points that end, if anything.
+        told: Option<Told>,
+    },
     /// The member did what points wait for.
     Done {
         /// The program's name for it.
@@ -303,6 +310,33 @@ pub enum TermCause {
         /// For which order; `None` for all points that wait for it.
         order: Option<String>,
     },
+}
+
+/// A notice, by the event of the campaign that sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The name of the event, of [`Event::CAMPAIGNS`].
+    pub run: String,
+    /// Which of its notices, from 0.
+    pub n: u32,
+}
+
+impl Sent {
+    /// Returns the notice's name for ever: that of the event that it was delivered.
+    pub fn name(&self) -> String {
+        raw::short(format!("{}/{}", self.run, self.n))
+    }
+}
+
+/// What a notice said of points that end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Of which unit.
+    pub unit: UnitId,
+    /// The last day of which it told.
+    pub through: NaiveDate,
+    /// When it was written: of points that were earned later, it said nothing.
+    pub as_of: Instant,
 }
 
 /// Points that a merchant buys of the program's pool in advance, at a price for all of them.
@@ -421,6 +455,9 @@ impl Event {
         }
     }
 
+    /// Who sends what campaigns do.
+    pub const CAMPAIGNS: &str = "/jifen/campaigns";
+
     /// What settlements have in place of an order's number: no order has this name.
     pub const SETTLEMENTS: &str = "\u{1}settlements";
     /// What purchases of blocks have in place of an order's number: no order has this name either.
@@ -475,6 +512,36 @@ impl Event {
         midnight: Instant,
     ) -> Result<Self, InvalidEvent> {
         raw::close_for(self, member, day, midnight)
+    }
+
+    /// Returns the notice of whose delivery it says, if it does.
+    pub fn delivers(&self) -> Option<&Sent> {
+        match &self.body {
+            Body::TermChange(TermChange { cause: TermCause::Delivered { notice, .. }, .. }) => Some(notice),
+            Body::TermChange(_)
+            | Body::Happening(_)
+            | Body::Refund(_)
+            | Body::Redemption(_)
+            | Body::Close(_)
+            | Body::Settlement(_)
+            | Body::Opening(_)
+            | Body::Conversion(_)
+            | Body::Block(_) => None,
+        }
+    }
+
+    /// Returns the event that a notice was delivered to a member at an instant. What it told of points that end is in it.
+    ///
+    /// # Errors
+    ///
+    /// If the instant is none that an event can have.
+    pub fn delivery_of(
+        notice: &Sent,
+        member: &MemberId,
+        told: Option<&Told>,
+        at: Instant,
+    ) -> Result<Self, InvalidEvent> {
+        raw::delivery_of(notice, member, told, at)
     }
 
     /// Returns the campaign whose day it is, if it is one.

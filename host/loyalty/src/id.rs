@@ -63,6 +63,22 @@ ids! {
     RedemptionId,
 }
 
+/// Where a ledger has a notice that a campaign sends a member: the place in the log of the entry that has it, and which of its
+/// notices it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NoticeId {
+    /// The place.
+    pub seq: u64,
+    /// Which, from 0.
+    pub n: u32,
+}
+
+impl fmt::Display for NoticeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.seq, self.n)
+    }
+}
+
 impl RedemptionId {
     /// How the names of uses of points begin that happen by themselves at midnight.
     pub const AT_CLOSE: &str = "close/";

@@ -51,7 +51,7 @@ pub use decision::Decision;
 pub use entry::Entry;
 pub use event::{Event, InvalidEvent};
 pub use facts::{Answer, Fact, Facts};
-pub use id::{DeploymentId, LaneId, MemberId, MerchantId, RedemptionId, UnitId};
+pub use id::{DeploymentId, LaneId, MemberId, MerchantId, NoticeId, RedemptionId, UnitId};
 pub use lot::Lot;
 pub use member::Member;
 pub use points::Points;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jifen_ledger::{Ledger, Logged};
-use jifen_loyalty::event::{Block, Body, Conversion, Goal, Occasion, Purpose, Redemption, Step, TermCause};
+use jifen_loyalty::event::{
+    Block, Body, Conversion, Goal, Occasion, Purpose, Redemption, Step, TermCause, Told as ToldOf,
+};
 use jifen_loyalty::{BusinessDay, Event};
 use rules_guest::calendar::Day;
 use serde::Deserialize;
@@ -393,6 +395,10 @@ fn occasion(event: &Event) -> String {
             TermCause::Notified { unit: None, through } => format!("was told what ends up to {through}"),
             TermCause::Notified { unit: Some(unit), through } => {
                 format!("was told which {unit} end up to {through}")
+            }
+            TermCause::Delivered { notice, told: None } => format!("got the notice {}", notice.name()),
+            TermCause::Delivered { notice, told: Some(ToldOf { unit, through, .. }) } => {
+                format!("got the notice {}: which {unit} end up to {through}", notice.name())
             }
             TermCause::Done { action, order: None } => action.clone(),
             TermCause::Done { action, order: Some(order) } => format!("{action} for order {order}"),

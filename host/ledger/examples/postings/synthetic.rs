@@ -103,6 +103,7 @@ impl Purchases {
             debts: Vec::new(),
             budgets: Vec::new(),
             returned: Vec::new(),
+            notices: Vec::new(),
             receipt: vec![b'r'; RECEIPT_BYTES],
             receipt_digest: self.digest(),
             event: event.into(),

@@ -6,7 +6,7 @@ use super::failure::{Stop, explain, explain_commit};
 use super::found;
 use super::link::{Change, Link};
 use super::server::Server;
-use super::{rows, store};
+use super::{outbox, rows, store};
 use crate::admission::{Admission, Found, Named};
 use crate::writer::{Answer, Desk, Task};
 use crate::{Committed, LedgerError};
@@ -84,6 +84,10 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
                 kept.push(Change::any(store::put_release(release)));
                 Ok(Committed::default())
             }
+            Task::Attempts(tried) => {
+                kept.push(Change::any(outbox::keep(tried)));
+                Ok(Committed::default())
+            }
         });
     }
     link.write(&rows::changes(&admitted))?;
@@ -104,6 +108,6 @@ fn admit<'a>(found: &mut Found<'a>, batch: &'a [Entry], admitted: &mut Vec<Admis
 fn batch(task: &Task) -> Option<&[Entry]> {
     match task {
         Task::Commit(entries) => Some(entries),
-        Task::Program { .. } | Task::Release(_) => None,
+        Task::Program { .. } | Task::Release(_) | Task::Attempts(_) => None,
     }
 }

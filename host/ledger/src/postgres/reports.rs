@@ -308,6 +308,7 @@ const fn rows_of(table: Table) -> &'static str {
         }
         Table::Debts => "SELECT member, unit, issuer, points FROM debts",
         Table::Budgets => Table::BUDGETS,
+        Table::Outbox => Table::OUTBOX,
     }
 }
 

@@ -11,7 +11,7 @@ use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, Points, Posting, Ter
 
 use super::column::Unsigned;
 use super::link::{Call, Change};
-use super::redemption;
+use super::{outbox, redemption};
 use crate::admission::{Account, Admission, ItemKey};
 use crate::column::{awaits, end, notice_number};
 use crate::entry::spend_minor;
@@ -34,6 +34,7 @@ pub(super) fn changes<'a>(admitted: &[Admission<'a>]) -> Vec<Change<'a>> {
     changes.extend(debts(&entries));
     changes.extend(redemption::changes(&entries));
     changes.extend([Change::any(stock(admitted)), Change::any(budgets(admitted))]);
+    changes.extend(outbox::changes(&entries));
     changes
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::failure::{Stop, explain, explain_commit};
 use super::file::File;
-use super::{found, rows, store};
+use super::{found, outbox, rows, store};
 use crate::admission::{Admission, Named};
 use crate::writer::{Answer, Desk, Task};
 use crate::{Committed, LedgerError};
@@ -43,6 +43,7 @@ fn answer(connection: &Connection, task: &Task) -> rusqlite::Result<Answer> {
         },
         Task::Program { digest, body } => store::put_program(connection, digest, body).map(nothing_committed),
         Task::Release(release) => store::put_release(connection, release).map(nothing_committed),
+        Task::Attempts(tried) => outbox::keep(connection, tried).map(nothing_committed),
     }
 }
 

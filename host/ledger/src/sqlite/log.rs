@@ -130,6 +130,7 @@ const fn rows_of(table: Table) -> &'static str {
             LEFT JOIN members ON members.number = debts.member"
         }
         Table::Budgets => Table::BUDGETS,
+        Table::Outbox => Table::OUTBOX,
     }
 }
 

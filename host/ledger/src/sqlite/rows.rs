@@ -6,7 +6,7 @@ use jifen_loyalty::entry::{LotMove, NewLot};
 use jifen_loyalty::{Instant, MemberId, Posting};
 use rusqlite::{Connection, Error, Result, params};
 
-use super::{member, redemption};
+use super::{member, outbox, redemption};
 use crate::admission::Admission;
 use crate::column::{awaits, end, notice_number};
 use crate::entry::spend_minor;
@@ -30,7 +30,8 @@ pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Resul
     writer.terms()?;
     writer.debts()?;
     redemption::write(&mut writer)?;
-    writer.budgets()
+    writer.budgets()?;
+    outbox::write(connection, admission)
 }
 
 impl<'a> Writer<'a> {

@@ -173,6 +173,17 @@ CREATE TABLE budgets (
   CONSTRAINT budgets_granted_nonnegative CHECK (granted >= 0)
 ) STRICT, WITHOUT ROWID;
 
+-- Notices that are not delivered yet. The entry that says that one was delivered takes it out.
+CREATE TABLE outbox (
+  seq      INTEGER NOT NULL,      -- The place in the log of the entry that has it.
+  n        INTEGER NOT NULL,      -- Which of its notices.
+  attempts INTEGER NOT NULL,
+  due_ms   INTEGER,               -- When it is to be tried next; NULL: that was given up.
+  problem  TEXT,                  -- What the last attempt met.
+  CONSTRAINT outbox_once                 PRIMARY KEY (seq, n),
+  CONSTRAINT outbox_attempts_nonnegative CHECK (attempts >= 0)
+) STRICT, WITHOUT ROWID;
+
 -- Programs by the digest of their bytes: a receipt names it, replay reads it.
 CREATE TABLE programs (
   digest BLOB NOT NULL,

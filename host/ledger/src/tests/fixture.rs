@@ -141,6 +141,7 @@ impl Draft {
             debts: Vec::new(),
             budgets: self.draws,
             returned: Vec::new(),
+            notices: Vec::new(),
             receipt: format!("receipt of {}", self.id).into_bytes(),
             receipt_digest: digest(&format!("receipt of {}", self.id)),
         }

@@ -1,11 +1,14 @@
 //! What every store does.
 
+use jifen_loyalty::event::Sent;
 use jifen_loyalty::lot::Issuer;
-use jifen_loyalty::{Instant, MemberId, Points};
+use jifen_loyalty::{Event, Instant, MemberId, NoticeId, Points};
 
 use super::fixture::{DAY_MS, Draft, EVERYTHING, SOURCE, View, balances, digest, lot, member, plain, stores};
 use super::script::check;
-use crate::{Committed, Known, LedgerError, MemberQuery, Needs, Page, Query, Release, Total};
+use crate::{
+    Committed, Known, LedgerError, MemberQuery, Needs, Page, Query, Release, Stored, Total, Undelivered,
+};
 
 const MAX: u64 = Points::MAX.get();
 
@@ -48,6 +51,67 @@ fn entries_move_their_member() {
         member bob                               -> 0 0 0 0
         ",
     );
+}
+
+/// What an entry sends waits until an entry says that it came; what is tried is kept, and only of what waits.
+#[test]
+fn notices_wait_until_they_are_delivered() {
+    for store in stores() {
+        let ledger = &*store.ledger;
+        let sends = |id: &str, version, notices: &[u32]| {
+            let entry = Draft::purchase(id, "ann", version, 10, 100).entry();
+            let event = Event { source: Event::CAMPAIGNS.to_owned(), ..(*entry.event).clone() };
+            jifen_loyalty::Entry { event: event.into(), notices: notices.to_vec(), ..entry }
+        };
+        let says = |run: &str, n, version| {
+            let notice = Sent { run: run.to_owned(), n };
+            let at = Instant::from_millis(12 * DAY_MS);
+            let event = Event::delivery_of(&notice, &"ann".into(), None, at).unwrap();
+            let entry = Draft::purchase(&event.id, "ann", version, 12, 0).entry();
+            jifen_loyalty::Entry { event: event.into(), ..entry }
+        };
+        let new = |seq, n| Undelivered {
+            id: NoticeId { seq, n },
+            attempts: 0,
+            due: Some(Instant::from_millis(10 * DAY_MS)),
+            problem: None,
+        };
+        let all = || ledger.undelivered(None, NoticeId::default(), usize::MAX).unwrap();
+        ledger.commit(vec![sends("o1", 0, &[0, 2]), sends("o2", 1, &[]), sends("o3", 2, &[0])]).unwrap();
+        assert_eq!(all(), [new(1, 0), new(1, 2), new(3, 0)], "{}", store.name);
+        assert_eq!(ledger.undelivered(None, NoticeId { seq: 1, n: 0 }, 1).unwrap(), [new(1, 2)]);
+        let due = |ms| ledger.undelivered(Some(Instant::from_millis(ms)), NoticeId::default(), 9).unwrap();
+        assert_eq!((due(10 * DAY_MS - 1).len(), due(10 * DAY_MS).len()), (0, 3), "{}", store.name);
+
+        let later = Undelivered {
+            attempts: 1,
+            due: Some(Instant::from_millis(11 * DAY_MS)),
+            problem: Some("没有回应".to_owned()),
+            ..new(1, 0)
+        };
+        let given_up = Undelivered { attempts: 9, due: None, ..later.clone() };
+        let given_up = Undelivered { id: NoticeId { seq: 1, n: 2 }, ..given_up };
+        let never_there = Undelivered { id: NoticeId { seq: 2, n: 0 }, ..later.clone() };
+        ledger.keep_attempts(vec![later.clone(), given_up.clone(), never_there]).unwrap();
+        assert_eq!(all(), [later.clone(), given_up.clone(), new(3, 0)], "{}", store.name);
+        assert_eq!(due(10 * DAY_MS), [new(3, 0)], "{}", store.name);
+        assert_eq!(due(11 * DAY_MS), [later.clone(), new(3, 0)], "{}", store.name);
+
+        // Sent and delivered by the same batch, and one that was given up.
+        ledger.commit(vec![sends("o4", 3, &[0, 1]), says("o4", 1, 4), says("o1", 2, 5)]).unwrap();
+        ledger.keep_attempts(vec![given_up]).unwrap();
+        assert_eq!(all(), [later, new(3, 0), new(4, 0)], "{}", store.name);
+        let mut stored = Vec::new();
+        ledger
+            .stored(&mut |it| {
+                if let Stored::Undelivered(id) = it {
+                    stored.push(id.to_string());
+                }
+            })
+            .unwrap();
+        stored.sort();
+        assert_eq!(stored, ["1-0", "3-0", "4-0"], "{}", store.name);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is granted of what is asked: lanes, caps, budgets, validity.
 
-use super::{Answered, Decision, Terms, Usage};
+use super::{Answered, Decision, Expiring, Terms, Usage};
 use crate::event::Event;
 use crate::id::MemberId;
 use crate::member::Referral;
@@ -385,7 +385,12 @@ fn a_campaign_does_what_it_may() {
         let terms = Terms { program: &program, happening, situation, referral: None };
         let mut decision = Decision::default();
         let shown = format!("{lines} {actions:?}");
-        decision.act(&terms, &program.deployments[0], actions, Usage::default());
+        let through = "2026-04-01".parse().unwrap();
+        let expiring = Expiring { unit: "points".into(), through, points: Points::ONE };
+        decision.act(&terms, &program.deployments[0], actions, Usage::default(), Some(&expiring));
+        assert!(decision.notices.iter().all(|notice| notice.expiring.as_ref() == Some(&expiring)), "{shown}");
+        let sent = decision.notices.iter().filter(|notice| !notice.shadow).count();
+        assert_eq!(decision.to_send().len(), sent, "{shown}");
         let awards = decision
             .awards
             .iter()

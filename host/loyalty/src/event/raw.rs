@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{
     AMOUNT_MINOR_MAX, Block, Body, Cause, Close, Event, Happening, InvalidEvent, LINES_MAX, Line,
     NAME_BYTES_MAX, Occasion, Opening, Purchase, Purpose, Redemption, Refund, RefundLine, Registration,
-    Request, Run, Settlement, Step, Tender, TenderKind,
+    Request, Run, Sent, Settlement, Step, Tender, TenderKind, Told,
 };
 use crate::id::{DeploymentId, MemberId, MerchantId, RedemptionId, UnitId};
 use crate::lot::Issuer;
@@ -22,8 +22,9 @@ use crate::time::{Instant, day_number};
 
 const DAY_CLOSED: &str = "jifen.day.closed";
 const CAMPAIGN_RAN: &str = "jifen.campaign.ran";
-/// Who sends what campaigns do.
-const CAMPAIGNS: &str = "/jifen/campaigns";
+const NOTICE_DELIVERED: &str = "jifen.notice.delivered";
+/// Who sends what became of notices.
+const NOTICES: &str = "/jifen/notices";
 
 /// The envelope. `Data` is raw at first, because its form depends on the type.
 #[derive(Deserialize)]
@@ -317,11 +318,16 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
         "jifen.points.exchanged" => finish(&envelope, time, points::exchange),
         "jifen.expiry.notified" => finish(&envelope, time, points::notification),
         "jifen.action.done" => finish(&envelope, time, points::action),
-        CAMPAIGN_RAN if envelope.source != CAMPAIGNS => {
-            let reason = format!("must be {CAMPAIGNS:?}: closing a day makes such events");
+        CAMPAIGN_RAN if envelope.source != Event::CAMPAIGNS => {
+            let reason = format!("must be {:?}: closing a day makes such events", Event::CAMPAIGNS);
             Err(InvalidEvent::new("source", reason))
         }
         CAMPAIGN_RAN => finish(&envelope, time, run),
+        NOTICE_DELIVERED if envelope.source != NOTICES => {
+            let reason = format!("must be {NOTICES:?}: `jifen notify` makes such events");
+            Err(InvalidEvent::new("source", reason))
+        }
+        NOTICE_DELIVERED => finish(&envelope, time, points::delivery),
         "jifen.settlement.closed" => finish(&envelope, time, settlement),
         "jifen.block.purchased" => finish(&envelope, time, block),
         unknown => Err(InvalidEvent::new("type", format!("{unknown:?} is not a type that Jifen knows"))),
@@ -566,7 +572,7 @@ pub(super) fn run_of(
     let canonical = Canonical {
         specversion: "1.0",
         id: &id,
-        source: CAMPAIGNS,
+        source: Event::CAMPAIGNS,
         r#type: CAMPAIGN_RAN,
         time: midnight.to_string(),
         data: &data,
@@ -574,8 +580,26 @@ pub(super) fn run_of(
     parse(&serde_json::to_vec(&canonical).expect("text always serializes"))
 }
 
+pub(super) fn delivery_of(
+    notice: &Sent,
+    member: &MemberId,
+    told: Option<&Told>,
+    at: Instant,
+) -> Result<Event, InvalidEvent> {
+    let id = notice.name();
+    let canonical = Canonical {
+        specversion: "1.0",
+        id: &id,
+        source: NOTICES,
+        r#type: NOTICE_DELIVERED,
+        time: at.to_string(),
+        data: &points::RawDelivery::new(notice, member, told),
+    };
+    parse(&serde_json::to_vec(&canonical).expect("text always serializes"))
+}
+
 /// Returns a name as it is, or by its digest where it is too long for one.
-fn short(id: String) -> String {
+pub(super) fn short(id: String) -> String {
     if id.len() > NAME_BYTES_MAX { hex::encode(Sha256::digest(id)) } else { id }
 }
 

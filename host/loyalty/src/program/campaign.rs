@@ -72,9 +72,15 @@ impl Segment {
         dormant.into_iter().chain(self.expiring_until(today)).collect()
     }
 
-    fn expiring_until(&self, today: i32) -> Option<Fact> {
+    /// Returns the day up to which points end of which it tells on a day, and what says how many they are.
+    pub fn expiring_through(&self, today: i32) -> Option<(NaiveDate, Fact)> {
         let days = i32::try_from(self.expiring?).unwrap_or(i32::MAX);
-        Some(Fact::ExpiringUntoldUntil(today.saturating_add(days)))
+        let through = date_of(today.saturating_add(days)).unwrap_or(NaiveDate::MAX);
+        Some((through, Fact::ExpiringUntoldUntil(day_number(through))))
+    }
+
+    fn expiring_until(&self, today: i32) -> Option<Fact> {
+        self.expiring_through(today).map(|(_, fact)| fact)
     }
 
     /// Returns whether a member is in it on a day; not, if something that must be known is not.

@@ -16,7 +16,7 @@ use self::term::{NoticeJson, RetermedJson};
 use super::{Covered, Evaluation, Inputs, Key, Receipt, Refunded, Sealed};
 use crate::clawback::{Debt, Level, Reach, Repayment, Reversal, Taken};
 use crate::conversion::Conversion;
-use crate::decision::{Granted, Usage};
+use crate::decision::{Expiring, Granted, Notice, Usage};
 use crate::event::Event;
 use crate::facts::{Answer, Fact};
 use crate::id::{DeploymentId, MemberId, UnitId};
@@ -53,7 +53,7 @@ struct Canonical<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     declined: Vec<DeclinedOut<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    notices: Vec<NoticeOut<'a>>,
+    notices: Vec<NoticeOfCampaign<'a>>,
     faults: Vec<FaultOut<'a>>,
     evaluations: Vec<EvaluationJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,12 +106,31 @@ struct DeclinedOut<'a> {
     reason: &'a str,
 }
 
-#[derive(Serialize)]
-struct NoticeOut<'a> {
-    deployment: &'a str,
-    notice: &'a str,
-    #[serde(skip_serializing_if = "is_false")]
+#[derive(Serialize, Deserialize)]
+struct NoticeOfCampaign<'a> {
+    #[serde(borrow)]
+    deployment: Cow<'a, str>,
+    #[serde(borrow)]
+    notice: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "is_false")]
     shadow: bool,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    expiring: Option<ExpiringJson<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ExpiringJson<'a> {
+    #[serde(borrow)]
+    unit: Cow<'a, str>,
+    #[serde(borrow)]
+    through: Cow<'a, str>,
+    points: u64,
+}
+
+#[derive(Deserialize)]
+struct NoticesJson<'a> {
+    #[serde(borrow, default)]
+    notices: Vec<NoticeOfCampaign<'a>>,
 }
 
 #[derive(Serialize)]
@@ -292,15 +311,7 @@ impl Receipt {
                 .iter()
                 .map(|(deployment, reason)| DeclinedOut { deployment: deployment.as_str(), reason })
                 .collect(),
-            notices: decision
-                .notices
-                .iter()
-                .map(|it| NoticeOut {
-                    deployment: it.deployment.as_str(),
-                    notice: &it.code,
-                    shadow: it.shadow,
-                })
-                .collect(),
+            notices: decision.notices.iter().map(NoticeOfCampaign::from).collect(),
             faults: decision
                 .faults
                 .iter()
@@ -374,6 +385,17 @@ impl Receipt {
         awards.map(|award| Ok((award.deployment.as_ref().into(), points(award.granted)?))).collect()
     }
 
+    /// Reads from a canonical form what a campaign sent its member.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a receipt of this release.
+    pub fn notices(json: &[u8]) -> Result<Vec<Notice>, InvalidReceipt> {
+        let read: NoticesJson<'_> =
+            serde_json::from_slice(json).map_err(|error| InvalidReceipt(error.to_string()))?;
+        read.notices.into_iter().map(Notice::try_from).collect()
+    }
+
     /// Reads from a canonical form of a settlement which lines blocks covered, and what it took of each block; nothing from
     /// any other.
     ///
@@ -391,6 +413,32 @@ impl Receipt {
     /// If it is not a receipt of this release.
     pub fn awarded(json: &[u8]) -> Result<Vec<Level>, InvalidReceipt> {
         sums(LevelsJson::read(json)?.awards)
+    }
+}
+
+impl<'a> From<&'a Notice> for NoticeOfCampaign<'a> {
+    fn from(notice: &'a Notice) -> Self {
+        let Notice { deployment, code, shadow, expiring } = notice;
+        let expiring = expiring.as_ref().map(|it| ExpiringJson {
+            unit: it.unit.as_str().into(),
+            through: it.through.to_string().into(),
+            points: it.points.get(),
+        });
+        Self { deployment: deployment.as_str().into(), notice: code.into(), shadow: *shadow, expiring }
+    }
+}
+
+impl TryFrom<NoticeOfCampaign<'_>> for Notice {
+    type Error = InvalidReceipt;
+
+    fn try_from(json: NoticeOfCampaign<'_>) -> Result<Self, InvalidReceipt> {
+        let NoticeOfCampaign { deployment, notice, shadow, expiring } = json;
+        let read = |it: ExpiringJson<'_>| {
+            let through = it.through.parse().map_err(|_| InvalidReceipt(format!("no day {}", it.through)))?;
+            Ok(Expiring { unit: it.unit.as_ref().into(), through, points: points(it.points)? })
+        };
+        let expiring = expiring.map(read).transpose()?;
+        Ok(Self { deployment: deployment.as_ref().into(), code: notice.into_owned(), shadow, expiring })
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use chrono::NaiveDate;
 use rules_guest::calendar::Day;
 use serde::{Deserialize, Serialize};
 
 use super::{day, name};
-use crate::event::{Body, Conversion, Goal, InvalidEvent, TermCause, TermChange};
+use crate::event::{Body, Conversion, Goal, InvalidEvent, Sent, TermCause, TermChange, Told};
 use crate::id::{MemberId, UnitId};
 use crate::points::Points;
 use crate::time::{Instant, day_number};
@@ -57,6 +58,40 @@ pub(super) struct RawAction<'a> {
     order: Option<Cow<'a, str>>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDelivery<'a> {
+    #[serde(borrow)]
+    member: Cow<'a, str>,
+    #[serde(borrow)]
+    run: Cow<'a, str>,
+    notice: u32,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    expiring: Option<RawTold<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTold<'a> {
+    #[serde(borrow)]
+    unit: Cow<'a, str>,
+    #[serde(borrow)]
+    through: Cow<'a, str>,
+    #[serde(borrow)]
+    as_of: Cow<'a, str>,
+}
+
+impl<'a> RawDelivery<'a> {
+    pub(super) fn new(Sent { run, n }: &'a Sent, member: &'a MemberId, told: Option<&'a Told>) -> Self {
+        let expiring = told.map(|Told { unit, through, as_of }| RawTold {
+            unit: unit.as_str().into(),
+            through: through.to_string().into(),
+            as_of: as_of.to_string().into(),
+        });
+        Self { member: member.as_str().into(), run: run.into(), notice: *n, expiring }
+    }
+}
+
 pub(super) fn transfer(_: Instant, data: &RawTransfer<'_>) -> Result<Body, InvalidEvent> {
     let to = MemberId::from(name("data.to", &data.to)?);
     if data.to == data.member {
@@ -91,10 +126,31 @@ pub(super) fn some(number: u64) -> Result<Points, InvalidEvent> {
 
 pub(super) fn notification(_: Instant, data: &RawNotification<'_>) -> Result<Body, InvalidEvent> {
     let unit = data.unit.as_deref().map(|unit| name("data.unit", unit)).transpose()?;
-    let through = day("data.through", &data.through)?;
-    Day::from_number(day_number(through))
-        .map_err(|error| InvalidEvent::new("data.through", format!("calendar_range: {error}")))?;
+    let through = last_day("data.through", &data.through)?;
     change(&data.member, TermCause::Notified { unit: unit.map(UnitId::from), through })
+}
+
+pub(super) fn delivery(_: Instant, data: &RawDelivery<'_>) -> Result<Body, InvalidEvent> {
+    let notice = Sent { run: name("data.run", &data.run)?.to_owned(), n: data.notice };
+    let told = data.expiring.as_ref().map(told).transpose()?;
+    change(&data.member, TermCause::Delivered { notice, told })
+}
+
+fn told(raw: &RawTold<'_>) -> Result<Told, InvalidEvent> {
+    let as_of = Instant::parse(&raw.as_of);
+    Ok(Told {
+        unit: name("data.expiring.unit", &raw.unit)?.into(),
+        through: last_day("data.expiring.through", &raw.through)?,
+        as_of: as_of.map_err(|reason| InvalidEvent::new("data.expiring.as_of", reason))?,
+    })
+}
+
+/// Reads a day that lies where calendars reach.
+fn last_day(field: &str, text: &str) -> Result<NaiveDate, InvalidEvent> {
+    let date = day(field, text)?;
+    Day::from_number(day_number(date))
+        .map_err(|error| InvalidEvent::new(field, format!("calendar_range: {error}")))?;
+    Ok(date)
 }
 
 pub(super) fn action(_: Instant, data: &RawAction<'_>) -> Result<Body, InvalidEvent> {
