@@ -4,9 +4,11 @@
 //! `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`,
 //! `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`,
 //! `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `notify WHEN [STATUS]` delivers
-//! notices to an endpoint that answers so, and `until DAY` sets when points end that are awarded from then on. WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a quantity before it, a category and a tag
-//! behind it, as `2x58.80@rice#staples`; `freight:6` is freight, `discount:6` is one on the basket, and `r1:20` was paid by a redemption. Behind `->` stands
-//! what members have then, or `no` and how the refusal begins.
+//! notices to an endpoint that answers so, and `until DAY` sets when points end that are awarded from then on.
+//!
+//! WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a quantity before it, a category and a tag behind it,
+//! as `2x58.80@rice#staples`; `freight:6` is freight, `discount:6` is one on the basket, and `r1:20` was paid by a redemption.
+//! Behind `->` stands what members have then, or `no` and how the refusal begins.
 
 use serde_json::{Value, json};
 

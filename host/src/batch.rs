@@ -427,8 +427,9 @@ impl Processor<'_> {
             let member: &mut Member = members.get_mut(member).expect("events are dealt with their members");
             let Shared { referrers, redemptions, stock, budgets_used } = shared;
             let order = order.as_ref();
-            let zone = self.active.program.zone;
-            let known = pipeline::Known { zone, member, order, referrers, redemptions, budgets_used, stock };
+            let program = &self.active.program;
+            let known =
+                pipeline::Known { program, member, order, referrers, redemptions, budgets_used, stock };
             let verdict = match process(self.active, &self.programs, &waiting.event, &known) {
                 Ok((entry, faults)) => {
                     member.apply(&entry);

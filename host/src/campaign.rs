@@ -307,7 +307,7 @@ impl Pass<'_> {
             let happening = self.happening(id);
             let situation = active.program.situate(&happening)?;
             let known = Known {
-                zone: active.program.zone,
+                program: &active.program,
                 member,
                 order: None,
                 referrers: &referrers,

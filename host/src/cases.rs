@@ -330,6 +330,8 @@ fn stated(answer: Answer) -> case::Answer {
         | Fact::PurchasesSpendMinorSince(_)
         | Fact::AwardsGrantedSince(_)
         | Fact::ExpiringUntoldUntil(_)
+        | Fact::TierLevel
+        | Fact::TierEarnedSince(_)
         | Fact::BalanceAvailable
         | Fact::BalancePending => case::Answer::Number(answer.value),
     }

@@ -9,7 +9,7 @@ use jifen_loyalty::facts::{Known, first_day_of_window};
 use jifen_loyalty::lot::Standing;
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::time::{Zone, day_number};
-use jifen_loyalty::{DeploymentId, Fact, Instant, Lot, Member, Points, UnitId};
+use jifen_loyalty::{DeploymentId, Fact, Instant, Lot, Member, Points, Program, UnitId};
 use rules_guest::calendar::Day;
 
 /// Returns which parts of a member's history a policy may ask for. Those it cannot ask for are not read.
@@ -17,8 +17,8 @@ pub(crate) fn needs_of(policy: &Policy) -> Needs {
     let asks = |names: &[&str]| policy.facts().iter().any(|fact| names.contains(&fact.as_str()));
     Needs {
         purchases_by_day: asks(&["purchases.count-since", "purchases.spend-minor-since"]),
-        granted_by_day: asks(&["awards.granted-since"]),
-        lots: asks(&["balance.available", "balance.pending", "expiring.untold-until"]),
+        granted_by_day: asks(&["awards.granted-since", "tier.earned-since"]),
+        lots: asks(&["balance.available", "balance.pending", "expiring.untold-until", "tier.level"]),
     }
 }
 
@@ -64,6 +64,8 @@ pub(crate) fn known(
         available,
         pending,
         untold: BTreeMap::new(),
+        level: Points::ZERO,
+        earned_by_day: BTreeMap::new(),
         registered_day: profile.registered_day,
         referred: profile.referral.is_some(),
         referral: said.referral.clone(),
@@ -86,6 +88,24 @@ pub(crate) fn month_of(day: &Day) -> RangeInclusive<i32> {
 pub(crate) fn granted_by_day(member: &Member, deployment: &DeploymentId) -> BTreeMap<i32, Points> {
     let all = (deployment.clone(), i32::MIN)..=(deployment.clone(), i32::MAX);
     member.granted_by_day.range(all).map(|((_, day), grant)| (*day, grant.granted)).collect()
+}
+
+/// Returns what a member was granted of a unit by the deployments of a program and refunds have not taken back, by business day.
+pub(crate) fn earned(member: &Member, program: &Program, unit: usize) -> BTreeMap<i32, Points> {
+    let mut earned = BTreeMap::<i32, Points>::new();
+    for deployment in program.deployments.iter().filter(|deployment| deployment.unit == unit) {
+        let all = (deployment.id.clone(), i32::MIN)..=(deployment.id.clone(), i32::MAX);
+        for ((_, day), grant) in member.granted_by_day.range(all) {
+            let points = earned.entry(*day).or_default();
+            *points = points.plus(grant.net());
+        }
+    }
+    earned
+}
+
+/// Returns how many points of a unit a member can spend.
+pub(crate) fn available(time: Instant, member: &Member, unit: &UnitId) -> Points {
+    balance(time, member, unit).0
 }
 
 /// Returns what a member can spend of a unit of whose end the member was not told, by its last day.

@@ -31,7 +31,7 @@ use jifen_loyalty::redemption::Expired;
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{
     Decision, DeploymentId, Entry, Event, Fact, Facts, Fault, Instant, InvalidEvent, Lot, Member, MemberId,
-    Points, Receipt, Redeemed, RedemptionId, UnitId,
+    Points, Program, Receipt, Redeemed, RedemptionId, UnitId,
 };
 use rules_guest::calendar::Day;
 
@@ -125,8 +125,8 @@ pub(crate) fn answers_to(scalars: &[Fact], facts: &Facts) -> Vec<Answer> {
 /// What the ledger knew for one event.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
-    /// The program's.
-    pub(crate) zone: Zone,
+    /// The program that decides.
+    pub(crate) program: &'a Program,
     /// The event's member: for what is returned or moved on, the one who bought or asked.
     pub(crate) member: &'a Member,
     /// The order that the event completes or returns.
@@ -495,7 +495,7 @@ fn budget_draws(active: &Active, receipt: &Receipt) -> Vec<BudgetDraw> {
 
 /// The ledger's view of a member, at one instant.
 pub(crate) struct View<'a> {
-    zone: Zone,
+    program: &'a Program,
     time: Instant,
     member: &'a Member,
     /// The profile with what the event says of the member.
@@ -521,14 +521,15 @@ impl<'a> View<'a> {
                 (Cow::Borrowed(profile), referral.and_then(|referral| read(&referral.by)))
             }
         };
-        let Known { zone, member, budgets_used, .. } = *known;
-        Self { zone, time: happening.time, member, said, referrer, budgets_used }
+        let Known { program, member, budgets_used, .. } = *known;
+        Self { program, time: happening.time, member, said, referrer, budgets_used }
     }
 
     /// Returns what is known of a member who wants to use points.
     pub(crate) fn of(time: Instant, member: &'a Member, known: &Known<'a>) -> Self {
         let said = Cow::Borrowed(&member.profile);
-        Self { zone: known.zone, time, member, said, referrer: None, budgets_used: known.budgets_used }
+        let Known { program, budgets_used, .. } = *known;
+        Self { program, time, member, said, referrer: None, budgets_used }
     }
 
     /// Returns the referrer with the version that a decision depends on: where it compares the persons, or counts what the
@@ -557,7 +558,15 @@ impl Source for View<'_> {
         let mut known =
             crate::facts::known(self.time, self.member, &self.said, deployment, unit, needs, today);
         if needs.lots {
-            known.untold = crate::facts::untold(self.zone, self.time, self.member, unit);
+            known.untold = crate::facts::untold(self.program.zone, self.time, self.member, unit);
+        }
+        if let Some((level, by)) = self.program.levels() {
+            if needs.lots {
+                known.level = crate::facts::available(self.time, self.member, &level.id);
+            }
+            if needs.granted_by_day {
+                known.earned_by_day = crate::facts::earned(self.member, self.program, by);
+            }
         }
         Facts::Known(known)
     }

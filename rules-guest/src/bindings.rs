@@ -65,6 +65,7 @@ pub mod redemption {
             "jifen:policy/referral@0.1.0": crate::bindings::jifen::policy::referral,
             "jifen:policy/birthday@0.1.0": crate::bindings::jifen::policy::birthday,
             "jifen:policy/expiring@0.1.0": crate::bindings::jifen::policy::expiring,
+            "jifen:policy/tier@0.1.0": crate::bindings::jifen::policy::tier,
             "jifen:policy/log@0.1.0": crate::bindings::jifen::policy::log,
         },
     });
@@ -96,6 +97,7 @@ pub mod campaign {
             "jifen:policy/referral@0.1.0": crate::bindings::jifen::policy::referral,
             "jifen:policy/birthday@0.1.0": crate::bindings::jifen::policy::birthday,
             "jifen:policy/expiring@0.1.0": crate::bindings::jifen::policy::expiring,
+            "jifen:policy/tier@0.1.0": crate::bindings::jifen::policy::tier,
             "jifen:policy/log@0.1.0": crate::bindings::jifen::policy::log,
         },
     });

@@ -481,4 +481,12 @@ impl Facts for StatedFacts<'_> {
     fn expiring_untold_until(&self, last_day: DayNumber) -> Points {
         self.ask(Fact::ExpiringUntoldUntil(last_day))
     }
+
+    fn tier_level(&self) -> Points {
+        self.ask(Fact::TierLevel)
+    }
+
+    fn tier_earned_since(&self, first_day: DayNumber) -> Points {
+        self.ask(Fact::TierEarnedSince(first_day))
+    }
 }

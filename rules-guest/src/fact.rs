@@ -51,6 +51,10 @@ pub enum Fact {
     BirthdayLunarMonth,
     /// The points that can be spent and end on this day or before, of whose end the member was not told.
     ExpiringUntoldUntil(i32),
+    /// The member's level.
+    TierLevel,
+    /// The points by which levels are reached that were granted on this day or later and still stand.
+    TierEarnedSince(i32),
 }
 
 impl Fact {
@@ -75,6 +79,8 @@ impl Fact {
             Self::BirthdayLeapLunarToday => "birthday.leap-lunar-today",
             Self::BirthdayLunarMonth => "birthday.lunar-month",
             Self::ExpiringUntoldUntil(_) => "expiring.untold-until",
+            Self::TierLevel => "tier.level",
+            Self::TierEarnedSince(_) => "tier.earned-since",
         }
     }
 
@@ -89,7 +95,8 @@ impl Fact {
             Self::PurchasesCountSince(day)
             | Self::PurchasesSpendMinorSince(day)
             | Self::AwardsGrantedSince(day)
-            | Self::ExpiringUntoldUntil(day) => Some(Date::from_number(day)),
+            | Self::ExpiringUntoldUntil(day)
+            | Self::TierEarnedSince(day) => Some(Date::from_number(day)),
             Self::PurchasesLifetimeCount
             | Self::PurchasesLifetimeSpendMinor
             | Self::PurchasesLastDay
@@ -103,7 +110,8 @@ impl Fact {
             | Self::BirthdayCivilMonth
             | Self::BirthdayLunarToday
             | Self::BirthdayLeapLunarToday
-            | Self::BirthdayLunarMonth => None,
+            | Self::BirthdayLunarMonth
+            | Self::TierLevel => None,
         }
     }
 
@@ -127,6 +135,8 @@ impl Fact {
             ("birthday.leap-lunar-today", None) => Some(Self::BirthdayLeapLunarToday),
             ("birthday.lunar-month", None) => Some(Self::BirthdayLunarMonth),
             ("expiring.untold-until", Some(day)) => Some(Self::ExpiringUntoldUntil(day.number())),
+            ("tier.level", None) => Some(Self::TierLevel),
+            ("tier.earned-since", Some(day)) => Some(Self::TierEarnedSince(day.number())),
             _ => None,
         }
     }

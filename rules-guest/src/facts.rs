@@ -63,6 +63,13 @@ pub trait Facts {
     /// Returns how many points of the deployment's unit the member can spend now that end on `last_day` or before it, and of
     /// whose end the member was not told.
     fn expiring_untold_until(&self, last_day: DayNumber) -> Points;
+
+    /// Returns the member's level: the points of the program's unit of levels. 0 where there is none.
+    fn tier_level(&self) -> Points;
+
+    /// Returns the points by which levels are reached that the member was granted on `first_day` or later, up to and including
+    /// today, less what refunds have taken back of them.
+    fn tier_earned_since(&self, first_day: DayNumber) -> Points;
 }
 
 /// Writes a line for the policy's author. It reaches the receipt's trace and the merchant, never a member.
@@ -88,7 +95,7 @@ pub struct HostFacts;
 mod host {
     use super::{DayNumber, Facts, HostFacts, Minor, Points};
     use crate::bindings::jifen::policy::{
-        awards, balance, birthday, expiring, membership, purchases, referral,
+        awards, balance, birthday, expiring, membership, purchases, referral, tier,
     };
 
     // Inlined, so that a question which nobody asks leaves no import behind.
@@ -181,6 +188,16 @@ mod host {
         #[inline]
         fn expiring_untold_until(&self, last_day: DayNumber) -> Points {
             expiring::untold_until(last_day)
+        }
+
+        #[inline]
+        fn tier_level(&self) -> Points {
+            tier::level()
+        }
+
+        #[inline]
+        fn tier_earned_since(&self, first_day: DayNumber) -> Points {
+            tier::earned_since(first_day)
         }
     }
 

@@ -31,14 +31,21 @@ impl Period {
         }
     }
 
+    /// Returns the first day of the period; `None` where it has none.
+    pub fn first_day(self, today: &Today) -> Option<DayNumber> {
+        match self {
+            Self::Lifetime => None,
+            Self::Year => Some(today.first_of_year()),
+            Self::Month => Some(today.first_of_month()),
+            Self::Days(days) => Some(today.number.saturating_sub(DayNumber::from(days)).saturating_add(1)),
+        }
+    }
+
     /// Returns what the member's purchases of the period came to before this event, in minor units.
     pub fn spend_minor(self, today: &Today, facts: &impl Facts) -> Minor {
-        let first_day = match self {
-            Self::Lifetime => return facts.purchases_lifetime_spend_minor(),
-            Self::Year => today.first_of_year(),
-            Self::Month => today.first_of_month(),
-            Self::Days(days) => today.number.saturating_sub(DayNumber::from(days)).saturating_add(1),
-        };
-        facts.purchases_spend_minor_since(first_day)
+        match self.first_day(today) {
+            None => facts.purchases_lifetime_spend_minor(),
+            Some(first_day) => facts.purchases_spend_minor_since(first_day),
+        }
     }
 }

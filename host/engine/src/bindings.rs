@@ -30,7 +30,7 @@ pub(crate) use generated::exports::jifen::policy::earning::Proposal;
 pub(crate) use generated::exports::jifen::policy::redemption::{Answer, Offer};
 pub(crate) use generated::jifen::policy::types::{Award, Day, LunarDate, Recipient, Tender, TenderKind};
 pub(crate) use generated::jifen::policy::{
-    awards, balance, birthday, expiring, membership, purchases, referral,
+    awards, balance, birthday, expiring, membership, purchases, referral, tier,
 };
 
 /// The `occasion` of `earning.wit`.

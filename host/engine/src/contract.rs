@@ -8,7 +8,7 @@ pub const PACKAGE: &str = "jifen:policy";
 pub const VERSION: &str = "0.1.0";
 
 /// The interfaces whose functions are facts, with those functions.
-pub const FACTS: [(&str, &[&str]); 7] = [
+pub const FACTS: [(&str, &[&str]); 8] = [
     ("awards", &["granted-since"]),
     ("balance", &["available", "pending"]),
     ("birthday", &["civil-month", "civil-today", "leap-lunar-today", "lunar-month", "lunar-today"]),
@@ -19,6 +19,7 @@ pub const FACTS: [(&str, &[&str]); 7] = [
         &["count-since", "last-day", "lifetime-count", "lifetime-spend-minor", "spend-minor-since"],
     ),
     ("referral", &["present", "same-person"]),
+    ("tier", &["earned-since", "level"]),
 ];
 /// The interface of the log, with its function.
 pub const LOG: (&str, &[&str]) = ("log", &["write"]);

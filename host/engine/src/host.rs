@@ -6,7 +6,7 @@ use jifen_loyalty::facts::{Answer, Fact, Facts, NoAnswer};
 use wasmtime::component::{HasSelf, Linker, WasmStr};
 use wasmtime::{Engine, ResourceLimiter, Result, StoreContextMut};
 
-use crate::bindings::{awards, balance, birthday, expiring, membership, purchases, referral};
+use crate::bindings::{awards, balance, birthday, expiring, membership, purchases, referral, tier};
 use crate::limits;
 use crate::words::push_clean;
 
@@ -187,6 +187,16 @@ impl expiring::Host for Host {
     }
 }
 
+impl tier::Host for Host {
+    fn level(&mut self) -> Result<u64> {
+        self.answer(Fact::TierLevel)
+    }
+
+    fn earned_since(&mut self, first_day: i32) -> Result<u64> {
+        self.answer(Fact::TierEarnedSince(first_day))
+    }
+}
+
 /// Writes a line of the log. The text is looked at in the guest's memory, and not at all once the log is full: a guest
 /// that logs without end costs the host no more than its own fuel.
 fn write(mut store: StoreContextMut<'_, Host>, message: &WasmStr) -> Result<()> {
@@ -241,6 +251,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Host>> {
     referral::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
     birthday::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
     expiring::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
+    tier::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
     // Generated bindings would copy a message before the log could say that it is full.
     let mut log = linker.instance("jifen:policy/log@0.1.0")?;
     log.func_wrap("write", |store, (message,): (WasmStr,)| write(store, &message))?;

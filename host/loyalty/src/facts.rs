@@ -92,6 +92,10 @@ pub struct Known {
     pub pending: Points,
     /// What can be spent of the deployment's unit and ends untold, by the last day.
     pub untold: BTreeMap<i32, Points>,
+    /// The member's level.
+    pub level: Points,
+    /// What was granted of the points by which levels are reached and still stands, by day, within the window.
+    pub earned_by_day: BTreeMap<i32, Points>,
     /// The day of registration, 0 for never.
     pub registered_day: i32,
     /// Whether another member referred this one before this event.
@@ -132,9 +136,9 @@ fn no_record(fact: Fact, today: i32) -> NoAnswer {
     }
 }
 
-/// Returns whether a fact is of the days of the history.
+/// Returns whether a fact is of the days of the history, which stay as they were: what refunds take back is not among them.
 fn is_of_days(fact: Fact) -> bool {
-    fact.day().is_some() && !matches!(fact, Fact::ExpiringUntoldUntil(_))
+    fact.day().is_some() && !matches!(fact, Fact::ExpiringUntoldUntil(_) | Fact::TierEarnedSince(_))
 }
 
 fn recorded(answers: &[Answer], fact: Fact) -> Option<u64> {
@@ -157,6 +161,8 @@ impl Known {
             Fact::ExpiringUntoldUntil(day) => {
                 self.untold.range(..=day).map(|(_, points)| points.get()).fold(0, u64::saturating_add)
             }
+            Fact::TierLevel => self.level.get(),
+            Fact::TierEarnedSince(day) => self.since(day, &self.earned_by_day, |points| points.get())?,
             Fact::MembershipRegisteredDay => day_value(self.registered_day),
             Fact::MembershipReferred => u64::from(self.referred),
             Fact::ReferralPresent => u64::from(self.referral.is_some()),

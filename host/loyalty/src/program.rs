@@ -72,6 +72,8 @@ pub struct Unit {
     pub clawback: Clawback,
     /// Whether members can give points to each other, and what becomes of their end.
     pub transfer: Transfer,
+    /// If its points are levels of membership: the unit by whose points they are reached, by place in [`Program::units`].
+    pub level_by: Option<usize>,
 }
 
 /// What becomes of points that a member gives to another.
@@ -401,6 +403,12 @@ impl Program {
     /// Returns the calendar of the nearest declared region at or above a path.
     fn calendar_of(&self, region: &str) -> Option<usize> {
         ancestors(region).find_map(|path| self.regions.get(path).copied().flatten())
+    }
+
+    /// Returns the unit whose points are levels of membership, if there is one, and the place of that by whose points they are
+    /// reached.
+    pub fn levels(&self) -> Option<(&Unit, usize)> {
+        self.units.iter().find_map(|unit| Some((unit, unit.level_by?)))
     }
 
     /// Returns the unit of a deployment.

@@ -1,10 +1,10 @@
-//! `tier-bonus`: members who spend more earn faster.
+//! `tier-bonus`: members who spend more, or have a higher level, earn faster.
 //!
-//! What a member spent in a period says which tier applies, and the tier multiplies what the purchase earned so far. Put it
-//! into a lane after the one that earns.
+//! What a member spent in a period, or the member's level, says which tier applies, and the tier multiplies what the purchase
+//! earned so far. Put it into a lane after the one that earns.
 
 use rules_guest::rate::{Rate, Rounding};
-use rules_guest::{Award, EarningPolicy, Event, Facts, Minor, Period, Proposal, ensure};
+use rules_guest::{Award, EarningPolicy, Event, Facts, Period, Proposal, ensure};
 use serde::Deserialize;
 
 /// The parameters.
@@ -13,6 +13,9 @@ use serde::Deserialize;
 pub struct TierBonus {
     /// The tiers, from the lowest up. Whoever has not reached the first has no bonus.
     tiers: Vec<Tier>,
+    /// What counts.
+    #[serde(default)]
+    by: By,
     /// Over which time spend counts.
     #[serde(default)]
     period: Period,
@@ -28,10 +31,21 @@ pub struct TierBonus {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tier {
-    /// The spend from which it applies, in minor units.
-    from: Minor,
+    /// The spend, in minor units, or the level from which it applies.
+    from: u64,
     /// How many times what was earned so far the member gets in all, at least 1.
     multiplier: Rate,
+}
+
+/// What takes a member to a tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum By {
+    /// What was bought, in minor units.
+    #[default]
+    Spend,
+    /// The member's level.
+    Level,
 }
 
 rules_guest::policy!(TierBonus);
@@ -49,6 +63,11 @@ impl EarningPolicy for TierBonus {
             self.tiers.windows(2).all(rises),
             "tiers: must rise in `from`, and not fall in `multiplier`: who spends more must not get less",
         )?;
+        let of_spend = self.by == By::Spend || (self.period == Period::default() && self.counts_itself);
+        ensure(
+            of_spend,
+            "by: a level has no period, and no purchase counts towards it at once; leave `period` and `counts_itself` out",
+        )?;
         ensure(self.period.is_known(), "period: days must be 1 to 732, as far back as the ledger tells")
     }
 
@@ -57,18 +76,22 @@ impl EarningPolicy for TierBonus {
         if event.points_so_far == 0 {
             return Proposal::nothing();
         }
-        let before = self.period.spend_minor(&event.today, facts);
-        let own = if self.counts_itself { purchase.total_minor() } else { 0 };
-        let bonus =
-            self.multiplier_of(before.saturating_add(own)).bonus_of(event.points_so_far, self.rounding);
+        let reached = match self.by {
+            By::Level => facts.tier_level(),
+            By::Spend => {
+                let own = if self.counts_itself { purchase.total_minor() } else { 0 };
+                self.period.spend_minor(&event.today, facts).saturating_add(own)
+            }
+        };
+        let bonus = self.multiplier_of(reached).bonus_of(event.points_so_far, self.rounding);
         Award::to_member(bonus.expect("the points of one award fit in 64 bits"), "tier-bonus").into()
     }
 }
 
 impl TierBonus {
-    fn multiplier_of(&self, spend: Minor) -> Rate {
-        let reached = self.tiers.iter().rev().find(|tier| tier.from <= spend);
-        reached.map_or(Rate::ONE, |tier| tier.multiplier)
+    fn multiplier_of(&self, reached: u64) -> Rate {
+        let tier = self.tiers.iter().rev().find(|tier| tier.from <= reached);
+        tier.map_or(Rate::ONE, |tier| tier.multiplier)
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Member {
     pub(super) available: u64,
     /// What is not yet available.
     pending: u64,
+    /// How far the member has come.
+    level: u64,
     /// Whether another member referred this one.
     referred: bool,
     /// Whether that was the same person.
@@ -42,19 +44,22 @@ enum Birthday {
 pub(super) fn members(pinned: Pinned) -> impl Strategy<Value = Member> {
     let before = |days, amount| collection::vec((0..days, 1..amount), 0..5);
     let birthday = proptest::sample::select(&[Birthday::Far, Birthday::ThisMonth, Birthday::Today][..]);
-    let points = (0_u64..20_000, 0_u64..2_000);
+    let points = (0_u64..20_000, 0_u64..2_000, 0_u64..5);
     let history = (option::of(0_u16..2_000), before(700_u16, 300_000_u64), before(60_u16, 500_u64));
     (history, points, any::<bool>(), any::<bool>(), birthday).prop_map(
-        move |((registered, purchases, granted), (available, pending), referred, same, birthday)| Member {
-            registered,
-            purchases,
-            granted,
-            available,
-            pending,
-            referred,
-            same_person: referred && same,
-            birthday,
-            pinned: pinned.clone(),
+        move |((registered, purchases, granted), (available, pending, level), referred, same, birthday)| {
+            Member {
+                registered,
+                purchases,
+                granted,
+                available,
+                pending,
+                level,
+                referred,
+                same_person: referred && same,
+                birthday,
+                pinned: pinned.clone(),
+            }
         },
     )
 }
@@ -93,6 +98,11 @@ impl Member {
                 let soon = day >= today.saturating_add(30);
                 Answer::Number(if soon { self.available.checked_div(2).unwrap_or(0) } else { 0 })
             }
+            // A point for each yuan.
+            Fact::TierEarnedSince(day) => {
+                sum(&self.purchases, day, |spend| spend.checked_div(100).unwrap_or(0))
+            }
+            Fact::TierLevel => Answer::Number(self.level),
             Fact::AwardsGrantedSince(day) => sum(&self.granted, day, |points| points),
             Fact::BalanceAvailable => Answer::Number(self.available),
             Fact::BalancePending => Answer::Number(self.pending),

@@ -3,6 +3,7 @@
 mod contract;
 mod exchange;
 mod redemption;
+mod unit;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,12 +14,11 @@ use toml::Spanned;
 use self::contract::RawContract;
 use self::exchange::RawExchange;
 use self::redemption::RawRedemption;
-use super::expiry::Written;
+use self::unit::RawUnit;
 use super::{
-    Availability, Budget, Cap, Combine, Deployment, Ends, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
-    OPENING, OnRefund, Once, OverEvent, PolicyRef, Program, Scope, Segment, Span, Transfer, Unit, ancestors,
+    Availability, Budget, Cap, Combine, Deployment, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
+    OPENING, OnRefund, Once, OverEvent, PolicyRef, Program, Scope, Segment, Span, Unit, ancestors,
 };
-use crate::clawback::Clawback;
 use crate::id::{DeploymentId, MerchantId};
 use crate::lot::Issuer;
 use crate::points::Points;
@@ -61,42 +61,6 @@ struct RawProgram {
 struct RawHead {
     name: String,
     timezone: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawUnit {
-    id: Spanned<String>,
-    expires: Option<Spanned<Written>>,
-    #[serde(default)]
-    clawback: RawClawback,
-    notice: Option<Spanned<RawNotice>>,
-    #[serde(default)]
-    transfer: RawTransfer,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawNotice {
-    days: u32,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawTransfer {
-    #[default]
-    Preserve,
-    Reset,
-    Forbidden,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum RawClawback {
-    OnlyPending,
-    WithinBalance,
-    #[default]
-    Debt,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -326,8 +290,7 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
     let mut warnings = Vec::new();
     let regions = at.regions(raw.region, &calendars)?;
     let merchants = at.merchants(raw.merchant, &regions, &mut warnings)?;
-    let units =
-        Named::collect(&at, "unit", raw.unit, |raw| raw.id.clone(), |field, raw| at.unit(field, raw))?;
+    let units = at.units(raw.unit)?;
     let lanes = Named::collect(&at, "lane", raw.lane, |raw| raw.id.clone(), |_, raw| Ok(lane(&raw)))?;
     let names = raw.deployment.iter().map(|raw| raw.id.as_ref().as_str().into()).collect();
     let campaign_names = raw.campaign.iter().map(|raw| raw.id.as_ref().as_str().into()).collect();
@@ -561,31 +524,6 @@ impl Lines<'_> {
         Ok(merchants)
     }
 
-    fn unit(&self, field: &str, raw: RawUnit) -> Result<Unit, InvalidProgram> {
-        let expires = raw
-            .expires
-            .as_ref()
-            .map(|raw| self.check(&format!("{field}.expires"), raw, Written::expiry))
-            .transpose()?;
-        let clawback = match raw.clawback {
-            RawClawback::OnlyPending => Clawback::OnlyPending,
-            RawClawback::WithinBalance => Clawback::WithinBalance,
-            RawClawback::Debt => Clawback::Debt,
-        };
-        let transfer = match raw.transfer {
-            RawTransfer::Preserve => Transfer::Preserve,
-            RawTransfer::Reset => Transfer::Reset,
-            RawTransfer::Forbidden => Transfer::Forbidden,
-        };
-        let notice = raw.notice.as_ref();
-        let notice_days = notice
-            .map(|raw| self.check(&format!("{field}.notice.days"), raw, |raw| days(raw.days)))
-            .transpose()?;
-        let id = raw.id.as_ref().as_str().into();
-        let ends = Ends { expires: expires.unwrap_or_default(), notice_days };
-        Ok(Unit { id, ends, clawback, transfer })
-    }
-
     fn points(&self, field: &str, points: &Spanned<u64>) -> Result<Points, InvalidProgram> {
         self.check(field, points, |points| points_within(*points))
     }
@@ -670,6 +608,15 @@ impl Context<'_> {
         let segment = Segment { dormant, expiring: expiring.transpose()?, once };
         let deployed = self.deployed(field, raw.deployed(), self.lanes.items.len())?;
         Ok(Deployment { campaign: Some(segment), grants, ..deployed })
+    }
+
+    /// Returns the place of a unit whose points can become something else: levels are not spent.
+    fn spendable(&self, field: &str, unit: &Spanned<String>) -> Result<usize, InvalidProgram> {
+        let place = self.units.find(self.at, field, unit)?;
+        let levels = self.units.items.get(place).is_some_and(|unit| unit.level_by.is_some());
+        let refuse =
+            || self.at.wrong(field, unit.span(), "its points are levels, which are not spent; name another");
+        if levels { Err(refuse()) } else { Ok(place) }
     }
 
     /// Refuses a name that something of another kind has.

@@ -156,6 +156,36 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
             "unit[0].transfer: unknown variant `yes`, expected one of `preserve`, `reset`, `forbidden`",
         ),
         (
+            "{ months = 12 }",
+            "{ months = 12 }\nlevel_by = \"miles\"",
+            "line 8: unit[0].level_by: there is no [[unit]] with the id \"miles\"; there is points",
+        ),
+        (
+            "{ months = 12 }",
+            "{ months = 12 }\nlevel_by = \"points\"",
+            "unit[0].level_by: is the unit itself; name",
+        ),
+        (
+            "[[calendar]]",
+            "[[unit]]\nid = \"gold\"\nlevel_by = \"points\"\n[[unit]]\nid = \"silver\"\nlevel_by = \"points\"\n[[calendar]]",
+            "line 14: unit[2].level_by: another unit has levels already",
+        ),
+        (
+            "[[calendar]]",
+            "[[unit]]\nid = \"level\"\nlevel_by = \"points\"\ntransfer = \"reset\"\n[[calendar]]",
+            "line 12: unit[1].transfer: levels cannot be given to others; leave it out",
+        ),
+        (
+            "[[calendar]]",
+            "[[unit]]\nid = \"level\"\nlevel_by = \"points\"\n[[exchange]]\nunit = \"points\"\ninto = \"level\"\nrate = \"1\"\n[[calendar]]",
+            "line 14: exchange[0].into: its points are levels, which are not spent; name another",
+        ),
+        (
+            "[[calendar]]",
+            "[[unit]]\nid = \"level\"\nlevel_by = \"points\"\n[[redemption]]\nid = \"gifts\"\npolicy = \"catalogue\"\nunit = \"level\"\n[[calendar]]",
+            "line 15: redemption[0].unit: its points are levels, which are not spent; name another",
+        ),
+        (
             "[[lane]]",
             "[[exchange]]\nunit = \"points\"\ninto = \"green\"\nrate = \"0.1\"\n\n[[lane]]",
             "exchange[0].into: there is no [[unit]] with the id \"green\"; there is points",

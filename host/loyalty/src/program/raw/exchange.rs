@@ -112,8 +112,8 @@ impl Context<'_> {
     pub(super) fn exchange(&self, field: &str, raw: RawExchange) -> Result<Exchange, InvalidProgram> {
         let within = |name: &str| format!("{field}.{name}");
         let (from, until) = self.interval(field, raw.from.as_ref(), raw.until.as_ref())?;
-        let unit = self.units.find(self.at, &within("unit"), &raw.unit)?;
-        let into = self.units.find(self.at, &within("into"), &raw.into)?;
+        let unit = self.spendable(&within("unit"), &raw.unit)?;
+        let into = self.spendable(&within("into"), &raw.into)?;
         if unit == into {
             return Err(self.at.wrong(&within("into"), raw.into.span(), "is the unit itself; name another"));
         }

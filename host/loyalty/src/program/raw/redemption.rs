@@ -139,7 +139,7 @@ impl Context<'_> {
             raw.issuer.as_ref().map(|text| at.check(&within("issuer"), text, |text| issuer(text)));
         Ok(RedemptionDeployment {
             policy: at.check(&within("policy"), &raw.policy, |text| policy(text))?,
-            unit: self.units.find(at, &within("unit"), &raw.unit)?,
+            unit: self.spendable(&within("unit"), &raw.unit)?,
             issuer: issuer_rule.unwrap_or(Ok(IssuerRule::Platform))?,
             scope: self.scope(&within("scope"), raw.scope)?,
             from,

@@ -1,0 +1,3 @@
+//! Every case in `cases/`, natively.
+
+rules_guest::campaign_cases_main!(tier::Tier);
