@@ -35,7 +35,7 @@ use crate::conflict::conflict;
 use crate::error::{HostError, Undecided};
 use crate::facts::{first_day_needed, month_of};
 use crate::notice;
-use crate::pipeline::{self, Faults, Stock, process};
+use crate::pipeline::{self, Faults, Stock, is_comparable, process};
 use crate::programs::Programs;
 use crate::{redemption, refund};
 
@@ -310,8 +310,8 @@ impl Processor<'_> {
         })
     }
 
-    /// Reads whoever referred a member of the events, where that makes a difference: who they are, where someone joins, and
-    /// what they were granted, where a cap counts that. Entries say which version of them they depend on.
+    /// Reads whoever referred a member of the events, where that makes a difference: who they are, and what they were granted,
+    /// where a cap counts that. Entries say which version of them they depend on.
     fn referrers(
         &self,
         waiting: &[Waiting],
@@ -324,8 +324,9 @@ impl Processor<'_> {
             let referrer = match &happening.occasion {
                 Occasion::Registration(it) => it.referrer.as_ref().filter(|_| capped || it.person.is_some()),
                 Occasion::Purchase(_) | Occasion::Run(_) => {
-                    let referral = members.get(&happening.member).and_then(|it| it.profile.referral.as_ref());
-                    referral.map(|referral| &referral.by).filter(|_| capped)
+                    let profile = members.get(&happening.member).map(|it| &it.profile);
+                    let read = profile.filter(|profile| capped || is_comparable(profile));
+                    read.and_then(|profile| profile.referral.as_ref()).map(|referral| &referral.by)
                 }
             };
             let Some(referrer) = referrer else { continue };

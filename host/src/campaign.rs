@@ -3,7 +3,9 @@
 //! Closing a day runs the campaigns of the next one, each over all members in the order of the file, so that a campaign sees what
 //! those before it did. Members are read and asked about side by side, and only for those for whom something is to be done there is
 //! an event: `CAMPAIGN/ONCE/MEMBER` of `/jifen/campaigns`, at the midnight that begins the day, with the day for `ONCE` or another
-//! time for which it is to be done once. That name is the event's for ever, so it is done once, however often days are closed.
+//! time for which it is to be done once. That name is the event's for ever, so it is done once, however often days are closed. What
+//! is done in shadow has a name of its own, `CAMPAIGN/shadow-ONCE/MEMBER`, and is done once more when the campaign goes live; and
+//! where a cap or the budget leaves nothing of what it awards, nothing is done, so that it can be done later.
 
 use std::collections::{BTreeMap, HashMap};
 use std::thread;
@@ -11,7 +13,7 @@ use std::thread;
 use jifen_ledger::{MemberQuery, Needs, Query, Snapshot};
 use jifen_loyalty::decision::{Decision, Expiring, Terms};
 use jifen_loyalty::event::{Close, Happening, Occasion, Run};
-use jifen_loyalty::program::{Deployment, Segment};
+use jifen_loyalty::program::{Deployment, Mode, Segment};
 use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::time::{day_number, next_day};
 use jifen_loyalty::{DeploymentId, Event, Fact, Instant, InvalidEvent, Member, MemberId, Points};
@@ -24,6 +26,9 @@ use crate::pipeline::{Known, Source, Stock, View, answers_to, counts, forget_oth
 
 /// How the refusal begins of a day of a campaign on which there is nothing to do for the member.
 const NOTHING_TO_DO: &str = "nothing_to_do:";
+
+/// How the refusal begins where caps and the budget leave nothing of what there would be to do.
+const NOTHING_LEFT: &str = "nothing_left:";
 
 /// How often members are asked about at most while others change them.
 const TRIES: usize = 3;
@@ -38,6 +43,9 @@ pub(crate) struct Tally {
     pub(crate) members: u64,
     /// Those for whom something was done.
     pub(crate) acted: u64,
+    /// Those for whom nothing was done, because a cap or the budget left nothing of what it would have awarded.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) withheld: u64,
     /// Those for whom the policy failed to say what is done.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) faults: u64,
@@ -48,6 +56,7 @@ impl Tally {
     pub(crate) fn add(&mut self, other: &Self) {
         self.members = self.members.saturating_add(other.members);
         self.acted = self.acted.saturating_add(other.acted);
+        self.withheld = self.withheld.saturating_add(other.withheld);
         self.faults = self.faults.saturating_add(other.faults);
     }
 }
@@ -55,11 +64,6 @@ impl Tally {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-/// Returns whether a day of a campaign was refused because there was nothing to do.
-fn is_nothing_to_do(refusal: &InvalidEvent) -> bool {
-    refusal.reason.starts_with(NOTHING_TO_DO)
 }
 
 /// Checks that an event is the one that closing a day makes.
@@ -90,7 +94,12 @@ pub(crate) fn is_due(run: &Run, happening: &Happening, decision: &Decision) -> R
     if !decision.is_idle() {
         return Ok(());
     }
-    let reason = format!("{NOTHING_TO_DO} {} does nothing for {}", run.campaign, happening.member);
+    let (campaign, member) = (&run.campaign, &happening.member);
+    let reason = if decision.is_used_up() {
+        format!("{NOTHING_LEFT} a cap or the budget leaves nothing of what {campaign} awards {member}")
+    } else {
+        format!("{NOTHING_TO_DO} {campaign} does nothing for {member}")
+    };
     Err(InvalidEvent { field: "data.campaign".to_owned(), reason })
 }
 
@@ -142,6 +151,10 @@ impl Campaign<'_> {
         let profile = &member.profile;
         let joined_later = profile.registered_day > day_number(today);
         let once = self.segment.once.name(today, profile.last_purchase_day).filter(|_| !joined_later);
+        let once = once.map(|once| match self.deployment.mode {
+            Mode::Live => once,
+            Mode::Shadow => format!("shadow-{once}"),
+        });
         once.map(|once| Event::run_of(&self.deployment.id, &once, id, midnight)).transpose()
     }
 
@@ -211,6 +224,14 @@ fn count(members: usize) -> u64 {
     u64::try_from(members).unwrap_or(u64::MAX)
 }
 
+/// What a campaign does for some members, and for how many of them it does nothing that it would do.
+#[derive(Default)]
+struct Acting {
+    events: Vec<Event>,
+    withheld: u64,
+    faults: u64,
+}
+
 /// A campaign on its way through all members.
 struct Pass<'a> {
     processor: &'a Processor<'a>,
@@ -237,12 +258,15 @@ impl Pass<'_> {
         let mut tally = Tally { members: count(ids.len()), ..Tally::default() };
         let mut refused = None;
         for _ in 0..TRIES {
-            let (events, faults) = self.acting(ids)?;
-            tally.faults = faults;
+            let Acting { events, withheld, faults } = self.acting(ids)?;
+            (tally.withheld, tally.faults) = (withheld, faults);
             refused = None;
             for outcome in self.processor.process(self.unknown(events)?)? {
                 match outcome {
-                    Outcome::Refused(refusal) if is_nothing_to_do(&refusal) => {}
+                    Outcome::Refused(refusal) if refusal.reason.starts_with(NOTHING_TO_DO) => {}
+                    Outcome::Refused(refusal) if refusal.reason.starts_with(NOTHING_LEFT) => {
+                        tally.withheld = tally.withheld.saturating_add(1);
+                    }
                     Outcome::Refused(refusal) => refused = Some(refusal),
                     Outcome::Applied { .. } | Outcome::Duplicate(_) => {
                         tally.acted = tally.acted.saturating_add(1);
@@ -270,8 +294,8 @@ impl Pass<'_> {
             .collect())
     }
 
-    /// Returns what the campaign does for some members, and about how many its policy failed to answer.
-    fn acting(&self, ids: &[MemberId]) -> Result<(Vec<Event>, u64), Undecided> {
+    /// Returns what the campaign does for some members.
+    fn acting(&self, ids: &[MemberId]) -> Result<Acting, Undecided> {
         let Processor { active, ledger, threads, .. } = self.processor;
         let needs = self.campaign.needs();
         let (day, _) = active.program.day_of(self.midnight)?;
@@ -284,13 +308,14 @@ impl Pass<'_> {
         let look = |(ids, members): (&[MemberId], &[Member])| self.look(ids, members, &budgets_used);
         thread::scope(|scope| {
             let threads: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
-            let (mut acting, mut faults) = (Vec::new(), 0_u64);
+            let mut acting = Acting::default();
             for thread in threads {
-                let (more, failed) = thread.join().expect("a policy cannot panic the host")?;
-                acting.extend(more);
-                faults = faults.saturating_add(failed);
+                let more = thread.join().expect("a policy cannot panic the host")?;
+                acting.events.extend(more.events);
+                acting.withheld = acting.withheld.saturating_add(more.withheld);
+                acting.faults = acting.faults.saturating_add(more.faults);
             }
-            Ok((acting, faults))
+            Ok(acting)
         })
     }
 
@@ -299,10 +324,10 @@ impl Pass<'_> {
         ids: &[MemberId],
         members: &[Member],
         budgets_used: &BTreeMap<DeploymentId, Points>,
-    ) -> Result<(Vec<Event>, u64), InvalidEvent> {
+    ) -> Result<Acting, InvalidEvent> {
         let active = self.processor.active;
         let (referrers, redemptions, stock) = (HashMap::new(), HashMap::new(), Stock::new());
-        let (mut acting, mut faults) = (Vec::new(), 0_u64);
+        let mut acting = Acting::default();
         for (id, member) in ids.iter().zip(members) {
             let happening = self.happening(id);
             let situation = active.program.situate(&happening)?;
@@ -323,11 +348,13 @@ impl Pass<'_> {
                 referral: view.referral(),
             };
             let (decision, _) = self.campaign.ask(active, &terms, &view);
-            faults = faults.saturating_add(count(decision.faults.len()));
-            if !decision.is_idle() {
-                acting.extend(self.campaign.event(active, id, member, self.midnight)?);
+            acting.faults = acting.faults.saturating_add(count(decision.faults.len()));
+            if decision.is_used_up() {
+                acting.withheld = acting.withheld.saturating_add(1);
+            } else if !decision.is_idle() {
+                acting.events.extend(self.campaign.event(active, id, member, self.midnight)?);
             }
         }
-        Ok((acting, faults))
+        Ok(acting)
     }
 }

@@ -7,7 +7,7 @@ use jifen_engine::Policy;
 use jifen_ledger::Needs;
 use jifen_loyalty::facts::{Known, first_day_of_window};
 use jifen_loyalty::lot::Standing;
-use jifen_loyalty::member::Profile;
+use jifen_loyalty::member::{DayGrant, Grants, Profile};
 use jifen_loyalty::time::{Zone, day_number};
 use jifen_loyalty::{DeploymentId, Fact, Instant, Lot, Member, Points, Program, UnitId};
 use rules_guest::calendar::Day;
@@ -57,7 +57,7 @@ pub(crate) fn known(
             BTreeMap::new()
         },
         granted_by_day: if needs.granted_by_day {
-            granted_by_day(member, deployment)
+            granted_by_day(member, deployment, unit)
         } else {
             BTreeMap::new()
         },
@@ -73,9 +73,9 @@ pub(crate) fn known(
     }
 }
 
-/// Returns what a deployment granted a member on some business days and refunds have not taken back.
-pub(crate) fn granted(member: &Member, deployment: &DeploymentId, days: RangeInclusive<i32>) -> Points {
-    let range = (deployment.clone(), *days.start())..=(deployment.clone(), *days.end());
+/// Returns what a member was granted on some business days and refunds have not taken back.
+pub(crate) fn granted(member: &Member, grants: &Grants, days: RangeInclusive<i32>) -> Points {
+    let range = (grants.clone(), *days.start())..=(grants.clone(), *days.end());
     member.granted_by_day.range(range).map(|(_, day)| day.net()).sum()
 }
 
@@ -85,22 +85,37 @@ pub(crate) fn month_of(day: &Day) -> RangeInclusive<i32> {
     first..=first.saturating_add(i32::from(day.days_in_month())).saturating_sub(1)
 }
 
-pub(crate) fn granted_by_day(member: &Member, deployment: &DeploymentId) -> BTreeMap<i32, Points> {
-    let all = (deployment.clone(), i32::MIN)..=(deployment.clone(), i32::MAX);
-    member.granted_by_day.range(all).map(|((_, day), grant)| (*day, grant.granted)).collect()
+/// Returns what a deployment granted a member of a unit, for whatever, by business day.
+pub(crate) fn granted_by_day(
+    member: &Member,
+    deployment: &DeploymentId,
+    unit: &UnitId,
+) -> BTreeMap<i32, Points> {
+    by_day(grants_of(member, deployment, unit).map(|(day, grant)| (day, grant.granted)))
+}
+
+fn grants_of(
+    member: &Member,
+    deployment: &DeploymentId,
+    unit: &UnitId,
+) -> impl Iterator<Item = (i32, DayGrant)> {
+    let grants = |for_other| Grants { deployment: deployment.clone(), unit: unit.clone(), for_other };
+    let all = (grants(false), i32::MIN)..=(grants(true), i32::MAX);
+    member.granted_by_day.range(all).map(|((_, day), grant)| (*day, *grant))
+}
+
+fn by_day(grants: impl Iterator<Item = (i32, Points)>) -> BTreeMap<i32, Points> {
+    grants.fold(BTreeMap::new(), |mut days, (day, points)| {
+        let of_day = days.entry(day).or_insert(Points::ZERO);
+        *of_day = of_day.plus(points);
+        days
+    })
 }
 
 /// Returns what a member was granted of a unit by the deployments of a program and refunds have not taken back, by business day.
-pub(crate) fn earned(member: &Member, program: &Program, unit: usize) -> BTreeMap<i32, Points> {
-    let mut earned = BTreeMap::<i32, Points>::new();
-    for deployment in program.deployments.iter().filter(|deployment| deployment.unit == unit) {
-        let all = (deployment.id.clone(), i32::MIN)..=(deployment.id.clone(), i32::MAX);
-        for ((_, day), grant) in member.granted_by_day.range(all) {
-            let points = earned.entry(*day).or_default();
-            *points = points.plus(grant.net());
-        }
-    }
-    earned
+pub(crate) fn earned(member: &Member, program: &Program, unit: &UnitId) -> BTreeMap<i32, Points> {
+    let grants = program.deployments.iter().flat_map(|deployment| grants_of(member, &deployment.id, unit));
+    by_day(grants.map(|(day, grant)| (day, grant.net())))
 }
 
 /// Returns how many points of a unit a member can spend.

@@ -23,7 +23,7 @@ use jifen_loyalty::entry::{
 use jifen_loyalty::event::{Body, Happening, Occasion};
 use jifen_loyalty::facts::Answer;
 use jifen_loyalty::lot::LotId;
-use jifen_loyalty::member::{Profile, Referral};
+use jifen_loyalty::member::{Grants, Profile, Referral};
 use jifen_loyalty::posting::{gain, loss};
 use jifen_loyalty::program::{Deployment, Situation};
 use jifen_loyalty::receipt::Evaluation;
@@ -206,8 +206,10 @@ fn happened(
         campaign::is_due(run, happening, &decision)?;
     }
     let owner = (Some(happening.member.clone()), known.member.version.saturating_add(1));
+    let compared = view.compares(happening, &decision, &evaluations);
+    let referral = if compared { &view.referral } else { &view.said.referral };
     let mut receipt = Receipt {
-        referral: view.referral().cloned(),
+        referral: referral.clone(),
         evaluations,
         decision,
         redemptions: lapsed,
@@ -219,7 +221,7 @@ fn happened(
     }
     receipt.repayments = repayments(&receipt, &happening.member, happening.time, known.member);
     let profile = view.said.after(&happening.occasion, receipt.day);
-    let others = view.relied_on(active, happening, &receipt.decision);
+    let others = view.relied_on(active, compared, &receipt.decision);
     let moved = Moved { id: happening.member.clone(), version: known.member.version, profile };
     let held = Held::of(&happening.member, known.member);
     let budgets = budget_draws(active, &receipt);
@@ -405,11 +407,10 @@ fn lot_moves(receipt: &Receipt, new: &[NewLot], held: &[Held<'_>], at: Instant) 
         } else {
             let Held { member, lot, .. } = by_name.get(lot).expect("a receipt moves lots that were read");
             places.insert(lot.id.clone(), moves.len());
-            let (member, deployment, day) = ((*member).clone(), lot.deployment.clone(), lot.day);
             moves.push(LotMove {
-                member,
-                day,
-                deployment,
+                member: (*member).clone(),
+                day: lot.day,
+                grants: Grants::of(member, lot),
                 lot: lot.id.clone(),
                 remaining,
                 reversed,
@@ -480,7 +481,8 @@ pub(crate) fn counts(deployment: &Deployment) -> bool {
 fn budget_draws(active: &Active, receipt: &Receipt) -> Vec<BudgetDraw> {
     let draw = |evaluation: &Evaluation| {
         let budget = active.deployment(&evaluation.deployment)?.budget?;
-        let granted = receipt.decision.granted_to(&evaluation.deployment);
+        let unit = &active.program.unit_of(active.deployment(&evaluation.deployment)?).id;
+        let granted = receipt.decision.granted_to(&evaluation.deployment, unit);
         let limited = receipt.decision.limited_by_budget(&evaluation.deployment);
         (limited || !granted.is_zero()).then(|| BudgetDraw {
             deployment: evaluation.deployment.clone(),
@@ -493,6 +495,11 @@ fn budget_draws(active: &Active, receipt: &Receipt) -> Vec<BudgetDraw> {
     receipt.evaluations.iter().filter_map(draw).collect()
 }
 
+/// Returns whether a member's referrer may turn out to be the same person.
+pub(crate) fn is_comparable(profile: &Profile) -> bool {
+    profile.person.is_some() && profile.referral.as_ref().is_some_and(|referral| !referral.same_person)
+}
+
 /// The ledger's view of a member, at one instant.
 pub(crate) struct View<'a> {
     program: &'a Program,
@@ -500,6 +507,8 @@ pub(crate) struct View<'a> {
     member: &'a Member,
     /// The profile with what the event says of the member.
     said: Cow<'a, Profile>,
+    /// Who brought the member, by what is known of both now.
+    referral: Option<Referral>,
     /// The member who referred this one, as far as it was read.
     referrer: Option<&'a Member>,
     budgets_used: &'a BTreeMap<DeploymentId, Points>,
@@ -522,26 +531,39 @@ impl<'a> View<'a> {
             }
         };
         let Known { program, member, budgets_used, .. } = *known;
-        Self { program, time: happening.time, member, said, referrer, budgets_used }
+        let mut referral = said.referral.clone();
+        if let (Some(referral), Some(referrer)) = (&mut referral, referrer) {
+            referral.same_person |= said.is_same_person(&referrer.profile);
+        }
+        Self { program, time: happening.time, member, said, referral, referrer, budgets_used }
     }
 
     /// Returns what is known of a member who wants to use points.
     pub(crate) fn of(time: Instant, member: &'a Member, known: &Known<'a>) -> Self {
         let said = Cow::Borrowed(&member.profile);
+        let referral = said.referral.clone();
         let Known { program, budgets_used, .. } = *known;
-        Self { program, time, member, said, referrer: None, budgets_used }
+        Self { program, time, member, said, referral, referrer: None, budgets_used }
+    }
+
+    /// Returns whether a decision depends on whether the member and the referrer are one person, who may say who that is after the
+    /// member did.
+    fn compares(&self, happening: &Happening, decision: &Decision, evaluations: &[Evaluation]) -> bool {
+        let Some(referral) = &self.said.referral else { return false };
+        let told = |evaluation: &Evaluation| {
+            evaluation.answers().iter().any(|answer| answer.fact == Fact::ReferralSamePerson)
+        };
+        let asks = || decision.awards.iter().any(|award| award.to.as_ref() == Some(&referral.by));
+        is_comparable(&self.said)
+            && (matches!(happening.occasion, Occasion::Registration(_))
+                || asks()
+                || evaluations.iter().any(told))
     }
 
     /// Returns the referrer with the version that a decision depends on: where it compares the persons, or counts what the
     /// referrer was granted.
-    fn relied_on(
-        &self,
-        active: &Active,
-        happening: &Happening,
-        decision: &Decision,
-    ) -> Option<(MemberId, u64)> {
+    fn relied_on(&self, active: &Active, compared: bool, decision: &Decision) -> Option<(MemberId, u64)> {
         let by = &self.said.referral.as_ref()?.by;
-        let compared = matches!(happening.occasion, Occasion::Registration(_)) && self.said.person.is_some();
         let counts = |it: &&Deployment| it.cap.of_referrers() && decision.asks_for(&it.id, by);
         let counted = active.program.deployments.iter().find(counts).is_some();
         let version = self.referrer.map_or(0, |referrer| referrer.version);
@@ -551,12 +573,13 @@ impl<'a> View<'a> {
 
 impl Source for View<'_> {
     fn referral(&self) -> Option<&Referral> {
-        self.said.referral.as_ref()
+        self.referral.as_ref()
     }
 
     fn facts(&self, deployment: &DeploymentId, unit: &UnitId, needs: Needs, today: &Day) -> Facts {
         let mut known =
             crate::facts::known(self.time, self.member, &self.said, deployment, unit, needs, today);
+        known.referral.clone_from(&self.referral);
         if needs.lots {
             known.untold = crate::facts::untold(self.program.zone, self.time, self.member, unit);
         }
@@ -565,7 +588,7 @@ impl Source for View<'_> {
                 known.level = crate::facts::available(self.time, self.member, &level.id);
             }
             if needs.granted_by_day {
-                known.earned_by_day = crate::facts::earned(self.member, self.program, by);
+                known.earned_by_day = crate::facts::earned(self.member, self.program, &by.id);
             }
         }
         Facts::Known(known)
@@ -575,14 +598,17 @@ impl Source for View<'_> {
         if !counts(deployment) {
             return Usage::default();
         }
-        let granted = |to, days| crate::facts::granted(to, &deployment.id, days);
+        let unit = &self.program.unit_of(deployment).id;
+        let grants = |for_other| Grants { deployment: deployment.id.clone(), unit: unit.clone(), for_other };
+        let granted = |to, days| crate::facts::granted(to, &grants(false), days);
+        let for_others = |to, days| crate::facts::granted(to, &grants(true), days);
         let (day, month) = (today.number()..=today.number(), crate::facts::month_of(today));
         let referrer = self.referrer.filter(|_| deployment.cap.of_referrers());
         Usage {
             day: granted(self.member, day.clone()),
             month: granted(self.member, month.clone()),
-            referrer_day: referrer.map_or(Points::ZERO, |referrer| granted(referrer, day)),
-            referrer_month: referrer.map_or(Points::ZERO, |referrer| granted(referrer, month)),
+            referrer_day: referrer.map_or(Points::ZERO, |referrer| for_others(referrer, day)),
+            referrer_month: referrer.map_or(Points::ZERO, |referrer| for_others(referrer, month)),
             budget: self.budgets_used.get(&deployment.id).copied().unwrap_or_default(),
         }
     }

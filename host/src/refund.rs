@@ -135,7 +135,9 @@ fn settle(
     (first, before): (&[Level], &[Level]),
     mut reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
 ) -> Result<Settled, InvalidEvent> {
-    let (mut decision, evaluations) = match remainder.purchase() {
+    // What was paid in points alone does not begin to earn because the parts of what paid for it are rounded.
+    let remaining = remainder.purchase().filter(|_| happening.occasion.earns());
+    let (mut decision, evaluations) = match remaining {
         None => Default::default(),
         Some(purchase) => {
             let happening = Happening { occasion: Occasion::Purchase(purchase), ..happening.clone() };
@@ -316,10 +318,12 @@ fn refund_receipt(
 
 /// Returns what goes back into budgets of deployments that are still at work: what was taken back, not what was forgiven.
 pub(crate) fn returned(pinned: &Active, receipt: &Receipt, event: &Event) -> Vec<(DeploymentId, Points)> {
-    let open = |id: &DeploymentId| {
-        pinned.deployment(id).is_some_and(|it| it.budget.is_some() && it.is_open(event.time))
+    let open = |of: &Level| {
+        let deployment = pinned.deployment(&of.deployment);
+        let open = deployment.filter(|it| it.budget.is_some() && it.is_open(event.time));
+        open.is_some_and(|it| pinned.program.unit_of(it).id == of.unit)
     };
-    let reversals = receipt.reversals().iter().filter(|reversal| open(&reversal.of.deployment));
+    let reversals = receipt.reversals().iter().filter(|reversal| open(&reversal.of));
     let returned = reversals.map(|it| (it.of.deployment.clone(), it.taken_back()));
     returned.filter(|(_, points)| !points.is_zero()).collect()
 }
@@ -526,14 +530,14 @@ impl Source for Then<'_> {
         self.referral
     }
 
-    fn facts(&self, deployment: &DeploymentId, _: &UnitId, _: Needs, today: &Day) -> Facts {
+    fn facts(&self, deployment: &DeploymentId, unit: &UnitId, _: Needs, today: &Day) -> Facts {
         let recorded = self.evaluation(deployment).map(Evaluation::answers).unwrap_or_default();
         let today = today.number();
         let Some(member) = self.history else { return Facts::Recorded { today, answers: recorded } };
         let history = History {
             today,
             purchases_by_day: member.purchases_by_day.clone(),
-            granted_by_day: crate::facts::granted_by_day(member, deployment),
+            granted_by_day: crate::facts::granted_by_day(member, deployment, unit),
             ..History::default()
         };
         Facts::Pinned { recorded, history }

@@ -35,7 +35,7 @@ pub use self::fairness::Probe;
 pub use self::promise::Promise;
 
 /// How many circumstances a promise or a probe is tried in, for each set of parameters.
-const TRIES: u32 = 96;
+const TRIES: u32 = 256;
 /// How often what failed is made smaller at most.
 const SHRINKS: u32 = 2_000;
 /// How many facts a policy is told in one case at most; more is a policy that never stops asking.

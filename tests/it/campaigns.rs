@@ -175,6 +175,38 @@ fn a_campaign_may_reward_who_referred_up_to_a_cap() {
     town.replay("l.db");
 }
 
+/// The name is for ever, and what was only looked at is not what was done.
+#[test]
+fn a_campaign_that_goes_live_does_what_it_did_in_shadow() {
+    let town = town("once = 'ever'\nmode = 'shadow'");
+    town.summary("l.db", &[purchase("1", "ann", NOON, 100)]);
+    let days = [("2026-03-01", "2026-03-02"), ("2026-03-02", "2026-03-03"), ("2026-03-03", "2026-03-04")];
+    let close = |n: usize| {
+        let (day, next) = days[n];
+        let closed = town.summary("l.db", &[closing(day, day, &format!("{next}T00:00:00+08:00"))]);
+        format!("{} {}", closed["campaigns"]["gift"]["acted"], town.balances("l.db"))
+    };
+    assert_eq!(close(0), "1 ann 1");
+    town.write("program.toml", town.read("program.toml").replace("mode = 'shadow'", ""));
+    assert_eq!(close(1), "1 ann 8");
+    assert_eq!(close(2), "0 ann 8");
+    assert_eq!(town.replay("l.db"), 5 + 1);
+}
+
+#[test]
+fn what_a_budget_leaves_nothing_of_is_done_when_there_is_more() {
+    let town = town("once = 'ever'\nbudget = 10");
+    town.summary("l.db", &["ann", "bob", "cat"].map(|member| purchase(member, member, NOON, 100)));
+    let closed = town.summary("l.db", &[first_close("c")]);
+    let tally = json!({"gift": {"members": 3, "acted": 2, "withheld": 1}});
+    assert_eq!((&closed["campaigns"], town.balances("l.db")), (&tally, "ann 8, bob 4, cat 1".to_owned()));
+    town.write("program.toml", town.read("program.toml").replace("budget = 10", "budget = 17"));
+    let closed = town.summary("l.db", &[closing("d", "2026-03-02", "2026-03-03T00:00:00+08:00")]);
+    let tally = json!({"gift": {"members": 3, "acted": 1}});
+    assert_eq!((&closed["campaigns"], town.balances("l.db")), (&tally, "ann 8, bob 4, cat 8".to_owned()));
+    town.replay("l.db");
+}
+
 #[test]
 fn who_joined_later_is_left_out_of_a_day_that_is_closed_again() {
     let town = town("");

@@ -1,13 +1,13 @@
 //! Columns: from what a store keeps to what the domain means. What does not fit is an error of the store.
 
 use std::borrow::Borrow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::entry::StockKey;
 use jifen_loyalty::lot::{Issuer, LotId};
-use jifen_loyalty::member::{Hold, Profile, Referral};
+use jifen_loyalty::member::{DayGrant, Grants, Hold, Profile, Referral};
 use jifen_loyalty::posting::{Kind, Posting, parse_debt, parse_held};
 use jifen_loyalty::program::Ends;
 use jifen_loyalty::term::{Awaited, Notice};
@@ -166,6 +166,20 @@ fn notice<R: Row>(row: &R, column: usize, days: usize) -> Result<Notice, R::Erro
         (2, Some(days)) => Ok(Notice::Missing { days }),
         _ => Err(R::misfit(column, format!("{number} with {days:?} days is no notice"))),
     }
+}
+
+/// Adds what a lot granted: deployment, unit, whether for another member, day, points.
+pub(crate) fn add_grant<R: Row>(
+    row: &R,
+    first: usize,
+    granted_by_day: &mut BTreeMap<(Grants, i32), DayGrant>,
+) -> Result<(), R::Error> {
+    let [deployment, unit, for_other, day, points] = std::array::from_fn(|n| first.saturating_add(n));
+    let (deployment, unit) = (name(row, deployment)?, name(row, unit)?);
+    let grants = Grants { deployment, unit, for_other: flag(row, for_other)? };
+    let of_day = granted_by_day.entry((grants, count(row, day)?)).or_default();
+    of_day.granted = of_day.granted.plus(self::points(row, points)?);
+    Ok(())
 }
 
 /// Reads a lot's name: origin, version, award.

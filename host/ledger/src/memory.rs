@@ -463,7 +463,7 @@ impl Log {
             }
         }
         for lot in self.lots(member) {
-            add_lot(&mut found, lot, needs, first_day);
+            add_lot((member, &mut found), lot, needs, first_day);
         }
         found
     }

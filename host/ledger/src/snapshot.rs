@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jifen_loyalty::entry::{StockKey, StockTaken};
 use jifen_loyalty::facts::DayTotal;
+use jifen_loyalty::member::Grants;
 use jifen_loyalty::{DeploymentId, Event, Instant, Lot, Member, MemberId, Points, RedemptionId};
 
 use crate::column::{self, Lots, Row};
@@ -236,9 +237,9 @@ impl MemberQuery<'_> {
 }
 
 /// Adds a lot to what a snapshot has of its owner, as far as that is needed from a business day on.
-pub(crate) fn add_lot(member: &mut Member, lot: Lot, needs: Needs, first_day: i32) {
+pub(crate) fn add_lot((id, member): (&MemberId, &mut Member), lot: Lot, needs: Needs, first_day: i32) {
     if needs.granted_by_day && lot.day >= first_day {
-        member.granted_by_day.entry((lot.deployment.clone(), lot.day)).or_default().add(&lot);
+        member.granted_by_day.entry((Grants::of(id, &lot), lot.day)).or_default().add(&lot);
     }
     if needs_whole_lots(member, needs) && (!lot.remaining.is_zero() || member.holds_of(&lot.id)) {
         member.lots.push(lot);

@@ -213,9 +213,10 @@ impl Decision {
         self.awards.iter().any(|it| it.deployment == *deployment && it.to.as_ref() == Some(member))
     }
 
-    /// Returns what a deployment was granted.
-    pub fn granted_to(&self, deployment: &DeploymentId) -> Points {
-        self.awards.iter().filter(|award| award.deployment == *deployment).map(|award| award.granted).sum()
+    /// Returns what a deployment was granted of a unit.
+    pub fn granted_to(&self, deployment: &DeploymentId, unit: &UnitId) -> Points {
+        let is_it = |award: &&Granted| award.deployment == *deployment && award.unit == *unit;
+        self.awards.iter().filter(is_it).map(|award| award.granted).sum()
     }
 
     /// Returns what the awards come to, by deployment and by who has them.
@@ -238,7 +239,7 @@ impl Decision {
     }
 
     /// Adds what a campaign does for its member, as the answer of a lane of its own. What it sends tells of points that end, if
-    /// the campaign is about such.
+    /// the campaign is about such; nothing is sent where there are awards and nothing is left of them.
     pub fn act(
         &mut self,
         terms: &Terms<'_>,
@@ -270,14 +271,22 @@ impl Decision {
             actions.map(|actions| Proposal::Awards(actions.into_iter().filter_map(award).collect()));
         let alone = Lane { id: deployment.id.as_str().into(), combine: Combine::All };
         self.close(&alone, terms, vec![Answered { deployment, outcome, usage }]);
-        if self.faults.is_empty() {
+        if self.faults.is_empty() && !self.is_used_up() {
             self.notices.extend(notices);
         }
     }
 
+    /// Returns whether there are awards, and caps and budgets left nothing of them.
+    pub fn is_used_up(&self) -> bool {
+        let is_nothing = |award: &Granted| {
+            award.granted.is_zero() && !award.asked.is_zero() && award.limit != Some(Limit::Shadow)
+        };
+        !self.awards.is_empty() && self.awards.iter().all(is_nothing)
+    }
+
     /// Returns whether it comes to nothing that anybody is to know of.
     pub fn is_idle(&self) -> bool {
-        self.awards.is_empty() && self.notices.is_empty()
+        self.notices.is_empty() && (self.awards.is_empty() || self.is_used_up())
     }
 
     /// Returns which notices are to be delivered.
@@ -301,7 +310,7 @@ impl Decision {
                 Err(fault) => self.faults.push((deployment.id.clone(), fault)),
             }
         }
-        let preferred = preferred(lane.combine, &asked);
+        let preferred = preferred(terms.program, lane.combine, &asked);
         for (index, (_, mut awards)) in asked.into_iter().enumerate() {
             if preferred.is_some_and(|preferred| preferred != index) {
                 withhold(&mut awards, Limit::Lane);
@@ -312,22 +321,27 @@ impl Decision {
 }
 
 /// Returns which deployment the lane prefers, if it must.
-fn preferred(combine: Combine, asked: &[(&Deployment, Vec<Granted>)]) -> Option<usize> {
+fn preferred(program: &Program, combine: Combine, asked: &[(&Deployment, Vec<Granted>)]) -> Option<usize> {
     let live = |deployment: &Deployment| deployment.mode == Mode::Live;
     let candidates = || asked.iter().enumerate().filter(|(_, (deployment, _))| live(deployment));
     match combine {
         Combine::All => None,
         // `max_by_key` takes the last of equals, so the search runs backwards.
         Combine::Best => {
-            candidates().rev().max_by_key(|(_, (_, awards))| total(awards, |award| award.granted))
+            let granted = |(deployment, awards): &(&Deployment, Vec<Granted>)| {
+                granted_of(&program.unit_of(deployment).id, awards)
+            };
+            candidates().rev().max_by_key(|(_, answer)| granted(answer))
         }
-        Combine::First => candidates().find(|(_, (_, awards))| !total(awards, |award| award.asked).is_zero()),
+        Combine::First => {
+            candidates().find(|(_, (_, awards))| awards.iter().any(|award| !award.asked.is_zero()))
+        }
     }
     .map(|(index, _)| index)
 }
 
-fn total(awards: &[Granted], of: fn(&Granted) -> Points) -> Points {
-    awards.iter().map(of).sum()
+fn granted_of(unit: &UnitId, awards: &[Granted]) -> Points {
+    awards.iter().filter(|award| award.unit == *unit).map(|award| award.granted).sum()
 }
 
 enum Answer {
@@ -347,13 +361,14 @@ impl Terms<'_> {
         if deployment.mode == Mode::Shadow {
             withhold(&mut awards, Limit::Shadow);
         }
-        self.apply_cap(&deployment.cap, usage, &mut awards);
+        let unit = &self.program.unit_of(deployment).id;
+        self.apply_cap(&deployment.cap, unit, usage, &mut awards);
         if let Some(budget) = deployment.budget {
             let left = budget.points.less(usage.budget);
-            let whole = total(&awards, |award| award.granted) <= left;
+            let whole = granted_of(unit, &awards) <= left;
             reduce(
                 &mut awards,
-                |_| true,
+                |award| award.unit == *unit,
                 if whole || budget.partial { left } else { Points::ZERO },
                 Limit::Budget,
             );
@@ -361,13 +376,15 @@ impl Terms<'_> {
         Ok(Answer::Awards(awards))
     }
 
-    fn apply_cap(&self, cap: &Cap, usage: Usage, awards: &mut [Granted]) {
+    /// Applies a cap, which is on points of the deployment's own unit: what it grants beside them is counted by nobody.
+    fn apply_cap(&self, cap: &Cap, unit: &UnitId, usage: Usage, awards: &mut [Granted]) {
+        let counted = |award: &Granted| award.unit == *unit;
         if let Some(per_event) = cap.per_event {
-            let over = total(awards, |award| award.granted) > per_event;
+            let over = granted_of(unit, awards) > per_event;
             let reject = over && cap.over_event == OverEvent::Reject;
-            reduce(awards, |_| true, if reject { Points::ZERO } else { per_event }, Limit::PerEvent);
+            reduce(awards, counted, if reject { Points::ZERO } else { per_event }, Limit::PerEvent);
         }
-        let to_member = |award: &Granted| award.to.as_ref() == Some(&self.happening.member);
+        let to_member = |award: &Granted| counted(award) && award.to.as_ref() == Some(&self.happening.member);
         if let Some(per_day) = cap.per_member_per_day {
             reduce(awards, to_member, per_day.less(usage.day), Limit::PerMemberPerDay);
         }
@@ -375,7 +392,7 @@ impl Terms<'_> {
             reduce(awards, to_member, per_month.less(usage.month), Limit::PerMemberPerMonth);
         }
         let Some(Referral { by: referrer, .. }) = self.referral else { return };
-        let to_referrer = |award: &Granted| award.to.as_ref() == Some(referrer);
+        let to_referrer = |award: &Granted| counted(award) && award.to.as_ref() == Some(referrer);
         if let Some(per_day) = cap.per_referrer_per_day {
             reduce(awards, to_referrer, per_day.less(usage.referrer_day), Limit::PerReferrerPerDay);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::id::{DeploymentId, MemberId, RedemptionId, UnitId};
 use crate::lot::{Issuer, Lot, LotId};
-use crate::member::Profile;
+use crate::member::{Grants, Profile};
 use crate::points::Points;
 use crate::posting::Posting;
 use crate::term::Term;
@@ -86,8 +86,8 @@ pub struct LotMove {
     pub member: MemberId,
     /// The business day it was earned on.
     pub day: i32,
-    /// The deployment that awarded it.
-    pub deployment: DeploymentId,
+    /// What it is counted with.
+    pub grants: Grants,
     /// Its name.
     pub lot: LotId,
     /// How many points more are left of it; negative for what comes out.

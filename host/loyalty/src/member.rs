@@ -6,7 +6,7 @@ use crate::clawback::Debt;
 use crate::entry::{Begins, DebtMove, Entry, RedemptionMove, StockKey};
 use crate::event::{Occasion, Registration};
 use crate::facts::DayTotal;
-use crate::id::{DeploymentId, MemberId, RedemptionId};
+use crate::id::{DeploymentId, MemberId, RedemptionId, UnitId};
 use crate::lot::{Lot, LotId};
 use crate::points::Points;
 use crate::time::Instant;
@@ -20,8 +20,8 @@ pub struct Member {
     pub profile: Profile,
     /// Purchases by business day, as far back as was asked for.
     pub purchases_by_day: BTreeMap<i32, DayTotal>,
-    /// What each deployment granted by business day, as far back as was asked for.
-    pub granted_by_day: BTreeMap<(DeploymentId, i32), DayGrant>,
+    /// What was granted by business day, as far back as was asked for.
+    pub granted_by_day: BTreeMap<(Grants, i32), DayGrant>,
     /// Lots with something left or held, if they were asked for, or the member owes anything or has points held.
     pub lots: Vec<Lot>,
     /// What the member owes, ordered by unit and issuer.
@@ -45,7 +45,26 @@ pub struct Hold {
     pub parts: Vec<(LotId, Points)>,
 }
 
-/// What a deployment granted a member on one business day.
+/// What of a member's points is counted together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grants {
+    /// The deployment that granted them.
+    pub deployment: DeploymentId,
+    /// Of which unit.
+    pub unit: UnitId,
+    /// Whether they are for what another member did, such as one whom this one referred.
+    pub for_other: bool,
+}
+
+impl Grants {
+    /// Returns what a lot of a member is counted with.
+    pub fn of(owner: &MemberId, lot: &Lot) -> Self {
+        let (deployment, unit) = (lot.deployment.clone(), lot.unit.clone());
+        Self { deployment, unit, for_other: lot.id.member != *owner }
+    }
+}
+
+/// What of a kind was granted a member on one business day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DayGrant {
     /// In all.
@@ -95,8 +114,8 @@ pub struct Profile {
 pub struct Referral {
     /// By whom.
     pub by: MemberId,
-    /// Whether that is the same person, by the keys of both registrations: nobody is rewarded for bringing themself
-    /// (scenario A3).
+    /// Whether that is the same person, by the keys of both registrations as far as they were known then: nobody is rewarded for
+    /// bringing themself (scenario A3).
     pub same_person: bool,
 }
 
@@ -104,15 +123,19 @@ impl Profile {
     /// Returns the profile with what a registration says of the member. `referrer` is the profile of whoever it names.
     #[must_use]
     pub fn joined(&self, registration: &Registration, referrer: Option<&Self>) -> Self {
-        let person = registration.person.clone();
-        let same_person = person.is_some() && referrer.is_some_and(|referrer| referrer.person == person);
-        let referral = registration.referrer.clone().map(|by| Referral { by, same_person });
-        Self {
-            referral,
-            person,
+        let mut joined = Self {
+            person: registration.person.clone(),
             birth_day: registration.birthday.map_or(0, |day| day.number()),
             ..self.clone()
-        }
+        };
+        let same_person = referrer.is_some_and(|referrer| joined.is_same_person(referrer));
+        joined.referral = registration.referrer.clone().map(|by| Referral { by, same_person });
+        joined
+    }
+
+    /// Returns whether two members are known to be one person.
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        self.person.is_some() && self.person == other.person
     }
 
     /// Returns the profile after something happened on a business day. What a registration says of the member is in it.
@@ -146,7 +169,8 @@ impl Member {
             self.change_lots(entry, &moved.id);
         }
         for new in entry.lots.iter().filter(|new| new.member == moved.id) {
-            self.granted_by_day.entry((new.lot.deployment.clone(), new.lot.day)).or_default().add(&new.lot);
+            let grants = Grants::of(&new.member, &new.lot);
+            self.granted_by_day.entry((grants, new.lot.day)).or_default().add(&new.lot);
             self.lots.push(new.lot.clone());
         }
         for debt in entry.debts.iter().filter(|debt| debt.member == moved.id) {
@@ -169,7 +193,7 @@ impl Member {
                 lot.expired = lot.expired.moved(change.expired);
                 lot.term = change.term.clone().unwrap_or_else(|| lot.term.clone());
             }
-            let day = self.granted_by_day.entry((change.deployment.clone(), change.day)).or_default();
+            let day = self.granted_by_day.entry((change.grants.clone(), change.day)).or_default();
             day.reversed = day.reversed.plus(change.reversed);
         }
     }

@@ -405,10 +405,9 @@ impl Program {
         ancestors(region).find_map(|path| self.regions.get(path).copied().flatten())
     }
 
-    /// Returns the unit whose points are levels of membership, if there is one, and the place of that by whose points they are
-    /// reached.
-    pub fn levels(&self) -> Option<(&Unit, usize)> {
-        self.units.iter().find_map(|unit| Some((unit, unit.level_by?)))
+    /// Returns the unit whose points are levels of membership, if there is one, and that by whose points they are reached.
+    pub fn levels(&self) -> Option<(&Unit, &Unit)> {
+        self.units.iter().find_map(|unit| Some((unit, self.unit(unit.level_by?))))
     }
 
     /// Returns the unit of a deployment.

@@ -43,12 +43,13 @@ impl<'p> Remainder<'p> {
     }
 
     /// Returns how many of the points that paid for a part of the bill stay used: in proportion to what remains of that
-    /// part, rounded down.
+    /// part, rounded down, but one while anything remains, which may be a whole coupon.
     pub fn points_left(&self, points: Points, covers: &Covers) -> Points {
         let nothing = self.freight_minor == 0 && self.lines.iter().all(|left| *left == (0, 0));
         let (left, before) = self.part(covers);
+        let least = if left > 0 { points.min(Points::ONE) } else { Points::ZERO };
         let left = if nothing { 0 } else { share(points.get(), left, before) };
-        Points::new(left).unwrap_or(points)
+        Points::new(left).unwrap_or(points).max(least)
     }
 
     /// Returns what remains of a part of the bill, and what it was, in minor units after every discount.

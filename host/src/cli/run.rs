@@ -379,8 +379,11 @@ impl Summary {
         for (unit, points) in &self.expired {
             words.push_str(&format!("\n  {unit}: {points} lapsed"));
         }
-        for (campaign, Tally { members, acted, .. }) in &self.campaigns {
+        for (campaign, Tally { members, acted, withheld, .. }) in &self.campaigns {
             words.push_str(&format!("\n  {campaign}: something was done for {acted} of {members} members"));
+            if *withheld > 0 {
+                words.push_str(&format!(", a cap or the budget left nothing for {withheld}"));
+            }
         }
         if *faults > 0 {
             words.push_str(&format!("\n  {faults} faults:"));

@@ -34,7 +34,7 @@ pub struct Birthday {
 }
 
 /// By which calendar a birthday is counted.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Calendar {
     #[default]
@@ -43,7 +43,7 @@ enum Calendar {
 }
 
 /// For how long it is one.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Window {
     #[default]
@@ -52,7 +52,7 @@ enum Window {
 }
 
 /// In which month one born in a leap month has the lunar birthday.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum LeapMonth {
     /// In the regular month of that number: every year.
@@ -69,7 +69,12 @@ impl EarningPolicy for Birthday {
         let adds = self.multiplier.less_one().is_ok();
         ensure(adds, "multiplier: must be at least 1; write \"2\" to double the points")?;
         let does = self.multiplier != Rate::ONE || self.points > 0;
-        ensure(does, "multiplier: gives nothing by itself at 1; write \"2\", or points beside it")
+        ensure(does, "multiplier: gives nothing by itself at 1; write \"2\", or points beside it")?;
+        let lunar_day = self.calendar == Calendar::Lunar && self.window == Window::Day;
+        ensure(
+            lunar_day || self.leap_month == LeapMonth::Regular,
+            "leap_month: is about the lunar day; leave it out with calendar = \"civil\" or window = \"month\"",
+        )
     }
 
     fn evaluate(&self, event: &Event, facts: &impl Facts) -> Proposal {

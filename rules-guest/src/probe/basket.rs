@@ -1,5 +1,7 @@
 //! Purchases and requests that are made up.
 
+use std::collections::BTreeSet;
+
 use proptest::collection;
 use proptest::prelude::{Just, Strategy, any};
 use proptest::strategy::BoxedStrategy;
@@ -43,6 +45,7 @@ pub(super) struct Basket {
 #[derive(Clone, Debug)]
 pub(super) struct Wish {
     pub(super) day: Day,
+    pub(super) market_day: bool,
     /// The item and how many; none: a bill.
     pub(super) item: Option<(String, u64)>,
     pub(super) lines: Vec<Line>,
@@ -57,6 +60,8 @@ impl Hints {
         hints.take(&serde_json::from_str(parameters.get()).unwrap_or_default());
         hints.amounts.sort_unstable();
         hints.amounts.dedup();
+        let mut seen = BTreeSet::new();
+        hints.names.retain(|name| seen.insert(name.clone()));
         hints.names.truncate(NAMES_MAX);
         hints
     }
@@ -81,7 +86,12 @@ impl Hints {
     }
 
     pub(super) fn amounts(&self) -> BoxedStrategy<u64> {
-        prop_oneof![1..20_000_u64, sample::select(self.amounts.clone()), 1..=AMOUNT_MAX].boxed()
+        prop_oneof![1..20_000_u64, self.near(), 1..=AMOUNT_MAX].boxed()
+    }
+
+    /// Returns numbers of the parameters, and those beside them.
+    pub(super) fn near(&self) -> BoxedStrategy<u64> {
+        sample::select(self.amounts.clone()).boxed()
     }
 
     /// Returns lines: a name stands in a category or among the tags.
@@ -96,7 +106,7 @@ impl Hints {
     }
 
     pub(super) fn baskets(&self) -> BoxedStrategy<Basket> {
-        (any_day(), any::<bool>(), self.lines(), members(Pinned::new()))
+        (any_day(), any::<bool>(), self.lines(), members(Pinned::new(), self))
             .prop_map(|(day, market_day, lines, member)| Basket {
                 day,
                 market_day,
@@ -114,9 +124,10 @@ impl Hints {
             (item, Just(vec![]), Just(0)),
             (Just(None), self.lines(), prop_oneof![Just(0_u64), 1..3_000_u64])
         ];
-        (any_day(), purpose, option::of(1..20_000_u64), members(Pinned::new()))
-            .prop_map(|(day, (item, lines, freight), wanted, member)| Wish {
+        ((any_day(), any::<bool>()), purpose, option::of(1..20_000_u64), members(Pinned::new(), self))
+            .prop_map(|((day, market_day), (item, lines, freight), wanted, member)| Wish {
                 day,
+                market_day,
                 item,
                 lines,
                 freight,
@@ -192,7 +203,8 @@ impl Wish {
             currency: (!self.lines.is_empty()).then(|| "CNY".to_owned()),
             points: self.wanted,
         };
-        case(parameters, self.day, Data::Request(request))
+        let case = case(parameters, self.day, Data::Request(request));
+        Case { market_day: self.market_day, ..case }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::basket::{Basket, Hints, Wish};
 use super::{Asked, Counterexample, Kind, search, words};
-use crate::case::{Case, Line, Outcome};
+use crate::case::{Case, Line, Offer, Outcome};
 use crate::total;
 
 /// Something that is owed to every member.
@@ -70,7 +70,7 @@ impl Probe {
                 richer.member.available = richer.member.available.saturating_add(*extra);
                 let points = (wish.member.available, richer.member.available);
                 let words = format!("with {} points than with {}", points.1, points.0);
-                no_worse(policy, wish, &richer, &words, |poorer, richer| richer.worth >= poorer.worth)
+                no_worse(policy, wish, &richer, &words, is_no_worse)
             }),
             Self::MoreItems => search((hints.wishes(), 1..4_u64), |(wish, extra)| {
                 let Some((item, quantity)) = &wish.item else { return Ok(()) };
@@ -84,9 +84,7 @@ impl Probe {
                 }
                 let (mut lower, mut higher) = (wish.clone(), wish.clone());
                 spread(&mut lower.lines, &mut higher.lines, index.index(wish.lines.len()), *amount);
-                no_worse(policy, &lower, &higher, "for a higher bill", |lower, higher| {
-                    higher.worth >= lower.worth
-                })
+                no_worse(policy, &lower, &higher, "for a higher bill", is_no_worse)
             }),
         }
     }
@@ -145,7 +143,8 @@ fn splitting(
     if second.lines.is_empty() {
         // A single piece is not sold in two parts.
         let Some(line) = first.lines.first_mut().filter(|line| line.quantity > 1) else { return Ok(()) };
-        let (amount, quantity) = (part(line.amount, percent), part(line.quantity, percent));
+        let quantity = part(line.quantity, percent);
+        let amount = line.amount.saturating_mul(quantity).checked_div(line.quantity).unwrap_or(0);
         let rest = Line {
             amount: line.amount.saturating_sub(amount),
             quantity: line.quantity.saturating_sub(quantity),
@@ -153,6 +152,10 @@ fn splitting(
         };
         (line.amount, line.quantity) = (amount, quantity);
         second.lines.push(rest);
+    }
+    // What costs less than a fen a piece has no price of its own.
+    if first.spend() == 0 || second.spend() == 0 {
+        return Ok(());
     }
     let whole = earned(policy, basket)?;
     let one = earned(policy, &first)?;
@@ -166,6 +169,10 @@ fn splitting(
 }
 
 fn paid_in_points(policy: &Asked<'_>, basket: &Basket, percent: u64) -> Result<(), Counterexample> {
+    // A fen is paid in one way or the other, and what is paid in points alone asks no policy.
+    if basket.spend() < 2 {
+        return Ok(());
+    }
     let paid = Basket { points_paid: part(basket.spend(), percent), ..basket.clone() };
     let (money, points) = (earned(policy, basket)?, earned(policy, &paid)?);
     if points.1 <= money.1 {
@@ -179,7 +186,7 @@ fn part(of: u64, percent: u64) -> u64 {
     of.saturating_mul(percent).checked_div(100).unwrap_or(0).max(1)
 }
 
-type Offered = Option<crate::case::Offer>;
+type Offered = Option<Offer>;
 
 fn offered(policy: &Asked<'_>, wish: &Wish) -> Result<(Case, Offered), Counterexample> {
     let (case, outcome) = policy.ask(wish.case(policy.parameters), &wish.member)?;
@@ -206,7 +213,7 @@ fn no_worse(
     wish: &Wish,
     better: &Wish,
     words: &str,
-    holds: impl Fn(&crate::case::Offer, &crate::case::Offer) -> bool,
+    holds: impl Fn(&Offer, &Offer) -> bool,
 ) -> Result<(), Counterexample> {
     let (one, other) = (offered(policy, wish)?, offered(policy, better)?);
     let no_worse = match (&one.1, &other.1) {
@@ -218,6 +225,11 @@ fn no_worse(
         return Ok(());
     }
     Err(policy.shows(&[&format!("the offer is worse {words}:"), &quoted(&one), &quoted(&other)]))
+}
+
+/// Returns whether an offer pays more than another, or as much for no more points. What is paid in money is the rest of the bill.
+fn is_no_worse(one: &Offer, other: &Offer) -> bool {
+    other.worth > one.worth || other.worth == one.worth && other.points <= one.points
 }
 
 fn no_cheaper(policy: &Asked<'_>, wish: &Wish, bigger: &Wish) -> Result<(), Counterexample> {

@@ -1,9 +1,10 @@
 //! Members that are made up, and what is so of them.
 
 use proptest::prelude::{Strategy, any};
-use proptest::{collection, option};
+use proptest::{collection, option, prop_oneof};
 
 use super::Pinned;
+use super::basket::Hints;
 use crate::case::Answer;
 use crate::date::Date;
 use crate::fact::Fact;
@@ -40,11 +41,11 @@ enum Birthday {
     Today,
 }
 
-/// Returns members of whom some things are so in any case.
-pub(super) fn members(pinned: Pinned) -> impl Strategy<Value = Member> {
-    let before = |days, amount| collection::vec((0..days, 1..amount), 0..5);
+/// Returns members of whom some things are so in any case, and others around the numbers of the parameters.
+pub(super) fn members(pinned: Pinned, hints: &Hints) -> impl Strategy<Value = Member> + use<> {
+    let before = |days, amount| collection::vec((0..days, prop_oneof![1..amount, hints.near()]), 0..5);
     let birthday = proptest::sample::select(&[Birthday::Far, Birthday::ThisMonth, Birthday::Today][..]);
-    let points = (0_u64..20_000, 0_u64..2_000, 0_u64..5);
+    let points = (prop_oneof![0_u64..20_000, hints.near()], 0_u64..2_000, 0_u64..5);
     let history = (option::of(0_u16..2_000), before(700_u16, 300_000_u64), before(60_u16, 500_u64));
     (history, points, any::<bool>(), any::<bool>(), birthday).prop_map(
         move |((registered, purchases, granted), (available, pending, level), referred, same, birthday)| {

@@ -7,7 +7,7 @@ use proptest::{prop_oneof, sample};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::basket::{AMOUNT_MAX, Basket, Wish, case, days};
+use super::basket::{AMOUNT_MAX, Basket, Hints, Wish, case, days};
 use super::member::{Member, members};
 use super::{Asked, Counterexample, Kind, Pinned, Respond, search, words};
 use crate::allocate::allocated;
@@ -119,6 +119,10 @@ impl Promise {
                 "then: promises nothing; say what the member gets, such as { points = 100 }".to_owned()
             );
         }
+        let alone = Then { declined: self.then.declined.clone(), ..Then::default() };
+        if self.then.declined.is_some() && self.then != alone {
+            return Err("then.declined: excludes whatever else is promised; a no is all there is".to_owned());
+        }
         let (from, below) = (spend_from.unwrap_or(1), spend_below.unwrap_or(AMOUNT_MAX));
         if from == 0 || from >= below || below > AMOUNT_MAX {
             return Err(format!(
@@ -146,7 +150,8 @@ impl Promise {
     pub(super) fn broken(&self, kind: Kind, respond: &Respond<'_>) -> Option<Counterexample> {
         let parameters = serde_json::value::to_raw_value(&self.parameters).expect("JSON is JSON");
         let policy = Asked { parameters: &parameters, respond };
-        search(self.when.circumstances(kind), |circumstances| self.holds(&policy, circumstances))
+        let hints = Hints::of(&parameters);
+        search(self.when.circumstances(kind, &hints), |circumstances| self.holds(&policy, circumstances))
     }
 
     fn holds(&self, policy: &Asked<'_>, circumstances: &Circumstances) -> Result<(), Counterexample> {
@@ -167,23 +172,23 @@ impl When {
         days().filter(is_one).collect()
     }
 
-    fn circumstances(&self, kind: Kind) -> BoxedStrategy<Circumstances> {
-        let day_and_member = (sample::select(self.days()), members(self.facts.clone()));
+    fn circumstances(&self, kind: Kind, hints: &Hints) -> BoxedStrategy<Circumstances> {
+        let day_and_member = (sample::select(self.days()), members(self.facts.clone(), hints));
         if self.joining {
             return day_and_member.prop_map(|(day, member)| Circumstances::Joining(day, member)).boxed();
         }
         if kind == Kind::Campaign {
             return day_and_member.prop_map(|(day, member)| Circumstances::Run(day, member)).boxed();
         }
-        if let Some(item) = &self.item {
-            let (item, quantity) = (item.clone(), self.quantity.unwrap_or(1));
-            let wish = move |(day, member)| {
-                let item = Some((item.clone(), quantity));
-                Circumstances::Wish(Wish { day, item, lines: vec![], freight: 0, wanted: None, member })
-            };
-            return day_and_member.prop_map(wish).boxed();
-        }
         let market_day = self.market_day.map_or_else(|| any::<bool>().boxed(), |is| Just(is).boxed());
+        if let Some(item) = &self.item {
+            let item = Some((item.clone(), self.quantity.unwrap_or(1)));
+            let wish = move |((day, member), market_day)| {
+                let (item, lines) = (item.clone(), vec![]);
+                Circumstances::Wish(Wish { day, market_day, item, lines, freight: 0, wanted: None, member })
+            };
+            return (day_and_member, market_day).prop_map(wish).boxed();
+        }
         let (category, tags) = (self.category.clone().unwrap_or("goods".to_owned()), self.tags.clone());
         let line = move |quantity, amount| Line {
             sku: String::new(),
@@ -212,9 +217,15 @@ impl When {
                         points_paid: 0,
                         member,
                     }),
-                    Kind::Redemption => {
-                        Circumstances::Wish(Wish { day, item: None, lines, freight: 0, wanted: None, member })
-                    }
+                    Kind::Redemption => Circumstances::Wish(Wish {
+                        day,
+                        market_day,
+                        item: None,
+                        lines,
+                        freight: 0,
+                        wanted: None,
+                        member,
+                    }),
                 }
             })
             .boxed()

@@ -10,7 +10,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_loyalty::entry::StockTaken;
-use jifen_loyalty::member::DayGrant;
 use jifen_loyalty::{DeploymentId, Lot, Member, MemberId, Points, RedemptionId};
 use tokio_postgres::Row;
 
@@ -143,8 +142,8 @@ impl Reader<'_> {
             column::add_hold(row, 1, &mut at_mut(members, row)?.holds)?;
         }
         for row in &lots {
-            let (lot, (_, first_day, needs)) = (self.lots.read(row, 1)?, at(asked, row)?);
-            add_lot(at_mut(members, row)?, lot, *needs, *first_day);
+            let (lot, (id, first_day, needs)) = (self.lots.read(row, 1)?, at(asked, row)?);
+            add_lot((id, at_mut(members, row)?), lot, *needs, *first_day);
         }
         for member in members {
             // An issuer's place among others is that of its value, not of its text.
@@ -214,10 +213,8 @@ impl Reader<'_> {
             add_purchase_row(&mut at_mut(&mut purchases, row)?.before, row)?;
         }
         for row in &granted {
-            let key: (DeploymentId, i32) = (column::name(row, 1)?, column::count(row, 2)?);
             let before = &mut at_mut(&mut purchases, row)?.before;
-            let day: &mut DayGrant = before.granted_by_day.entry(key).or_default();
-            day.granted = day.granted.plus(column::points(row, 3)?);
+            column::add_grant(row, 1, &mut before.granted_by_day)?;
         }
         Ok(())
     }
@@ -316,7 +313,7 @@ const PURCHASES: &str = "
       AND seq < before";
 
 const GRANTED_BEFORE: &str = "
-    SELECT place, deployment, day, points
+    SELECT place, deployment, unit, (origin <> member)::integer, day, points
     FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS asked (place, member, before)
     JOIN lots USING (member)
     WHERE seq < before";

@@ -5,6 +5,7 @@ use std::thread;
 
 use jifen_loyalty::entry::LotMove;
 use jifen_loyalty::lot::{Issuer, LotId};
+use jifen_loyalty::member::Grants;
 use jifen_loyalty::posting::{Kind, Postings, gain, loss};
 use jifen_loyalty::{Entry, Points};
 
@@ -72,10 +73,9 @@ fn of_no_lot() -> Entry {
     postings.lot(Kind::Clawback, &"bob".into(), &"points".into(), &lot, loss(points));
     postings.issuer(Kind::Clawback, &Issuer::Platform, &"points".into(), gain(points));
     entry.postings = postings.into_vec();
-    let (member, deployment) = ("bob".into(), "spend".into());
-    let (remaining, reversed) = (loss(points), Points::ZERO);
-    entry.moved =
-        vec![LotMove { member, day: 10, deployment, lot, remaining, reversed, expired: 0, term: None }];
+    let grants = Grants { deployment: "spend".into(), unit: "points".into(), for_other: false };
+    let (member, remaining, reversed) = ("bob".into(), loss(points), Points::ZERO);
+    entry.moved = vec![LotMove { member, day: 10, grants, lot, remaining, reversed, expired: 0, term: None }];
     entry
 }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_loyalty::clawback::Debt;
 use jifen_loyalty::facts::DayTotal;
-use jifen_loyalty::member::DayGrant;
 use jifen_loyalty::{DeploymentId, Instant, Lot, Member, MemberId, Points, RedemptionId};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
@@ -80,7 +79,7 @@ impl Reader<'_> {
             member.holds = redemption::holds(self.connection, number)?;
         }
         if self.needs.granted_by_day || needs_whole_lots(&member, self.needs) {
-            self.read_lots(number, first_day, &mut member)?;
+            self.read_lots((id, number), first_day, &mut member)?;
         }
         Ok(member)
     }
@@ -127,7 +126,12 @@ impl Reader<'_> {
     }
 
     /// Reads what was granted and what is left in one scan: both are of the same rows.
-    fn read_lots(&mut self, number: i64, first_day: i32, member: &mut Member) -> Result<()> {
+    fn read_lots(
+        &mut self,
+        (id, number): (&MemberId, i64),
+        first_day: i32,
+        member: &mut Member,
+    ) -> Result<()> {
         let sql = concat!(
             "SELECT ",
             named_lot_columns!(),
@@ -141,7 +145,7 @@ impl Reader<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query((number, first_day_read))?;
         while let Some(row) = rows.next()? {
-            add_lot(member, self.lots.read(row, 0)?, self.needs, first_day);
+            add_lot((id, member), self.lots.read(row, 0)?, self.needs, first_day);
         }
         sort(&mut member.lots);
         Ok(())
@@ -204,7 +208,7 @@ fn purchases_of_order(connection: &Connection, number: &str) -> Result<Vec<(u64,
 /// Returns a member's days as they were before an entry.
 fn before(connection: &Connection, seq: u64, member: &MemberId) -> Result<Member> {
     let sql = "
-        SELECT deployment, day, points
+        SELECT deployment, unit, origin <> member, day, points
         FROM lots
         WHERE member = ?1
           AND seq < ?2";
@@ -216,9 +220,7 @@ fn before(connection: &Connection, seq: u64, member: &MemberId) -> Result<Member
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query((number, seq))?;
     while let Some(row) = rows.next()? {
-        let key: (DeploymentId, i32) = (column::name(row, 0)?, row.get(1)?);
-        let day: &mut DayGrant = before.granted_by_day.entry(key).or_default();
-        day.granted = day.granted.plus(column::points(row, 2)?);
+        column::add_grant(row, 0, &mut before.granted_by_day)?;
     }
     Ok(before)
 }

@@ -8,6 +8,7 @@ use jifen_loyalty::entry::{
     Begins, BudgetDraw, DebtMove, LotMove, Moved, OrderClaim, RedemptionMove, StockDraw, StockKey,
 };
 use jifen_loyalty::event::{Body, Cause, Event, Redemption, Refund, Step};
+use jifen_loyalty::member::Grants;
 use jifen_loyalty::posting::{Postings, gain, loss};
 use jifen_loyalty::program::{Ends, Expiry, Period};
 use jifen_loyalty::redemption::{Acceptance, Part, Redeemed, Return, Returned, capture, take, void};
@@ -132,13 +133,12 @@ fn repay(entry: &mut Entry, member: &Member) {
     let points = paid.taken.points;
     let (unit, issuer) = (debt.unit.clone(), debt.issuer.clone());
     entry.debts.push(DebtMove { member: id.clone(), unit, issuer, points: -points.entry() });
-    let (day, deployment, lot) = (lot.day, lot.deployment.clone(), lot.id.clone());
     let remaining = loss(points);
     entry.moved.push(LotMove {
+        day: lot.day,
+        grants: Grants::of(&id, lot),
+        lot: lot.id.clone(),
         member: id,
-        day,
-        deployment,
-        lot,
         remaining,
         reversed: Points::ZERO,
         expired: 0,
@@ -198,14 +198,12 @@ fn refund(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, of: u8) -> Option<
         let reversal = Reversal::new(level, Clawback::Debt, reach);
         reversal.post(&mut postings);
         let (lapsed, left) = reversal.taken.first().map(|it| (it.lapsed(), it.left())).unwrap_or_default();
-        let (member, day, deployment) = (owner.clone(), lot.day, lot.deployment.clone());
         let (remaining, expired) = (loss(left), loss(lapsed));
-        let lot_id = lot.id.clone();
         entry.moved.push(LotMove {
-            member,
-            day,
-            deployment,
-            lot: lot_id,
+            member: owner.clone(),
+            day: lot.day,
+            grants: Grants::of(owner, lot),
+            lot: lot.id.clone(),
             remaining,
             reversed: asked,
             expired,
@@ -265,7 +263,7 @@ fn use_points(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, name: &str) ->
         entry.moved.push(LotMove {
             member: owner.as_str().into(),
             day: lot.day,
-            deployment: lot.deployment.clone(),
+            grants: Grants::of(&owner.as_str().into(), lot),
             lot: id.clone(),
             remaining,
             reversed: Points::ZERO,

@@ -118,8 +118,7 @@ fn days(store: &Store, id: &str, first_day: i32) -> String {
 
 fn granted(store: &Store, id: &str, first_day: i32) -> String {
     let by_day = member(&*store.ledger, id, first_day, EVERYTHING).granted_by_day;
-    let days =
-        by_day.iter().map(|((deployment, day), of_day)| format!("{deployment}@{day}:{}", of_day.net()));
+    let days = by_day.iter().map(|((of, day), of_day)| format!("{}@{day}:{}", of.deployment, of_day.net()));
     days.collect::<Vec<_>>().join(" ")
 }
 

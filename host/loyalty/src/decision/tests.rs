@@ -364,12 +364,24 @@ fn a_campaign_does_what_it_may() {
         ("", Ok(vec![grant("points")]), "1 points points"),
         ("", Ok(vec![notice(), grant("mug")]), "unit-not-granted"),
         ("mode = 'shadow'", Ok(vec![notice(), grant("coupon")]), "0 coupon shadow; come-back in shadow"),
-        (
-            "cap = { per_event = 20 }",
-            Ok(vec![notice(), Action::Award(award(50))]),
-            "0 points tx_cap; come-back",
-        ),
+        ("cap = { per_event = 20 }", Ok(vec![notice(), Action::Award(award(50))]), "0 points tx_cap"),
         ("budget = 20", Ok(vec![Action::Award(award(50))]), "20 points budget"),
+        // A coupon is of another unit, which no cap and no budget counts.
+        (
+            "budget = 50",
+            Ok(vec![Action::Award(award(50)), grant("coupon")]),
+            "50 points why; 1 coupon coupon",
+        ),
+        (
+            "budget = 0",
+            Ok(vec![Action::Award(award(50)), grant("coupon")]),
+            "0 points budget; 1 coupon coupon",
+        ),
+        (
+            "cap = { per_event = 50 }",
+            Ok(vec![Action::Award(award(50)), grant("coupon")]),
+            "50 points why; 1 coupon coupon",
+        ),
         ("", Err(Fault::Deadline), "deadline"),
     ];
     for (lines, actions, expected) in rows {
@@ -400,6 +412,7 @@ fn a_campaign_does_what_it_may() {
         let faults = decision.faults.iter().map(|(_, fault)| fault.code().to_owned());
         let all: Vec<_> = awards.chain(notices).chain(faults).collect();
         assert_eq!(all.join("; "), expected, "{shown}");
-        assert_eq!(decision.is_idle(), matches!(expected, "" | "unit-not-granted" | "deadline"), "{shown}");
+        let idle = matches!(expected, "" | "0 points tx_cap" | "unit-not-granted" | "deadline");
+        assert_eq!(decision.is_idle(), idle, "{shown}");
     }
 }
