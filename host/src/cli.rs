@@ -7,10 +7,12 @@
 mod audit_check;
 mod backup;
 mod balance;
+mod build;
 mod case;
 mod check;
 mod cohorts;
 mod import;
+mod new;
 mod notify;
 mod outbox;
 mod output;
@@ -67,6 +69,10 @@ enum Command {
     Audit(Audit),
     /// Copy a ledger in a file while hosts write it.
     Backup(backup::Backup),
+    /// Make a project of a new policy from a stock one.
+    New(new::New),
+    /// Build the component of a policy's project.
+    Build(build::Build),
     /// Run a policy's cases in its component.
     Test(test::Test),
     /// Check a component without running it, and print what it may ask.
@@ -124,6 +130,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Audit(Audit::Replay(replay)) => replay.execute(),
         Command::Audit(Audit::Check(check)) => check.execute(),
         Command::Backup(backup) => backup.execute(),
+        Command::New(new) => new.execute(),
+        Command::Build(build) => build.execute(),
         Command::Test(test) => test.execute(),
         Command::Check(check) => check.execute(),
         Command::Case(case) => case.execute(),

@@ -1,5 +1,6 @@
 //! The stock policies, as components, through the command line: every case of theirs as a test of its own, scenarios of
-//! the specification, the examples of their READMEs, and real baskets beside an independent calculation.
+//! the specification, the examples of their READMEs, projects that are made of them, and real baskets beside an independent
+//! calculation.
 //!
 //! This is the one suite that needs the guests built (`cargo xtask policies`); without them it fails and says so.
 
@@ -13,6 +14,7 @@ mod endpoint;
 #[path = "../ledgers.rs"]
 mod ledgers;
 mod loops;
+mod projects;
 mod readmes;
 mod scenarios;
 #[path = "../../host/ledger/src/tests/server.rs"]
@@ -31,8 +33,14 @@ use self::server::server;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials =
-        [cases::trials(), scenarios::trials(), loops::trials(), readmes::trials(), baskets::trials()];
+    let trials = [
+        projects::trials(),
+        cases::trials(),
+        scenarios::trials(),
+        loops::trials(),
+        readmes::trials(),
+        baskets::trials(),
+    ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect::<Vec<Trial>>()).exit_code()
 }
 

@@ -1,102 +1,21 @@
 //! A Rust that compiles for WebAssembly: found, or installed.
-//!
-//! rustup's toolchain is enough where it has the standard library for the target. Where that library cannot be
-//! downloaded, Debian's packages bring its source, and cargo builds it along.
-
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Result, bail};
+use jifen_author::command::{clean, succeed};
+use jifen_author::{DEBIAN_LINKER, DEBIAN_PACKAGES, TARGET, Toolchain};
 
-use crate::command::{can_install, clean, install_packages, output, succeed};
+use crate::command::{can_install, install_packages};
 
-/// No WASI: a policy has no ambient authority.
-pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
-
-const DEBIAN_CARGO: &str = "/usr/bin/cargo";
-const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
-/// Only where rustup's toolchain does not bring one.
-const DEBIAN_LINKER: &str = "lld-22";
-
-/// How policies are compiled.
-pub(crate) enum Toolchain {
-    /// The active toolchain, which has the target's standard library.
-    Active,
-    /// Debian's, which builds the target's standard library from source and borrows a linker.
-    Debian { linker: PathBuf },
-}
-
-impl Toolchain {
-    /// Returns the first toolchain that is there, and installs one if none is.
-    pub(crate) fn choose() -> Result<Self> {
-        if let Some(found) = Self::find() {
-            return Ok(found);
-        }
-        let installed = install();
-        match Self::find() {
-            Some(found) => Ok(found),
-            None => bail!(advice(installed)),
-        }
+/// Returns the first toolchain that is there, and installs one if none is.
+pub(crate) fn choose() -> Result<Toolchain> {
+    if let Some(found) = Toolchain::find() {
+        return Ok(found);
     }
-
-    /// Returns the cargo to build with, with everything but the task set.
-    pub(crate) fn cargo(&self) -> Command {
-        match self {
-            Self::Active => clean("cargo"),
-            Self::Debian { linker } => {
-                let mut cargo = clean(DEBIAN_CARGO);
-                cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
-                cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
-                cargo.arg("-Zbuild-std=std,panic_abort");
-                cargo
-            }
-        }
+    let installed = install();
+    match Toolchain::find() {
+        Some(found) => Ok(found),
+        None => bail!(advice(installed)),
     }
-
-    fn find() -> Option<Self> {
-        if active_has_target() {
-            return Some(Self::Active);
-        }
-        debian_has_source().then(linker).flatten().map(|linker| Self::Debian { linker })
-    }
-}
-
-impl fmt::Display for Toolchain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Active => write!(f, "the active toolchain and its {TARGET}"),
-            Self::Debian { linker } => {
-                write!(f, "{DEBIAN_CARGO}, the standard library from source and {}", linker.display())
-            }
-        }
-    }
-}
-
-/// The targets of a toolchain each have a directory; that of a missing one does not exist.
-fn active_has_target() -> bool {
-    let directory = output(clean("rustc").args(["--print", "target-libdir", "--target", TARGET]));
-    directory.is_ok_and(|directory| holds(Path::new(&directory), "libstd-"))
-}
-
-fn debian_has_source() -> bool {
-    let sysroot = output(clean(DEBIAN_RUSTC).args(["--print", "sysroot"]));
-    let source =
-        sysroot.map(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/std/Cargo.toml"));
-    Path::new(DEBIAN_CARGO).exists() && source.is_ok_and(|source| source.exists())
-}
-
-/// Returns the linker that rustup ships beside rustc, or LLVM's own.
-fn linker() -> Option<PathBuf> {
-    let installed = ["/usr/bin/wasm-ld-22", "/usr/bin/wasm-ld"].map(PathBuf::from);
-    shipped_linker().into_iter().chain(installed).find(|linker| linker.exists())
-}
-
-fn shipped_linker() -> Option<PathBuf> {
-    let sysroot = output(clean("rustc").args(["--print", "sysroot"])).ok()?;
-    let host = output(clean("rustc").args(["--print", "host-tuple"])).ok()?;
-    Some(Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld"))
 }
 
 /// Installs what is missing: the active toolchain's own target if it can be had, else Debian's packages.
@@ -108,21 +27,11 @@ fn install() -> Result<()> {
         return added;
     }
     println!("installing Debian's Rust, because the active one cannot have {TARGET}");
-    let linker = if linker().is_some() { "" } else { DEBIAN_LINKER };
+    let linker = if Toolchain::linker().is_some() { "" } else { DEBIAN_LINKER };
     install_packages(DEBIAN_PACKAGES.into_iter().chain([linker]).filter(|package| !package.is_empty()))
 }
 
 fn advice(installed: Result<()>) -> String {
     let tried = installed.err().map(|error| format!(" ({error:#})")).unwrap_or_default();
-    let packages = DEBIAN_PACKAGES.join(" ");
-    format!(
-        "no Rust here compiles for {TARGET}{tried}; run `rustup target add {TARGET}`, \
-         or on Debian `apt-get install {packages} {DEBIAN_LINKER}`"
-    )
-}
-
-/// Returns whether a directory holds a file whose name begins so.
-fn holds(directory: &Path, prefix: &str) -> bool {
-    let entries = directory.read_dir().into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+    format!("no Rust here compiles for {TARGET}{tried}; {}", Toolchain::advice())
 }

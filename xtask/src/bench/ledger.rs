@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use jifen_author::command::output;
 
 use super::forget;
 use super::report::Report;
 use super::server::{Server, as_server, programs};
 use crate::cargo;
-use crate::command::output;
 
 /// A server of its own, as an operator would set one up on a machine like this.
 const SETTINGS: &str = "listen_addresses = ''

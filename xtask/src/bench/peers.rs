@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::report::Report;
-use crate::toolchain::Toolchain;
+use crate::toolchain;
 use crate::{cargo, policies};
 
 const PACKAGE: &str = "tests/peers";
@@ -56,9 +56,9 @@ pub(super) enum With {
 pub(super) fn figures(root: &Path, with: With) -> Result<Value> {
     let (package, target) = (root.join(PACKAGE), root.join(TARGET_DIR));
     fs::create_dir_all(&target).context("make the directory for the peers")?;
-    let toolchain = Toolchain::choose()?;
+    let toolchain = toolchain::choose()?;
     let reference = target.join("reference.wasm");
-    policies::build_one(root, &toolchain, &package.join("policy"), "reference", &reference)?;
+    policies::build_one(root, &toolchain, &package.join("policy"), &reference)?;
     cargo(root, &["build", "--release", "--package", "jifen-compiler"])?;
 
     let manifest = format!("{PACKAGE}/Cargo.toml");
