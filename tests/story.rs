@@ -4,11 +4,11 @@
 //! `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`,
 //! `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`,
 //! `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `notify WHEN [STATUS]` delivers
-//! notices to an endpoint that answers so, and `until DAY` sets when points end that are awarded from then on.
+//! notices to an endpoint that answers so, `settle` settles, and `until DAY` sets when points end that are awarded from then on.
 //!
-//! WHEN is a day, at noon, or a time. Amounts are yuan; a line's may have a quantity before it, a category and a tag behind it,
+//! WHEN is a day, at noon, or a time. Whoever buys, bills or asks does so at the shop, or as `ann@m1` at another merchant. Amounts are yuan; a line's may have a quantity before it, a category and a tag behind it,
 //! as `2x58.80@rice#staples`; `freight:6` is freight, `discount:6` is one on the basket, and `r1:20` was paid by a redemption.
-//! Behind `->` stands what members have then, or `no` and how the refusal begins.
+//! Behind `->` stands what members have then, or `no` and how the refusal begins; behind that of `settle` what parties get, in fen.
 
 use serde_json::{Value, json};
 
@@ -21,6 +21,10 @@ pub(crate) trait Stage {
     /// Delivers what campaigns send, at a time, to an endpoint that answers with a status.
     fn notify(&self, at: &str, status: u16) {
         panic!("nobody sends anything here: {at}, {status}");
+    }
+    /// Settles, and returns the line of `jifen settle --json`.
+    fn settle(&self) -> String {
+        panic!("nobody settles here");
     }
     /// Returns the lines of `jifen balance --json`.
     fn balances(&self) -> String;
@@ -44,6 +48,10 @@ pub(crate) fn tell(about: &str, rows: &[&str], stage: &impl Stage) -> Vec<Value>
             }
             continue;
         }
+        if asked == "settle" {
+            assert_eq!(Some(&*parties(&stage.settle())), expected, "{about}: {row}");
+            continue;
+        }
         let event = event(n, asked);
         let (code, complaint) = stage.apply(&event);
         match expected.and_then(|expected| expected.strip_prefix("no ")) {
@@ -59,6 +67,17 @@ pub(crate) fn tell(about: &str, rows: &[&str], stage: &impl Stage) -> Vec<Value>
         events.push(event);
     }
     events
+}
+
+/// Returns what parties get, as `pool 380, merchant/m1 -800`; together it must be nothing.
+fn parties(line: &str) -> String {
+    let settled: Value = serde_json::from_str(line).expect("a settlement is an object");
+    let parties = settled["parties"].as_array().expect("it has parties");
+    let amount = |party: &Value| party["amount"].as_i64().expect("an amount is a number");
+    assert_eq!(parties.iter().map(amount).sum::<i64>(), 0, "{line}");
+    let told =
+        parties.iter().map(|party| format!("{} {}", party["party"].as_str().unwrap_or("?"), amount(party)));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// Returns what members have, as `ann 200 +3 pending 300 held -5 owed, bob 1`, or `nothing`.
@@ -91,7 +110,7 @@ pub(crate) fn event(n: usize, row: &str) -> Value {
         ["buy", id, member, when, rest @ ..] => {
             let mut data = basket(rest);
             data["order"] = json!(id);
-            data["member"] = json!(member);
+            at(&mut data, member);
             ("jifen.purchase.completed", when, data)
         }
         ["close", day, when] => ("jifen.day.closed", when, json!({"day": day})),
@@ -119,14 +138,14 @@ pub(crate) fn event(n: usize, row: &str) -> Value {
                 points => ("rice", points),
             };
             let (item, quantity) = item.split_once('*').unwrap_or((item, "1"));
-            let data = json!({"redemption": name, "member": member, "merchant": "shop", "item": item,
-                "quantity": number(quantity)});
+            let mut data = json!({"redemption": name, "item": item, "quantity": number(quantity)});
+            at(&mut data, member);
             ("jifen.redemption.requested", when, with_points(data, points))
         }
         ["bill", name, member, when, rest @ ..] => {
             let mut data = basket(rest);
             data["redemption"] = json!(name);
-            data["member"] = json!(member);
+            at(&mut data, member);
             ("jifen.redemption.requested", when, data)
         }
         ["use", name, when, points @ ..] => {
@@ -144,6 +163,13 @@ pub(crate) fn event(n: usize, row: &str) -> Value {
     };
     json!({"specversion": "1.0", "id": n.to_string(), "source": "/merchants/shop", "type": kind, "time": time(when),
         "data": data})
+}
+
+/// Says who does something, and at which merchant.
+fn at(data: &mut Value, member: &str) {
+    let (member, merchant) = member.split_once('@').unwrap_or((member, "shop"));
+    data["member"] = json!(member);
+    data["merchant"] = json!(merchant);
 }
 
 fn time(when: &str) -> String {
@@ -192,7 +218,7 @@ fn quantity_and_fen(text: &str) -> (u64, u64) {
 /// A line for each amount; `freight:6`, `discount:6`, and `r1:20` for what was paid by a redemption, the rest in cash.
 fn basket(words: &[&str]) -> Value {
     let mut lines = Vec::new();
-    let mut data = json!({"merchant": "shop", "currency": "CNY"});
+    let mut data = json!({"currency": "CNY"});
     for word in words {
         match word.split_once(':') {
             None => {

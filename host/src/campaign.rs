@@ -13,6 +13,7 @@ use std::thread;
 use jifen_ledger::{MemberQuery, Needs, Query, Snapshot};
 use jifen_loyalty::decision::{Decision, Expiring, Terms};
 use jifen_loyalty::event::{Close, Happening, Occasion, Run};
+use jifen_loyalty::lot::Purse;
 use jifen_loyalty::program::{Deployment, Mode, Segment};
 use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::time::{day_number, next_day};
@@ -163,7 +164,7 @@ impl Campaign<'_> {
         let today = &terms.situation.today;
         let usage = source.usage(deployment, &today.day);
         let unit = &active.program.unit_of(deployment).id;
-        let facts = source.facts(&deployment.id, unit, *needs, &today.day);
+        let facts = source.facts(&deployment.id, Purse::of(unit), *needs, &today.day);
         let day = today.day.number();
         let asked: Vec<Fact> = scalars.iter().copied().chain(segment.facts(day)).collect();
         let mut known = answers_to(&asked, &facts);

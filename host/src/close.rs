@@ -16,14 +16,13 @@ use jifen_loyalty::clawback::{Reach, Repayment};
 use jifen_loyalty::decision::Decision;
 use jifen_loyalty::entry::StockDraw;
 use jifen_loyalty::event::{Close, Purpose, Request};
+use jifen_loyalty::lot::Purse;
 use jifen_loyalty::program::{AtClose, RedemptionDeployment};
 use jifen_loyalty::receipt::{Evaluation, Inputs};
 use jifen_loyalty::redemption::{Expired, Part, Redeemed, take};
 use jifen_loyalty::term::Retermed;
 use jifen_loyalty::time::{Zone, next_day};
-use jifen_loyalty::{
-    Entry, Event, Instant, InvalidEvent, Lot, Member, MemberId, Receipt, RedemptionId, UnitId,
-};
+use jifen_loyalty::{Entry, Event, Instant, InvalidEvent, Lot, Member, MemberId, Receipt, RedemptionId};
 
 use crate::active::Active;
 use crate::error::{HostError, Undecided};
@@ -168,7 +167,7 @@ pub(crate) fn process(
     let mut member = redemption::less(known.member, &work.repayments);
     for deployment in gifts(active).filter(|_| !close.late) {
         let view = View::of(midnight, &member, known);
-        let there = there(&member, &active.program.unit(deployment.unit).id, midnight);
+        let there = there(&member, active.program.purse_of(deployment), midnight);
         let gift = give(active, (deployment, close, id), midnight, &view, there, &mut work)?;
         let name = gift_name(deployment, close, id);
         let new = known.redemptions.get(&name).is_none_or(|known| known.steps == 0);
@@ -238,9 +237,9 @@ fn give(
     Ok(Some((Redeemed { captured: held, ..step }, taken)))
 }
 
-/// Returns the points of a unit that can be spent at a midnight before what ends then lapses.
-fn there(member: &Member, unit: &UnitId, midnight: Instant) -> Vec<Part> {
-    let lots = usable(member, midnight, |lot| lot.unit == *unit);
+/// Returns the points of a purse that can be spent at a midnight before what ends then lapses.
+fn there(member: &Member, purse: Purse<'_>, midnight: Instant) -> Vec<Part> {
+    let lots = usable(member, midnight, |lot| purse.has(lot));
     lots.into_iter().map(|lot| Part::of(lot, lot.remaining)).collect()
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jifen_loyalty::clawback::{Repayment, spendable};
 use jifen_loyalty::conversion::{Conversion, Converted};
 use jifen_loyalty::event::{Conversion as Wanted, Goal};
+use jifen_loyalty::lot::Purse;
 use jifen_loyalty::posting::Kind;
 use jifen_loyalty::program::{Exchange, Transfer, Unit};
 use jifen_loyalty::receipt::Inputs;
@@ -38,7 +39,7 @@ pub(crate) fn process(
 ) -> Result<(Entry, Faults), Undecided> {
     // What is owed comes first, so it is not there to be given.
     let repayments = Repayment::all(&known.member.debts, spendable(known.member.lots.iter(), event.time));
-    let there = there(&less(known.member, &repayments), &wanted.unit, event.time);
+    let there = there(&less(known.member, &repayments), Purse::of(&wanted.unit), event.time);
     let restocked = redemption::restocked(&lapsed, known.member);
     let inputs = (known.member.version.saturating_add(1), lapsed, repayments);
     let receipt = receipt(active, event, wanted, there, inputs)?;

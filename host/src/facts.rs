@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use jifen_engine::Policy;
 use jifen_ledger::Needs;
 use jifen_loyalty::facts::{Known, first_day_of_window};
-use jifen_loyalty::lot::Standing;
+use jifen_loyalty::lot::{Purse, Standing};
 use jifen_loyalty::member::{DayGrant, Grants, Profile};
 use jifen_loyalty::time::{Zone, day_number};
 use jifen_loyalty::{DeploymentId, Fact, Instant, Lot, Member, Points, Program, UnitId};
@@ -40,12 +40,12 @@ pub(crate) fn known(
     member: &Member,
     said: &Profile,
     deployment: &DeploymentId,
-    unit: &UnitId,
+    purse: Purse<'_>,
     needs: Needs,
     today: &Day,
 ) -> Known {
     let profile = &member.profile;
-    let (available, pending) = if needs.lots { balance(time, member, unit) } else { Default::default() };
+    let (available, pending) = if needs.lots { balance(time, member, purse) } else { Default::default() };
     Known {
         today: today.number(),
         purchase_count: profile.purchase_count,
@@ -57,7 +57,7 @@ pub(crate) fn known(
             BTreeMap::new()
         },
         granted_by_day: if needs.granted_by_day {
-            granted_by_day(member, deployment, unit)
+            granted_by_day(member, deployment, purse.unit)
         } else {
             BTreeMap::new()
         },
@@ -118,16 +118,16 @@ pub(crate) fn earned(member: &Member, program: &Program, unit: &UnitId) -> BTree
     by_day(grants.map(|(day, grant)| (day, grant.net())))
 }
 
-/// Returns how many points of a unit a member can spend.
-pub(crate) fn available(time: Instant, member: &Member, unit: &UnitId) -> Points {
-    balance(time, member, unit).0
+/// Returns how many points of a purse a member can spend.
+pub(crate) fn available(time: Instant, member: &Member, purse: Purse<'_>) -> Points {
+    balance(time, member, purse).0
 }
 
-/// Returns what a member can spend of a unit of whose end the member was not told, by its last day.
-pub(crate) fn untold(zone: Zone, time: Instant, member: &Member, unit: &UnitId) -> BTreeMap<i32, Points> {
+/// Returns what a member can spend of a purse of whose end the member was not told, by its last day.
+pub(crate) fn untold(zone: Zone, time: Instant, member: &Member, purse: Purse<'_>) -> BTreeMap<i32, Points> {
     let mut untold = BTreeMap::<i32, Points>::new();
     let waits = |lot: &&Lot| {
-        lot.unit == *unit && lot.standing(time) == Standing::Available && lot.term.notice.days().is_some()
+        purse.has(lot) && lot.standing(time) == Standing::Available && lot.term.notice.days().is_some()
     };
     for lot in member.lots.iter().filter(waits) {
         let last_day = day_number(zone.last_day_before(lot.term.expires_at));
@@ -137,9 +137,9 @@ pub(crate) fn untold(zone: Zone, time: Instant, member: &Member, unit: &UnitId) 
     untold
 }
 
-fn balance(time: Instant, member: &Member, unit: &UnitId) -> (Points, Points) {
+fn balance(time: Instant, member: &Member, purse: Purse<'_>) -> (Points, Points) {
     let of_standing = |standing| {
-        let lots = member.lots.iter().filter(|lot| lot.unit == *unit && lot.standing(time) == standing);
+        let lots = member.lots.iter().filter(|lot| purse.has(lot) && lot.standing(time) == standing);
         lots.map(|lot| lot.remaining).sum()
     };
     (of_standing(Standing::Available), of_standing(Standing::Pending))

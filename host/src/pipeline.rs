@@ -22,7 +22,7 @@ use jifen_loyalty::entry::{
 };
 use jifen_loyalty::event::{Body, Happening, Occasion};
 use jifen_loyalty::facts::Answer;
-use jifen_loyalty::lot::LotId;
+use jifen_loyalty::lot::{LotId, Purse};
 use jifen_loyalty::member::{Grants, Profile, Referral};
 use jifen_loyalty::posting::{gain, loss};
 use jifen_loyalty::program::{Deployment, Situation};
@@ -31,7 +31,7 @@ use jifen_loyalty::redemption::Expired;
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{
     Decision, DeploymentId, Entry, Event, Fact, Facts, Fault, Instant, InvalidEvent, Lot, Member, MemberId,
-    Points, Program, Receipt, Redeemed, RedemptionId, UnitId,
+    Points, Program, Receipt, Redeemed, RedemptionId,
 };
 use rules_guest::calendar::Day;
 
@@ -48,7 +48,7 @@ pub(crate) trait Source {
     /// Returns who brought the member.
     fn referral(&self) -> Option<&Referral>;
     /// Returns what a deployment may know.
-    fn facts(&self, deployment: &DeploymentId, unit: &UnitId, needs: Needs, today: &Day) -> Facts;
+    fn facts(&self, deployment: &DeploymentId, purse: Purse<'_>, needs: Needs, today: &Day) -> Facts;
     /// Returns what a deployment's caps and budget have counted.
     fn usage(&self, deployment: &Deployment, today: &Day) -> Usage;
 }
@@ -85,7 +85,7 @@ pub(crate) fn evaluate(
             let unit = &program.unit_of(deployment).id;
             let points_so_far = decision.points_so_far(&happening.member, unit);
             let usage = source.usage(deployment, today);
-            let facts = source.facts(&deployment.id, unit, *needs, today);
+            let facts = source.facts(&deployment.id, Purse::of(unit), *needs, today);
             let mut known = answers_to(scalars, &facts);
             let evaluation = policy.evaluate(&prepared, points_so_far, facts);
             known.retain(|answer| !evaluation.asked.contains(answer));
@@ -576,16 +576,16 @@ impl Source for View<'_> {
         self.referral.as_ref()
     }
 
-    fn facts(&self, deployment: &DeploymentId, unit: &UnitId, needs: Needs, today: &Day) -> Facts {
+    fn facts(&self, deployment: &DeploymentId, purse: Purse<'_>, needs: Needs, today: &Day) -> Facts {
         let mut known =
-            crate::facts::known(self.time, self.member, &self.said, deployment, unit, needs, today);
+            crate::facts::known(self.time, self.member, &self.said, deployment, purse, needs, today);
         known.referral.clone_from(&self.referral);
         if needs.lots {
-            known.untold = crate::facts::untold(self.program.zone, self.time, self.member, unit);
+            known.untold = crate::facts::untold(self.program.zone, self.time, self.member, purse);
         }
         if let Some((level, by)) = self.program.levels() {
             if needs.lots {
-                known.level = crate::facts::available(self.time, self.member, &level.id);
+                known.level = crate::facts::available(self.time, self.member, Purse::of(&level.id));
             }
             if needs.granted_by_day {
                 known.earned_by_day = crate::facts::earned(self.member, self.program, &by.id);

@@ -19,7 +19,7 @@ use jifen_loyalty::clawback::{Repayment, spendable};
 use jifen_loyalty::decision::{Decision, Granted};
 use jifen_loyalty::entry::{StockDraw, StockKey};
 use jifen_loyalty::event::{Cause, Purpose, Redemption, Request, Step};
-use jifen_loyalty::lot::Standing;
+use jifen_loyalty::lot::{Purse, Standing};
 use jifen_loyalty::member::Hold;
 use jifen_loyalty::program::{Covers, RedemptionDeployment, Situation};
 use jifen_loyalty::receipt::Evaluation;
@@ -27,7 +27,7 @@ use jifen_loyalty::redemption::{Acceptance, Paid, Part, Quoted, Redeemed, captur
 use jifen_loyalty::time::date_of;
 use jifen_loyalty::{
     Entry, Event, Fault, Instant, InvalidEvent, Lot, Member, MemberId, Offer, Points, Quote, Receipt,
-    RedemptionId, UnitId,
+    RedemptionId,
 };
 
 pub(crate) use self::derive::derive;
@@ -126,8 +126,8 @@ fn hold(
     let view = View::of(event.time, &member, known);
     let quotation = quote(active, event.time, request, situation, on_request, &view)?;
     let (deployment, offer) = quotation.accepted(request)?;
-    let unit = &active.program.unit(deployment.unit).id;
-    let held = take(there(&member, unit, event.time), offer.points);
+    let purse = active.program.purse_of(deployment);
+    let held = take(there(&member, purse, event.time), offer.points);
     enough(&held, offer.points)?;
     let stock = draw(deployment, request, day);
     let restocked = restocked(&lapsed, known.member);
@@ -182,9 +182,9 @@ pub(crate) fn less(member: &Member, repayments: &[Repayment]) -> Member {
     member
 }
 
-/// Returns the points of a unit that can be spent, in the order in which they are.
-pub(crate) fn there(member: &Member, unit: &UnitId, at: Instant) -> Vec<Part> {
-    let usable = |lot: &&Lot| lot.unit == *unit && lot.standing(at) == Standing::Available;
+/// Returns the points of a purse that can be spent, in the order in which they are.
+pub(crate) fn there(member: &Member, purse: Purse<'_>, at: Instant) -> Vec<Part> {
+    let usable = |lot: &&Lot| purse.has(lot) && lot.standing(at) == Standing::Available;
     let mut lots: Vec<_> = member.lots.iter().filter(usable).collect();
     lots.sort_by_key(|lot| lot.spending_order());
     lots.into_iter().map(|lot| Part::of(lot, lot.remaining)).collect()
@@ -255,8 +255,8 @@ pub(crate) fn quote<'p>(
         if !asked(deployment) || !deployment.applies(at, &situation)? {
             continue;
         }
-        let unit = &active.program.unit(deployment.unit).id;
-        let evaluation = policy.quote(&prepared, source.facts(&deployment.id, unit, *needs, &today.day));
+        let purse = active.program.purse_of(deployment);
+        let evaluation = policy.quote(&prepared, source.facts(&deployment.id, purse, *needs, &today.day));
         evaluations.push(Evaluation {
             deployment: deployment.id.clone(),
             points_so_far: Points::ZERO,

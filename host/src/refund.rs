@@ -20,7 +20,7 @@ use jifen_loyalty::decision::{Decision, Granted, Usage};
 use jifen_loyalty::entry::{Moved, NewLot, StockKey};
 use jifen_loyalty::event::{Body, Cause, Happening, Occasion, Purchase, Refund};
 use jifen_loyalty::facts::Known as History;
-use jifen_loyalty::lot::LotId;
+use jifen_loyalty::lot::{LotId, Purse};
 use jifen_loyalty::member::Referral;
 use jifen_loyalty::program::{Deployment, OnRefund};
 use jifen_loyalty::receipt::{Evaluation, Key, Refunded};
@@ -530,14 +530,14 @@ impl Source for Then<'_> {
         self.referral
     }
 
-    fn facts(&self, deployment: &DeploymentId, unit: &UnitId, _: Needs, today: &Day) -> Facts {
+    fn facts(&self, deployment: &DeploymentId, purse: Purse<'_>, _: Needs, today: &Day) -> Facts {
         let recorded = self.evaluation(deployment).map(Evaluation::answers).unwrap_or_default();
         let today = today.number();
         let Some(member) = self.history else { return Facts::Recorded { today, answers: recorded } };
         let history = History {
             today,
             purchases_by_day: member.purchases_by_day.clone(),
-            granted_by_day: crate::facts::granted_by_day(member, deployment, unit),
+            granted_by_day: crate::facts::granted_by_day(member, deployment, purse.unit),
             ..History::default()
         };
         Facts::Pinned { recorded, history }

@@ -203,6 +203,10 @@ impl Stage for InFolder<'_> {
         assert_eq!(output.status.code(), expected, "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    fn settle(&self) -> String {
+        self.jifen(&["settle", "--json"])
+    }
+
     fn balances(&self) -> String {
         self.jifen(&["balance", "--json"])
     }

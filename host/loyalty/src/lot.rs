@@ -99,6 +99,27 @@ pub struct Lot {
     pub term: Term,
 }
 
+/// Which lots count.
+#[derive(Clone, Copy, Debug)]
+pub struct Purse<'p> {
+    /// Those of this unit.
+    pub unit: &'p UnitId,
+    /// Those of these issuers; `None`: whoever owes for them.
+    pub issuers: Option<&'p [Issuer]>,
+}
+
+impl<'p> Purse<'p> {
+    /// Returns the purse of all points of a unit.
+    pub const fn of(unit: &'p UnitId) -> Self {
+        Self { unit, issuers: None }
+    }
+
+    /// Returns whether a lot is in it.
+    pub fn has(&self, lot: &Lot) -> bool {
+        lot.unit == *self.unit && self.issuers.is_none_or(|issuers| issuers.contains(&lot.issuer))
+    }
+}
+
 /// What of a lot can be spent at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {

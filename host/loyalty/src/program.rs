@@ -27,7 +27,7 @@ use crate::clawback::Clawback;
 use crate::day::BusinessDay;
 use crate::event::{Happening, InvalidEvent, Occasion, Request};
 use crate::id::{DeploymentId, LaneId, MerchantId, UnitId};
-use crate::lot::Issuer;
+use crate::lot::{Issuer, Purse};
 use crate::points::Points;
 use crate::time::{Instant, Zone, day_number};
 
@@ -413,6 +413,11 @@ impl Program {
     /// Returns the unit of a deployment.
     pub fn unit_of(&self, deployment: &Deployment) -> &Unit {
         self.unit(deployment.unit)
+    }
+
+    /// Returns which lots a redemption deployment takes from.
+    pub fn purse_of<'p>(&'p self, deployment: &'p RedemptionDeployment) -> Purse<'p> {
+        Purse { unit: &self.unit(deployment.unit).id, issuers: deployment.accepts.as_deref() }
     }
 
     /// Returns the unit in a place of [`Program::units`] that the parsed program names.

@@ -7,6 +7,7 @@ use rules_guest::calendar::Calendar;
 use super::{IssuerRule, PolicyRef, Scope, Situation};
 use crate::event::{Cause, InvalidEvent, Line};
 use crate::id::{DeploymentId, MerchantId};
+use crate::lot::Issuer;
 use crate::redemption::CancelTerms;
 use crate::time::Instant;
 
@@ -29,6 +30,8 @@ pub struct RedemptionDeployment {
     pub until: Instant,
     /// The business days on which it applies, if it does not on all.
     pub days: Option<Calendar>,
+    /// Whose points are taken: those of others are neither counted nor taken. `None`: everybody's.
+    pub accepts: Option<Vec<Issuer>>,
     /// How long points are held, in milliseconds.
     pub hold_ms: i64,
     /// What of a bill points pay for: they come back with it.

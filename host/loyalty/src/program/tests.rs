@@ -186,6 +186,16 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
             "line 15: redemption[0].unit: its points are levels, which are not spent; name another",
         ),
         (
+            "[[calendar]]",
+            "[[redemption]]\nid = \"gifts\"\npolicy = \"catalogue\"\nunit = \"points\"\naccepts = []\n[[calendar]]",
+            "line 13: redemption[0].accepts: takes nobody's points; name issuers",
+        ),
+        (
+            "[[calendar]]",
+            "[[redemption]]\nid = \"gifts\"\npolicy = \"catalogue\"\nunit = \"points\"\naccepts = [\"bank\"]\n[[calendar]]",
+            "line 13: redemption[0].accepts: there is no [[merchant]] with the id \"bank\"",
+        ),
+        (
             "[[lane]]",
             "[[exchange]]\nunit = \"points\"\ninto = \"green\"\nrate = \"0.1\"\n\n[[lane]]",
             "exchange[0].into: there is no [[unit]] with the id \"green\"; there is points",

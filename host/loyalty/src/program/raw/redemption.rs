@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::{Context, DAYS_MAX, InvalidProgram, RawScope, Text, instant, issuer, parameters, policy};
 use crate::event::Cause;
+use crate::lot::Issuer;
 use crate::program::{AtClose, Covers, IssuerRule, RedemptionDeployment, Stock};
 use crate::redemption::{CancelTerms, ExtendFrom, Extension};
 use crate::time::Instant;
@@ -30,6 +31,7 @@ pub(super) struct RawRedemption {
     from: Option<Spanned<Text>>,
     until: Option<Spanned<Text>>,
     days: Option<Calendar>,
+    accepts: Option<Spanned<Vec<Spanned<String>>>>,
     hold: Option<Spanned<RawHold>>,
     covers: Option<Spanned<RawCovers>>,
     #[serde(default)]
@@ -145,6 +147,7 @@ impl Context<'_> {
             from,
             until,
             days: raw.days,
+            accepts: raw.accepts.as_ref().map(|raw| self.accepts(&within("accepts"), raw)).transpose()?,
             hold_ms: hold.unwrap_or_else(|| minutes(HOLD_MINUTES)),
             covers: covers.unwrap_or_default(),
             stock: stock.collect::<Result<_, _>>()?,
@@ -158,6 +161,22 @@ impl Context<'_> {
             )?,
             id: raw.id.into_inner().into(),
         })
+    }
+
+    fn accepts(
+        &self,
+        field: &str,
+        raw: &Spanned<Vec<Spanned<String>>>,
+    ) -> Result<Vec<Issuer>, InvalidProgram> {
+        if raw.get_ref().is_empty() {
+            let reason = "takes nobody's points; name issuers, or leave it out to take everybody's";
+            return Err(self.at.wrong(field, raw.span(), reason));
+        }
+        let issuers = raw.get_ref().iter().map(|name| match Issuer::named(name.get_ref()) {
+            Issuer::Platform => Ok(Issuer::Platform),
+            issuer @ Issuer::Merchant(_) => self.known_merchant(field, name).map(|()| issuer),
+        });
+        issuers.collect()
     }
 
     fn at_close(&self, field: &str, raw: RawAtClose) -> Result<AtClose, InvalidProgram> {

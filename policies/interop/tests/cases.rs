@@ -1,0 +1,3 @@
+//! One test for each file in `cases/`.
+
+rules_guest::redemption_cases_main!(interop::Interop);
