@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_ledger::{Ledger, Logged, Stored};
 use jifen_loyalty::clawback::Reversal;
-use jifen_loyalty::event::{Body, Sent};
+use jifen_loyalty::event::{Body, Occasion, Sent};
 use jifen_loyalty::lot::{Issuer, LotId};
-use jifen_loyalty::member::Profile;
+use jifen_loyalty::member::{Profile, Referral};
 use jifen_loyalty::posting::{Kind, Posting, balanced, parse_debt, parse_held};
 use jifen_loyalty::{
     DeploymentId, Event, MemberId, NoticeId, Points, Program, Receipt, RedemptionId, UnitId,
@@ -123,7 +123,15 @@ impl Books {
         }
         let program = self.programs.get(&inputs.program).expect("it was put there");
         if let (Body::Happening(happening), Ok((day, _))) = (&event.body, program.day_of(event.time)) {
+            let referrer = match &happening.occasion {
+                Occasion::Registration(registration) => registration.referrer.as_ref(),
+                Occasion::Purchase(_) | Occasion::Run(_) => None,
+            };
+            let referrer = referrer.and_then(|id| self.members.get(id)).map(|(_, profile)| profile.clone());
             let (_, profile) = self.members.entry(happening.member.clone()).or_default();
+            if let Occasion::Registration(registration) = &happening.occasion {
+                *profile = profile.joined(registration, referrer.as_ref());
+            }
             *profile = profile.after(&happening.occasion, day.number());
         }
         let notices = Receipt::notices(&logged.receipt).map_err(HostError::Receipt)?;
@@ -193,6 +201,10 @@ impl Books {
                     own.last_purchase_day,
                 );
                 self.agree(&format!("member {id}: registered"), profile.registered_day, own.registered_day);
+                self.agree(&format!("member {id}: born"), profile.birth_day, own.birth_day);
+                let person = |profile: &Profile| profile.person.clone().unwrap_or_default();
+                self.agree(&format!("member {id}: person"), person(&profile), person(&own));
+                self.agree(&format!("member {id}: referral"), referral(&profile), referral(&own));
             }
             Stored::Lot { member, lot } => {
                 self.report.lots = self.report.lots.saturating_add(1);
@@ -273,22 +285,33 @@ impl LotBook {
     }
 }
 
-/// Returns what an entry takes from budgets and gives back to them.
+/// Tells who brought a member.
+fn referral(profile: &Profile) -> String {
+    match &profile.referral {
+        None => "nobody".to_owned(),
+        Some(Referral { by, same_person: false }) => by.to_string(),
+        Some(Referral { by, same_person: true }) => format!("{by}, the same person"),
+    }
+}
+
+/// Returns what an entry takes from budgets and gives back to them: points of the deployment's own unit.
 fn budget_moves<'r>(
     program: &Program,
     event: &Event,
-    awarded: &[(DeploymentId, Points)],
+    awarded: &[(DeploymentId, UnitId, Points)],
     reversals: impl Iterator<Item = &'r Reversal>,
 ) -> Vec<(DeploymentId, i128)> {
-    let budgeted = |id: &DeploymentId| {
-        program.deployments.iter().find(|deployment| deployment.id == *id && deployment.budget.is_some())
+    let budgeted = |id: &DeploymentId, unit: &UnitId| {
+        let mut deployments = program.deployments.iter().filter(|it| it.id == *id && it.budget.is_some());
+        deployments.find(|deployment| program.unit_of(deployment).id == *unit)
     };
     let is_refund = matches!(event.body, Body::Refund(_));
     // A refund draws on no budget: what it opens more of is of deployments without one.
-    let drawn = awarded.iter().filter(|(id, _)| !is_refund && budgeted(id).is_some());
-    let drawn = drawn.map(|(id, points)| (id.clone(), i128::from(points.get())));
+    let drawn = awarded.iter().filter(|(id, unit, _)| !is_refund && budgeted(id, unit).is_some());
+    let drawn = drawn.map(|(id, _, points)| (id.clone(), i128::from(points.get())));
     let returned = reversals.filter(|reversal| {
-        budgeted(&reversal.of.deployment).is_some_and(|deployment| deployment.is_open(event.time))
+        budgeted(&reversal.of.deployment, &reversal.of.unit)
+            .is_some_and(|deployment| deployment.is_open(event.time))
     });
     let returned =
         returned.map(|it| (it.of.deployment.clone(), i128::from(it.taken_back().get()).saturating_neg()));

@@ -1,7 +1,7 @@
 //! `jifen audit check`: whatever a store keeps that its log does not come to is named.
 
 use crate::components::redemption;
-use crate::town::{Town, market, purchase};
+use crate::town::{Town, market, purchase, registration};
 
 const TIME: &str = "2025-07-25T12:00:00+08:00";
 
@@ -24,6 +24,14 @@ fn town() -> Town {
     let mut asked = ask("r2");
     asked["member"] = "bob".into();
     events.push(step("a2", "jifen.redemption.requested", asked));
+    let joins = [("cat", "k1", "bob"), ("dan", "k1", "cat")];
+    events.extend(joins.map(|(member, person, referrer)| {
+        let mut join = registration(member, member, TIME);
+        join["data"]["person"] = person.into();
+        join["data"]["referrer"] = referrer.into();
+        join["data"]["birthday"] = "1990-05-01".into();
+        join
+    }));
     town.summary("sqlite:l.db", &events);
     town.replay("sqlite:l.db");
     town
@@ -59,6 +67,22 @@ fn what_does_not_add_up_is_named() {
         (
             "UPDATE members SET purchase_spend_minor = 1 WHERE member = 'ann'",
             "member ann: spend: the store has 1, the log comes to 10000",
+        ),
+        (
+            "UPDATE members SET birth_day = 1 WHERE member = 'cat'",
+            "member cat: born: the store has 1, the log comes to ",
+        ),
+        (
+            "UPDATE members SET person = 'k2' WHERE member = 'cat'",
+            "member cat: person: the store has k2, the log comes to k1",
+        ),
+        (
+            "UPDATE members SET referrer = 'ann' WHERE member = 'cat'",
+            "member cat: referral: the store has ann, the log comes to bob",
+        ),
+        (
+            "UPDATE members SET same_person = 0 WHERE member = 'dan'",
+            "member dan: referral: the store has cat, the log comes to cat, the same person",
         ),
         ("DELETE FROM members WHERE member = 'ann'", "member ann: the store does not have them"),
         (

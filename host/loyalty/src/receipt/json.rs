@@ -380,9 +380,13 @@ impl Receipt {
     /// # Errors
     ///
     /// If it is not a receipt of this release.
-    pub fn granted(json: &[u8]) -> Result<Vec<(DeploymentId, Points)>, InvalidReceipt> {
+    pub fn granted(json: &[u8]) -> Result<Vec<(DeploymentId, UnitId, Points)>, InvalidReceipt> {
         let awards = LevelsJson::read(json)?.awards.into_iter();
-        awards.map(|award| Ok((award.deployment.as_ref().into(), points(award.granted)?))).collect()
+        let read = |award: LevelJson<'_>| {
+            let (deployment, unit) = (award.deployment.as_ref().into(), award.unit.as_ref().into());
+            Ok((deployment, unit, points(award.granted)?))
+        };
+        awards.map(read).collect()
     }
 
     /// Reads from a canonical form what a campaign sent its member.
