@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::Pinned;
 use super::member::{Member, members};
 use crate::calendar::Day;
-use crate::case::{Case, Data, Event, Line, Outcome, Purchase, Request, Tender, TenderKind};
+use crate::case::{Case, Data, Event, Line, Outcome, Purchase, Request, Run, Tender, TenderKind};
 use crate::total;
 
 /// What amounts go up to, in minor units.
@@ -146,7 +146,7 @@ pub(super) fn days() -> impl Iterator<Item = Day> {
     (first..=last).map(|day| Day::from_number(day).expect("days between days of the table lie in it"))
 }
 
-fn any_day() -> impl Strategy<Value = Day> {
+pub(super) fn any_day() -> impl Strategy<Value = Day> {
     sample::select(days().collect::<Vec<_>>())
 }
 
@@ -216,6 +216,11 @@ pub(super) fn gross(lines: &[Line]) -> u64 {
 /// Returns the lines, each with an article number of its own.
 fn numbered(lines: &[Line]) -> Vec<Line> {
     lines.iter().enumerate().map(|(n, line)| Line { sku: format!("a{n}"), ..line.clone() }).collect()
+}
+
+/// Returns the case of a campaign's day.
+pub(super) fn run(parameters: &RawValue, day: Day) -> Case {
+    case(parameters, day, Data::Run(Run { campaign: "campaign".to_owned(), member: "ann".to_owned() }))
 }
 
 pub(super) fn case(parameters: &RawValue, day: Day, data: Data) -> Case {

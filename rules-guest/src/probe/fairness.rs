@@ -3,9 +3,11 @@
 use proptest::prelude::any;
 use serde::Deserialize;
 
-use super::basket::{Basket, Hints, Wish};
-use super::{Asked, Counterexample, Kind, search, words};
-use crate::case::{Case, Line, Offer, Outcome};
+use super::basket::{Basket, Hints, Wish, any_day, run};
+use super::member::{DAYS_AGO, Member, members};
+use super::{Asked, Counterexample, Kind, Pinned, search, words};
+use crate::calendar::Day;
+use crate::case::{Action, Case, Line, Offer, Outcome, Recipient};
 use crate::total;
 
 /// Something that is owed to every member.
@@ -24,6 +26,8 @@ pub enum Probe {
     MoreItems,
     /// A bill that is higher is not paid for less by points.
     HigherBill,
+    /// Who bought more is not given less.
+    MoreBought,
 }
 
 impl Probe {
@@ -32,7 +36,7 @@ impl Probe {
         match kind {
             Kind::Earning => &[Self::MoreSpend, Self::Splitting, Self::PaidInPoints],
             Kind::Redemption => &[Self::MorePoints, Self::MoreItems, Self::HigherBill],
-            Kind::Campaign => &[],
+            Kind::Campaign => &[Self::MoreBought],
         }
     }
 
@@ -45,6 +49,7 @@ impl Probe {
             Self::MorePoints => "more-points",
             Self::MoreItems => "more-items",
             Self::HigherBill => "higher-bill",
+            Self::MoreBought => "more-bought",
         }
     }
 
@@ -86,8 +91,39 @@ impl Probe {
                 spread(&mut lower.lines, &mut higher.lines, index.index(wish.lines.len()), *amount);
                 no_worse(policy, &lower, &higher, "for a higher bill", is_no_worse)
             }),
+            Self::MoreBought => {
+                let members = (any_day(), members(Pinned::new(), &hints));
+                search((members, 0..DAYS_AGO, hints.amounts()), |((day, member), days_ago, amount)| {
+                    let less = given(policy, *day, member)?;
+                    let more = given(policy, *day, &member.with_purchase(*days_ago, *amount))?;
+                    if more.1 >= less.1 {
+                        return Ok(());
+                    }
+                    let told =
+                        |(case, points): &(Case, u64)| words::case(case, &format!("is given {points}"));
+                    Err(policy.shows(&["who bought more is given less:", &told(&less), &told(&more)]))
+                })
+            }
         }
     }
+}
+
+/// Asks what a campaign gives a member: points, and a point of another unit for each benefit.
+fn given(policy: &Asked<'_>, day: Day, member: &Member) -> Result<(Case, u64), Counterexample> {
+    let (case, outcome) = policy.ask(run(policy.parameters, day), member)?;
+    let points = match &outcome {
+        Outcome::Actions(actions) => total(actions.iter().map(|action| match action {
+            Action::Award(award) if award.to == Recipient::Member => award.points,
+            Action::Grant(_) => 1,
+            Action::Award(_) | Action::Notice(_) => 0,
+        })),
+        Outcome::Awards(_)
+        | Outcome::Offered(_)
+        | Outcome::Declined(_)
+        | Outcome::Fault(_)
+        | Outcome::InvalidParameters(_) => 0,
+    };
+    Ok((case, points))
 }
 
 /// Gives one of two equal lines the lower and one the higher of its amount and another.

@@ -9,6 +9,9 @@ use crate::case::Answer;
 use crate::date::Date;
 use crate::fact::Fact;
 
+/// How many days ago purchases are at most: as far back as the ledger tells.
+pub(super) const DAYS_AGO: u16 = 700;
+
 /// A member: what came before, each so many days ago.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
@@ -46,7 +49,7 @@ pub(super) fn members(pinned: Pinned, hints: &Hints) -> impl Strategy<Value = Me
     let before = |days, amount| collection::vec((0..days, prop_oneof![1..amount, hints.near()]), 0..5);
     let birthday = proptest::sample::select(&[Birthday::Far, Birthday::ThisMonth, Birthday::Today][..]);
     let points = (prop_oneof![0_u64..20_000, hints.near()], 0_u64..2_000, 0_u64..5);
-    let history = (option::of(0_u16..2_000), before(700_u16, 300_000_u64), before(60_u16, 500_u64));
+    let history = (option::of(0_u16..2_000), before(DAYS_AGO, 300_000_u64), before(60_u16, 500_u64));
     (history, points, any::<bool>(), any::<bool>(), birthday).prop_map(
         move |((registered, purchases, granted), (available, pending, level), referred, same, birthday)| {
             Member {
@@ -68,9 +71,15 @@ pub(super) fn members(pinned: Pinned, hints: &Hints) -> impl Strategy<Value = Me
 impl Member {
     /// Returns the member after a purchase today, and what was granted for it.
     pub(super) fn after(&self, spend_minor: u64, granted: u64) -> Self {
-        let mut member = self.clone();
-        member.purchases.push((0, spend_minor));
+        let mut member = self.with_purchase(0, spend_minor);
         member.granted.push((0, granted));
+        member
+    }
+
+    /// Returns the member with one more purchase, so many days ago.
+    pub(super) fn with_purchase(&self, days_ago: u16, spend_minor: u64) -> Self {
+        let mut member = self.clone();
+        member.purchases.push((days_ago, spend_minor));
         member
     }
 

@@ -7,12 +7,12 @@ use proptest::{prop_oneof, sample};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::basket::{AMOUNT_MAX, Basket, Hints, Wish, case, days};
+use super::basket::{AMOUNT_MAX, Basket, Hints, Wish, case, days, run};
 use super::member::{Member, members};
 use super::{Asked, Counterexample, Kind, Pinned, Respond, search, words};
 use crate::allocate::allocated;
 use crate::calendar::{Calendar, Day};
-use crate::case::{Action, Award, Case, Data, Line, Outcome, Recipient, Registration, Run};
+use crate::case::{Action, Award, Case, Data, Line, Outcome, Recipient, Registration};
 use crate::fact::Fact;
 use crate::rate::{Rate, Rounding};
 use crate::total;
@@ -253,10 +253,7 @@ impl Circumstances {
                 };
                 (case(parameters, *day, Data::Registration(registration)), member)
             }
-            Self::Run(day, member) => {
-                let run = Run { campaign: "campaign".to_owned(), member: "ann".to_owned() };
-                (case(parameters, *day, Data::Run(run)), member)
-            }
+            Self::Run(day, member) => (run(parameters, *day), member),
             Self::Purchase(basket) => (basket.case(parameters), &basket.member),
             Self::Wish(wish) => (wish.case(parameters), &wish.member),
         }

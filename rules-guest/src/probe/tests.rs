@@ -1,7 +1,7 @@
 //! Claims that are true and false, of policies that are closures.
 
 use super::{Claims, Kind, Respond, Unanswered};
-use crate::case::{Award, Case, Data, Offer, Outcome, Purchase, Recipient, Request};
+use crate::case::{Action, Award, Case, Data, Offer, Outcome, Purchase, Recipient, Request};
 use crate::fact::Fact;
 use crate::total;
 
@@ -19,7 +19,11 @@ fn false_claims(description: &str, kind: Kind, respond: &Respond<'_>) -> Vec<Str
 }
 
 fn award(points: u64) -> Outcome {
-    Outcome::Awards(vec![Award {
+    Outcome::Awards(vec![award_of(points)])
+}
+
+fn award_of(points: u64) -> Award {
+    Award {
         to: Recipient::Member,
         points,
         reason: "test".to_owned(),
@@ -27,7 +31,7 @@ fn award(points: u64) -> Outcome {
         available_from: None,
         valid_until: None,
         line: None,
-    }])
+    }
 }
 
 fn purchase(case: &Case) -> Option<&Purchase> {
@@ -197,6 +201,28 @@ fn what_is_unfair_about_an_offer_is_shown() {
     ];
     for (policy, expected) in rows {
         let found = false_claims("", Kind::Redemption, policy).join("\n");
+        assert!(
+            found.contains(expected) && found.is_empty() == expected.is_empty(),
+            "expected {expected}, got {found}"
+        );
+    }
+}
+
+#[test]
+fn who_bought_more_is_not_given_less() {
+    let gift = |points| Outcome::Actions(vec![Action::Award(award_of(points))]);
+    let bought = |case: &Case| fact(case, Fact::PurchasesLifetimeSpendMinor);
+    let rows: [(&Respond<'_>, &str); 4] = [
+        (&|_: &Case| Ok(gift(5)), ""),
+        (&|case: &Case| Ok(gift(bought(case)?)), ""),
+        (&|_: &Case| Ok(Outcome::Actions(vec![Action::Notice("come-back".to_owned())])), ""),
+        (
+            &|case: &Case| Ok(gift(u64::from(bought(case)? < 5_000))),
+            "fairness: more-bought\nwith {\"from\": 5000, \"mug\": 1}\n  who bought more is given less:\n  a day of the campaign, on ",
+        ),
+    ];
+    for (policy, expected) in rows {
+        let found = false_claims("", Kind::Campaign, policy).join("\n");
         assert!(
             found.contains(expected) && found.is_empty() == expected.is_empty(),
             "expected {expected}, got {found}"
