@@ -4,11 +4,14 @@
 //! failed, a receipt differs); 2 the command could not be done; 3 done, and some events were refused or notices not
 //! delivered.
 
+mod audit_certificate;
 mod audit_check;
+mod audit_head;
 mod backup;
 mod balance;
 mod build;
 mod case;
+mod certificate;
 mod check;
 mod cohorts;
 mod import;
@@ -54,6 +57,8 @@ enum Command {
     Balance(balance::Balance),
     /// Print what happened to a member.
     Statement(statement::Statement),
+    /// Certify what a member earned and used, with the proof that the log says so.
+    Certificate(certificate::Issue),
     /// Settle what issuers, acceptors and the program owe each other in money.
     Settle(settle::Settle),
     /// Print what became of points by the period in which they were awarded, and what of it is revenue.
@@ -87,6 +92,10 @@ enum Audit {
     Replay(replay::Replay),
     /// Add up the log again and compare with what the store keeps.
     Check(audit_check::Check),
+    /// Print the head of the log: one hash over all receipts.
+    Head(audit_head::Head),
+    /// See whether a certificate says what the log does.
+    Certificate(audit_certificate::Verify),
 }
 
 /// A ledger that exists.
@@ -122,6 +131,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Import(import) => import.execute(),
         Command::Balance(balance) => balance.execute(),
         Command::Statement(statement) => statement.execute(),
+        Command::Certificate(certificate) => certificate.execute(),
         Command::Settle(settle) => settle.execute(),
         Command::Cohorts(cohorts) => cohorts.execute(),
         Command::Why(why) => why.execute(),
@@ -129,6 +139,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Outbox(outbox) => outbox.execute(),
         Command::Audit(Audit::Replay(replay)) => replay.execute(),
         Command::Audit(Audit::Check(check)) => check.execute(),
+        Command::Audit(Audit::Head(head)) => head.execute(),
+        Command::Audit(Audit::Certificate(certificate)) => certificate.execute(),
         Command::Backup(backup) => backup.execute(),
         Command::New(new) => new.execute(),
         Command::Build(build) => build.execute(),

@@ -52,6 +52,9 @@ pub(crate) enum HostError {
     /// A receipt is none.
     #[error(transparent)]
     Receipt(InvalidReceipt),
+    /// A receipt of the ledger is no JSON of a receipt.
+    #[error("the ledger has a receipt that cannot be read: {0}")]
+    Unreadable(serde_json::Error),
     /// A receipt names a program that the ledger does not have.
     #[error("the ledger has no program {digest}, which a receipt names")]
     UnknownProgram { digest: String },

@@ -4,6 +4,7 @@ mod audit;
 mod authors;
 mod backup;
 mod campaigns;
+mod certificates;
 mod clearing;
 mod cohorts;
 mod components;

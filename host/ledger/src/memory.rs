@@ -104,6 +104,12 @@ impl Ledger for Memory {
         Ok(log.numbered().filter(|(seq, _)| *seq > after).take(limit).map(logged).collect())
     }
 
+    fn receipt_digests(&self, after: u64, limit: usize) -> Result<Vec<Digest>, LedgerError> {
+        let log = &self.state().log;
+        let entries = log.numbered().filter(|(seq, _)| *seq > after).take(limit);
+        Ok(entries.map(|(_, entry)| entry.receipt_digest).collect())
+    }
+
     fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError> {
         Ok(self.state().log.of_order(number).map(logged).collect())
     }

@@ -111,6 +111,10 @@ impl Ledger for Sqlite {
         self.readers.read(|connection| Ok(log::page(connection, after, limit)?))
     }
 
+    fn receipt_digests(&self, after: u64, limit: usize) -> Result<Vec<Digest>, LedgerError> {
+        self.readers.read(|connection| Ok(log::receipt_digests(connection, after, limit)?))
+    }
+
     fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError> {
         self.readers.read(|connection| Ok(log::of_order(connection, number)?))
     }

@@ -9,8 +9,8 @@ use super::column::Unsigned;
 use super::failure::Stop;
 use super::found::{head, read_head};
 use super::link::{Call, Link};
-use crate::Logged;
 use crate::column;
+use crate::{Digest, Logged};
 
 /// Returns entries behind a place, in order.
 pub(super) fn page(link: &Link, after: u64, limit: usize) -> Result<Vec<Logged>, Stop> {
@@ -30,6 +30,24 @@ pub(super) fn page(link: &Link, after: u64, limit: usize) -> Result<Vec<Logged>,
     })?;
     add_postings(link, entries.iter_mut())?;
     Ok(entries)
+}
+
+/// Returns the digests of receipts behind a place, in order.
+pub(super) fn receipt_digests(link: &Link, after: u64, limit: usize) -> Result<Vec<Digest>, Stop> {
+    let sql = "
+        SELECT receipt_digest
+        FROM transactions
+        WHERE seq > $1
+        ORDER BY seq
+        LIMIT $2";
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut digests = Vec::new();
+    link.stream(&Call::new(sql).value(after).value(limit), &mut |row| {
+        digests.push(column::digest(row, 0)?);
+        Ok(())
+    })?;
+    Ok(digests)
 }
 
 pub(super) fn find(link: &Link, source: &str, id: &str) -> Result<Option<Logged>, Stop> {

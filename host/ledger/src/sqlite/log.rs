@@ -7,7 +7,7 @@ use super::column::named_lot_columns;
 use crate::admission::Head;
 use crate::column::Lots;
 use crate::stored::Table;
-use crate::{Known, Logged, Stored, column};
+use crate::{Digest, Known, Logged, Stored, column};
 
 pub(super) fn head(connection: &Connection) -> Result<Head> {
     let sql = "
@@ -56,6 +56,19 @@ pub(super) fn page(connection: &Connection, after: u64, limit: usize) -> Result<
         statement.query_map((after, limit), |row| column::logged(row, 0))?.collect::<Result<Vec<_>>>()?;
     page.iter_mut().try_for_each(|logged| add_postings(connection, logged))?;
     Ok(page)
+}
+
+/// Returns the digests of receipts behind a place, in order.
+pub(super) fn receipt_digests(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Digest>> {
+    let sql = "
+        SELECT receipt_digest
+        FROM transactions
+        WHERE seq > ?1
+        ORDER BY seq
+        LIMIT ?2";
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection.prepare_cached(sql)?.query_map((after, limit), |row| column::digest(row, 0))?.collect()
 }
 
 pub(super) fn find(connection: &Connection, source: &str, id: &str) -> Result<Option<Logged>> {
