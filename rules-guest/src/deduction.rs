@@ -13,6 +13,8 @@
 
 use serde::Deserialize;
 
+#[cfg(feature = "guest")]
+use crate::rate::Rate;
 use crate::rate::{Rounding, proportion};
 
 /// How points pay.
@@ -70,6 +72,21 @@ impl NotDeducted {
             Self::BelowMinimum => "below-minimum",
         }
     }
+}
+
+/// Checks parameters: how much points are worth, and the share of a bill that they may pay.
+///
+/// # Errors
+///
+/// With the parameter that is wrong, and the mend.
+#[cfg(feature = "guest")]
+pub fn check(points: u64, per: u64, share: Rate) -> Result<(), String> {
+    use crate::ensure;
+
+    let up_to_all = share == Rate::ONE || share.less_one().is_err();
+    ensure(points > 0, "points: must be at least 1; write 100 with per = 100 for 100 points a yuan")?;
+    ensure(per > 0, "per: must be at least 1 minor unit; write 100 for ¥1")?;
+    ensure(up_to_all && !share.is_zero(), "share: must be above 0 and at most 1; write \"0.3\" for 30 %")
 }
 
 impl Deduction {

@@ -202,6 +202,11 @@ pub(crate) fn end(instant: Instant) -> Option<i64> {
     (instant != Instant::NEVER).then_some(instant.millis())
 }
 
+/// Returns the parameters of a page: beyond what a column holds there is no entry, and no list is longer.
+pub(crate) fn page(after: u64, limit: usize) -> (i64, i64) {
+    (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
 /// What a member's row is read from, by [`account`].
 macro_rules! account_columns {
     () => {

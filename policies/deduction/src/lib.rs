@@ -3,7 +3,7 @@
 //! So many points are worth so much money, against the goods, the freight or both. What points may pay can be limited
 //! to some lines, to a share, to an amount and to days of the month; the rest of the bill is paid in money.
 
-use rules_guest::deduction::{Deducted, Deduction, LastPoint, NotDeducted};
+use rules_guest::deduction::{Deducted, Deduction, LastPoint, NotDeducted, check};
 use rules_guest::rate::{Rate, Rounding};
 use rules_guest::{
     Answer, Facts, Line, Minor, Offer, Points, Purchase, RedemptionPolicy, Request, Today, ensure,
@@ -61,17 +61,8 @@ rules_guest::redemption_policy!(BillDeduction);
 impl RedemptionPolicy for BillDeduction {
     fn check(&self) -> Result<(), String> {
         let some_lines = !self.only_tags.is_empty() || !self.exclude_categories.is_empty();
-        let up_to_all = self.share == Rate::ONE || self.share.less_one().is_err();
-        ensure(
-            self.points > 0,
-            "points: must be at least 1; write 100 with per = 100 for 100 points a yuan",
-        )?;
-        ensure(self.per > 0, "per: must be at least 1 minor unit; write 100 for ¥1")?;
+        check(self.points, self.per, self.share)?;
         ensure(self.multiple > 0, "multiple: must be at least 1")?;
-        ensure(
-            up_to_all && !self.share.is_zero(),
-            "share: must be above 0 and at most 1; write \"0.3\" for 30 %",
-        )?;
         ensure(
             !(some_lines && self.of == Part::Freight),
             "of: freight has no lines; leave out which lines count",

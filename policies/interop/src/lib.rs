@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rules_guest::deduction::{Deducted, Deduction, LastPoint, NotDeducted};
+use rules_guest::deduction::{Deducted, Deduction, LastPoint, NotDeducted, check};
 use rules_guest::rate::{Rate, Rounding};
 use rules_guest::{Answer, Facts, Minor, Offer, Points, RedemptionPolicy, Request, ensure};
 use serde::Deserialize;
@@ -45,7 +45,8 @@ impl RedemptionPolicy for Interop {
             "trades: must have one; write { dining = { points = 100, per = 100 } }",
         )?;
         for (trade, terms) in &self.trades {
-            terms.check().map_err(|reason| format!("trades.{trade}.{reason}"))?;
+            check(terms.points, terms.per, terms.share)
+                .map_err(|reason| format!("trades.{trade}.{reason}"))?;
         }
         Ok(())
     }
@@ -70,19 +71,6 @@ impl Interop {
 }
 
 impl Terms {
-    fn check(&self) -> Result<(), String> {
-        let up_to_all = self.share == Rate::ONE || self.share.less_one().is_err();
-        ensure(
-            self.points > 0,
-            "points: must be at least 1; write 100 with per = 100 for 100 points a yuan",
-        )?;
-        ensure(self.per > 0, "per: must be at least 1 minor unit; write 100 for ¥1")?;
-        ensure(
-            up_to_all && !self.share.is_zero(),
-            "share: must be above 0 and at most 1; write \"0.3\" for 30 %",
-        )
-    }
-
     /// Returns what points may pay of what there is to pay.
     fn payable_minor(&self, payable_minor: Minor) -> Minor {
         let share = self.share.of(payable_minor, 1, Rounding::Floor).expect("a share is at most the whole");

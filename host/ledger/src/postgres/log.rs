@@ -20,9 +20,7 @@ pub(super) fn page(link: &Link, after: u64, limit: usize) -> Result<Vec<Logged>,
         WHERE seq > $1
         ORDER BY seq
         LIMIT $2";
-    // Beyond what a column holds there is no entry, and no list is longer.
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let (after, limit) = column::page(after, limit);
     let mut entries = Vec::new();
     link.stream(&Call::new(sql).value(after).value(limit), &mut |row| {
         entries.push(column::logged(row, 0)?);
@@ -40,8 +38,7 @@ pub(super) fn receipt_digests(link: &Link, after: u64, limit: usize) -> Result<V
         WHERE seq > $1
         ORDER BY seq
         LIMIT $2";
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let (after, limit) = column::page(after, limit);
     let mut digests = Vec::new();
     link.stream(&Call::new(sql).value(after).value(limit), &mut |row| {
         digests.push(column::digest(row, 0)?);

@@ -48,9 +48,7 @@ pub(super) fn page(connection: &Connection, after: u64, limit: usize) -> Result<
         WHERE seq > ?1
         ORDER BY seq
         LIMIT ?2";
-    // Beyond what a column holds there is no entry, and no list is longer.
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let (after, limit) = column::page(after, limit);
     let mut statement = connection.prepare_cached(sql)?;
     let mut page =
         statement.query_map((after, limit), |row| column::logged(row, 0))?.collect::<Result<Vec<_>>>()?;
@@ -66,8 +64,7 @@ pub(super) fn receipt_digests(connection: &Connection, after: u64, limit: usize)
         WHERE seq > ?1
         ORDER BY seq
         LIMIT ?2";
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let (after, limit) = column::page(after, limit);
     connection.prepare_cached(sql)?.query_map((after, limit), |row| column::digest(row, 0))?.collect()
 }
 
