@@ -6,9 +6,9 @@
 //! `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `notify WHEN [STATUS]` delivers
 //! notices to an endpoint that answers so, `settle` settles, and `until DAY` sets when points end that are awarded from then on.
 //!
-//! WHEN is a day, at noon, or a time. Whoever buys, bills or asks does so at the shop, or as `ann@m1` at another merchant. Amounts are yuan; a line's may have a quantity before it, a category and a tag behind it,
-//! as `2x58.80@rice#staples`; `freight:6` is freight, `discount:6` is one on the basket, and `r1:20` was paid by a redemption.
-//! Behind `->` stands what members have then, or `no` and how the refusal begins; behind that of `settle` what parties get, in fen.
+//! WHEN is a day, at noon, or a time. Whoever buys, bills or asks does so at the shop, or as `ann@m1` at another merchant.
+//! Amounts are yuan; a line's may have a quantity before it, a category and a tag behind it, as `2x58.80@rice#staples`;
+//! `freight:6` is freight, `discount:6` is one on the basket, and `r1:20` was paid by a redemption. Behind `->` stands what members have then, or `no` and how the refusal begins; behind that of `settle` what parties get, in fen.
 
 use serde_json::{Value, json};
 

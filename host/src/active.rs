@@ -246,20 +246,26 @@ struct Deployed<'p> {
     world: World,
     /// Whether whom it is about depends on lots.
     lots: bool,
+    /// Whether the program has levels.
+    levels: bool,
 }
 
 /// Returns everything that a program deploys: for earning first, then for redemptions, each in the order of the file.
 fn deployed(program: &Program) -> impl Iterator<Item = Deployed<'_>> {
-    let earning =
-        program.deployments.iter().map(|Deployment { id, policy, parameters, line, campaign, .. }| {
+    let levels = program.levels().is_some();
+    let earning = program.deployments.iter().map(
+        move |Deployment { id, policy, parameters, line, campaign, .. }| {
             let world = if campaign.is_some() { World::Campaign } else { World::Earning };
             let lots = campaign.as_ref().is_some_and(|segment| segment.expiring.is_some());
-            Deployed { id, policy, parameters, line: *line, world, lots }
-        });
-    let redemption =
-        program.redemptions.iter().map(|RedemptionDeployment { id, policy, parameters, line, .. }| {
-            Deployed { id, policy, parameters, line: *line, world: World::Redemption, lots: false }
-        });
+            Deployed { id, policy, parameters, line: *line, world, lots, levels }
+        },
+    );
+    let redemption = program.redemptions.iter().map(
+        move |RedemptionDeployment { id, policy, parameters, line, .. }| {
+            let (world, lots) = (World::Redemption, false);
+            Deployed { id, policy, parameters, line: *line, world, lots, levels }
+        },
+    );
     earning.chain(redemption)
 }
 
@@ -275,7 +281,7 @@ impl Deployed<'_> {
             let (found, expected) = (policy.world(), self.world);
             return Err(HostError::World { line: self.line, id: self.id.clone(), found, expected });
         }
-        let mut needs = needs_of(&policy);
+        let mut needs = needs_of(&policy, self.levels);
         needs.lots |= self.lots;
         Ok(Loaded { needs, scalars: scalars_of(&policy), policy })
     }

@@ -139,8 +139,9 @@ impl Campaign<'_> {
         Needs { granted_by_day: self.loaded.needs.granted_by_day || over_periods, ..self.loaded.needs }
     }
 
-    /// Returns the event by which something is done for a member; nothing where it is not to be done once for anything, and for who
-    /// joined later: a day may be closed again.
+    /// Returns the event by which something is done for a member; nothing where it is not to be done once for anything. A day may be
+    /// closed again or late: nothing is done for who joined later, nor by a policy that asks what the member has for whom it did
+    /// something on a later day already.
     fn event(
         &self,
         active: &Active,
@@ -150,8 +151,12 @@ impl Campaign<'_> {
     ) -> Result<Option<Event>, InvalidEvent> {
         let today = active.program.zone.local(midnight).date;
         let profile = &member.profile;
-        let joined_later = profile.registered_day > day_number(today);
-        let once = self.segment.once.name(today, profile.last_purchase_day).filter(|_| !joined_later);
+        let is_later = |day| day > day_number(today);
+        let joined_later = is_later(profile.registered_day);
+        let given = member.lots.iter().filter(|lot| lot.deployment == self.deployment.id);
+        let given_later = self.loaded.needs.lots && given.map(|lot| lot.day).any(is_later);
+        let once = self.segment.once.name(today, profile.last_purchase_day);
+        let once = once.filter(|_| !joined_later && !given_later);
         let once = once.map(|once| match self.deployment.mode {
             Mode::Live => once,
             Mode::Shadow => format!("shadow-{once}"),
@@ -225,11 +230,13 @@ fn count(members: usize) -> u64 {
     u64::try_from(members).unwrap_or(u64::MAX)
 }
 
-/// What a campaign does for some members, and for how many of them it does nothing that it would do.
+/// What a campaign does for some members.
 #[derive(Default)]
 struct Acting {
     events: Vec<Event>,
-    withheld: u64,
+    /// What it would have done, had a cap or the budget left something.
+    withheld: Vec<Event>,
+    /// For how many its policy failed to say what.
     faults: u64,
 }
 
@@ -260,7 +267,7 @@ impl Pass<'_> {
         let mut refused = None;
         for _ in 0..TRIES {
             let Acting { events, withheld, faults } = self.acting(ids)?;
-            (tally.withheld, tally.faults) = (withheld, faults);
+            (tally.withheld, tally.faults) = (count(self.unknown(withheld)?.len()), faults);
             refused = None;
             for outcome in self.processor.process(self.unknown(events)?)? {
                 match outcome {
@@ -313,7 +320,7 @@ impl Pass<'_> {
             for thread in threads {
                 let more = thread.join().expect("a policy cannot panic the host")?;
                 acting.events.extend(more.events);
-                acting.withheld = acting.withheld.saturating_add(more.withheld);
+                acting.withheld.extend(more.withheld);
                 acting.faults = acting.faults.saturating_add(more.faults);
             }
             Ok(acting)
@@ -350,10 +357,11 @@ impl Pass<'_> {
             };
             let (decision, _) = self.campaign.ask(active, &terms, &view);
             acting.faults = acting.faults.saturating_add(count(decision.faults.len()));
+            let event = || self.campaign.event(active, id, member, self.midnight);
             if decision.is_used_up() {
-                acting.withheld = acting.withheld.saturating_add(1);
+                acting.withheld.extend(event()?);
             } else if !decision.is_idle() {
-                acting.events.extend(self.campaign.event(active, id, member, self.midnight)?);
+                acting.events.extend(event()?);
             }
         }
         Ok(acting)

@@ -12,13 +12,15 @@ use jifen_loyalty::time::{Zone, day_number};
 use jifen_loyalty::{DeploymentId, Fact, Instant, Lot, Member, Points, Program, UnitId};
 use rules_guest::calendar::Day;
 
-/// Returns which parts of a member's history a policy may ask for. Those it cannot ask for are not read.
-pub(crate) fn needs_of(policy: &Policy) -> Needs {
+/// Returns which parts of a member's history a policy may ask for, in a program that has levels or none. Those it cannot ask for
+/// are not read.
+pub(crate) fn needs_of(policy: &Policy, levels: bool) -> Needs {
     let asks = |names: &[&str]| policy.facts().iter().any(|fact| names.contains(&fact.as_str()));
     Needs {
         purchases_by_day: asks(&["purchases.count-since", "purchases.spend-minor-since"]),
-        granted_by_day: asks(&["awards.granted-since", "tier.earned-since"]),
-        lots: asks(&["balance.available", "balance.pending", "expiring.untold-until", "tier.level"]),
+        granted_by_day: asks(&["awards.granted-since"]) || levels && asks(&["tier.earned-since"]),
+        lots: asks(&["balance.available", "balance.pending", "expiring.untold-until"])
+            || levels && asks(&["tier.level"]),
     }
 }
 
@@ -112,10 +114,11 @@ fn by_day(grants: impl Iterator<Item = (i32, Points)>) -> BTreeMap<i32, Points> 
     })
 }
 
-/// Returns what a member was granted of a unit by the deployments of a program and refunds have not taken back, by business day.
+/// Returns what a member was granted of a unit by deployments and refunds have not taken back, by business day.
 pub(crate) fn earned(member: &Member, program: &Program, unit: &UnitId) -> BTreeMap<i32, Points> {
-    let grants = program.deployments.iter().flat_map(|deployment| grants_of(member, &deployment.id, unit));
-    by_day(grants.map(|(day, grant)| (day, grant.net())))
+    let grants = member.granted_by_day.iter();
+    let grants = grants.filter(|((of, _), _)| of.unit == *unit && program.is_award(&of.deployment));
+    by_day(grants.map(|((_, day), grant)| (*day, grant.net())))
 }
 
 /// Returns how many points of a purse a member can spend.

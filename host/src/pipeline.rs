@@ -554,10 +554,13 @@ impl<'a> View<'a> {
             evaluation.answers().iter().any(|answer| answer.fact == Fact::ReferralSamePerson)
         };
         let asks = || decision.awards.iter().any(|award| award.to.as_ref() == Some(&referral.by));
-        is_comparable(&self.said)
-            && (matches!(happening.occasion, Occasion::Registration(_))
-                || asks()
-                || evaluations.iter().any(told))
+        let matters = match happening.occasion {
+            Occasion::Registration(_) => true,
+            // What remains after a return may ask for more than all of it did.
+            Occasion::Purchase(_) => !evaluations.is_empty(),
+            Occasion::Run(_) => asks() || evaluations.iter().any(told),
+        };
+        matters && is_comparable(&self.said)
     }
 
     /// Returns the referrer with the version that a decision depends on: where it compares the persons, or counts what the

@@ -246,3 +246,35 @@ fn balances_are_as_of_a_time() {
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.err.contains("there is no ledger none.db"), "{wrong:?}");
 }
+
+#[test]
+fn a_project_has_a_name_and_a_place_of_its_own() {
+    let town = Town::new();
+    town.write("taken/README.md", "ours");
+    let rows = [
+        ("Market", "spend", "\"Market\" cannot be a policy's name; write small letters"),
+        ("-market", "spend", "cannot be a policy's name"),
+        ("market-", "spend", "cannot be a policy's name"),
+        ("8-days", "spend", "cannot be a policy's name"),
+        ("match", "spend", "\"match\" is a word of the language"),
+        ("cases", "spend", "\"cases\" is a word of the language or of what a policy is built of"),
+        ("serde", "spend", "\"serde\" is a word of the language or of what"),
+        ("market", "spent", "there is no stock policy \"spent\"; there are birthday, catalogue, "),
+        ("market", "../spend", "there is no stock policy \"../spend\""),
+        ("taken", "spend", "./taken is there already; name a folder that is empty or new"),
+    ];
+    for (name, stock, expected) in rows {
+        let done = town.done(&["new", name, "--from", stock]);
+        let usage = name.starts_with('-');
+        assert!(
+            done.code == Some(2) && (usage || done.err.contains(expected)),
+            "{name}: {expected}: {done:?}"
+        );
+    }
+    assert_eq!(town.read("taken/README.md"), "ours");
+    let built = town.done(&["build", "nowhere"]);
+    assert!(
+        built.code == Some(2) && built.err.contains("open nowhere/Cargo.toml; `jifen new` makes"),
+        "{built:?}"
+    );
+}

@@ -200,8 +200,11 @@ fn what_a_budget_leaves_nothing_of_is_done_when_there_is_more() {
     let closed = town.summary("l.db", &[first_close("c")]);
     let tally = json!({"gift": {"members": 3, "acted": 2, "withheld": 1}});
     assert_eq!((&closed["campaigns"], town.balances("l.db")), (&tally, "ann 8, bob 4, cat 1".to_owned()));
-    town.write("program.toml", town.read("program.toml").replace("budget = 10", "budget = 17"));
     let closed = town.summary("l.db", &[closing("d", "2026-03-02", "2026-03-03T00:00:00+08:00")]);
+    let tally = json!({"gift": {"members": 3, "acted": 0, "withheld": 1}});
+    assert_eq!(closed["campaigns"], tally, "the others have had it");
+    town.write("program.toml", town.read("program.toml").replace("budget = 10", "budget = 17"));
+    let closed = town.summary("l.db", &[closing("e", "2026-03-03", "2026-03-04T00:00:00+08:00")]);
     let tally = json!({"gift": {"members": 3, "acted": 1}});
     assert_eq!((&closed["campaigns"], town.balances("l.db")), (&tally, "ann 8, bob 4, cat 8".to_owned()));
     town.replay("l.db");

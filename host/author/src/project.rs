@@ -20,9 +20,68 @@ const LICENSE: &str = include_str!("../../../LICENSE");
 const SDK_FOLDER: &str = "sdk/rules-guest";
 /// Dependencies that the native tests run much through.
 const OPTIMISED: [&str; 3] = ["chacha20", "proptest", "serde_json"];
-/// Names that a crate cannot have beside its dependencies and the standard library.
-const TAKEN: [&str; 8] =
-    ["alloc", "core", "proc-macro", "rules-guest", "serde", "std", "test", "wit-bindgen"];
+/// Names that a crate cannot have beside its dependencies, the standard library, its own test and the words of the language.
+const TAKEN: [&str; 59] = [
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "cases",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "rules-guest",
+    "self",
+    "serde",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+];
 
 /// Returns the names of the stock policies.
 pub fn stock() -> Vec<&'static str> {
@@ -79,7 +138,10 @@ fn check_name(name: &str) -> Result<()> {
         begins && name.chars().all(fits) && !name.ends_with('-'),
         "{name:?} cannot be a policy's name; write small letters, digits and hyphens, such as market-day"
     );
-    ensure!(!TAKEN.contains(&name), "{name:?} is the name of something else that a policy is built of");
+    ensure!(
+        !TAKEN.contains(&name),
+        "{name:?} is a word of the language or of what a policy is built of; add one to it"
+    );
     Ok(())
 }
 
@@ -148,7 +210,7 @@ impl Project<'_> {
         let example = example.replace(&format!("policy = \"{from}\""), &format!("policy = \"{name}\""));
         format!(
             "# {name}\n\n\
-             A Jifen policy, made from the stock policy `{from}`. 由库存规则 `{from}` 新建的积分规则。\n\n\
+             A Jifen policy, made from the stock policy `{from}`. 由现成规则 `{from}` 新建的积分规则。\n\n\
              ```sh\n\
              cargo test     # cases, promises and fairness, natively 本机测试\n\
              jifen build    # makes target/policies/{name}.wasm 构建组件\n\

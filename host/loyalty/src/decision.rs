@@ -130,6 +130,21 @@ impl Limit {
     }
 }
 
+impl Limit {
+    /// Returns whether it is one that leaves less the more was granted: a cap or a budget.
+    fn is_of_what_was_granted(self) -> bool {
+        match self {
+            Self::Lane | Self::Shadow | Self::NoReferrer | Self::SamePerson => false,
+            Self::PerEvent
+            | Self::PerMemberPerDay
+            | Self::PerMemberPerMonth
+            | Self::PerReferrerPerDay
+            | Self::PerReferrerPerMonth
+            | Self::Budget => true,
+        }
+    }
+}
+
 impl Granted {
     /// Returns the lot that it opens on a business day, at an instant.
     pub fn lot(&self, id: LotId, day: i32, at: Instant) -> Lot {
@@ -250,25 +265,39 @@ impl Decision {
     ) {
         let mut notices = Vec::new();
         let shadow = deployment.mode == Mode::Shadow;
-        let award = |action| match action {
-            Action::Award(award) => Some(award),
-            Action::Grant(unit) => Some(Award {
-                to: Recipient::Member,
-                points: Points::ONE,
-                reason: unit.as_str().to_owned(),
-                unit: Some(unit),
-                available_from: None,
-                valid_until: None,
-                line: None,
-            }),
+        let own = &terms.program.unit_of(deployment).id;
+        let mut granted = Vec::new();
+        let mut award = |action| match action {
+            Action::Award(award) => match &award.unit {
+                Some(unit) if unit != own => Err(Fault::UnitNotGranted { unit: unit.as_str().to_owned() }),
+                Some(_) | None => Ok(Some(award)),
+            },
+            // A point of each, for no cap counts them.
+            Action::Grant(unit) if unit != *own && granted.contains(&unit) => {
+                Err(Fault::UnitNotGranted { unit: unit.as_str().to_owned() })
+            }
+            Action::Grant(unit) => {
+                granted.push(unit.clone());
+                Ok(Some(Award {
+                    to: Recipient::Member,
+                    points: Points::ONE,
+                    reason: unit.as_str().to_owned(),
+                    unit: Some(unit),
+                    available_from: None,
+                    valid_until: None,
+                    line: None,
+                }))
+            }
             Action::Notice(code) => {
                 let expiring = expiring.cloned();
                 notices.push(Notice { deployment: deployment.id.clone(), code, shadow, expiring });
-                None
+                Ok(None)
             }
         };
-        let outcome =
-            actions.map(|actions| Proposal::Awards(actions.into_iter().filter_map(award).collect()));
+        let outcome = actions.and_then(|actions| {
+            let awards = actions.into_iter().map(&mut award).filter_map(Result::transpose);
+            awards.collect::<Result<_, _>>().map(Proposal::Awards)
+        });
         let alone = Lane { id: deployment.id.as_str().into(), combine: Combine::All };
         self.close(&alone, terms, vec![Answered { deployment, outcome, usage }]);
         if self.faults.is_empty() && !self.is_used_up() {
@@ -278,15 +307,14 @@ impl Decision {
 
     /// Returns whether there are awards, and caps and budgets left nothing of them.
     pub fn is_used_up(&self) -> bool {
-        let is_nothing = |award: &Granted| {
-            award.granted.is_zero() && !award.asked.is_zero() && award.limit != Some(Limit::Shadow)
-        };
-        !self.awards.is_empty() && self.awards.iter().all(is_nothing)
+        let nothing = self.awards.iter().all(|award| award.granted.is_zero());
+        nothing && self.awards.iter().any(|award| award.limit.is_some_and(Limit::is_of_what_was_granted))
     }
 
     /// Returns whether it comes to nothing that anybody is to know of.
     pub fn is_idle(&self) -> bool {
-        self.notices.is_empty() && (self.awards.is_empty() || self.is_used_up())
+        let in_vain = |award: &Granted| matches!(award.limit, Some(Limit::NoReferrer | Limit::SamePerson));
+        self.notices.is_empty() && (self.is_used_up() || self.awards.iter().all(in_vain))
     }
 
     /// Returns which notices are to be delivered.

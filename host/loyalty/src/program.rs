@@ -29,10 +29,14 @@ use crate::event::{Happening, InvalidEvent, Occasion, Request};
 use crate::id::{DeploymentId, LaneId, MerchantId, UnitId};
 use crate::lot::{Issuer, Purse};
 use crate::points::Points;
+use crate::posting::Kind;
 use crate::time::{Instant, Zone, day_number};
 
 /// The name under which opening balances stand, as a deployment's would.
 pub const OPENING: &str = "opening";
+
+/// The names under which points stand that nothing deployed awarded.
+pub(crate) const RESERVED: [&str; 3] = [OPENING, Kind::Transfer.code(), Kind::Exchange.code()];
 
 /// What is deployed where.
 #[derive(Debug)]
@@ -413,6 +417,13 @@ impl Program {
     /// Returns the unit of a deployment.
     pub fn unit_of(&self, deployment: &Deployment) -> &Unit {
         self.unit(deployment.unit)
+    }
+
+    /// Returns whether points that stand under a name were awarded by a deployment, be it of this program or an earlier one: not
+    /// brought along, given, exchanged or given for the trouble.
+    pub fn is_award(&self, name: &DeploymentId) -> bool {
+        !RESERVED.contains(&name.as_str())
+            && !self.redemptions.iter().any(|redemption| redemption.id == *name)
     }
 
     /// Returns which lots a redemption deployment takes from.

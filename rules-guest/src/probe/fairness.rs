@@ -89,7 +89,7 @@ impl Probe {
                 }
                 let (mut lower, mut higher) = (wish.clone(), wish.clone());
                 spread(&mut lower.lines, &mut higher.lines, index.index(wish.lines.len()), *amount);
-                no_worse(policy, &lower, &higher, "for a higher bill", is_no_worse)
+                no_worse(policy, &lower, &higher, "for a higher bill", pays_no_less)
             }),
             Self::MoreBought => {
                 let members = (any_day(), members(Pinned::new(), &hints));
@@ -263,8 +263,16 @@ fn no_worse(
     Err(policy.shows(&[&format!("the offer is worse {words}:"), &quoted(&one), &quoted(&other)]))
 }
 
-/// Returns whether an offer pays more than another, or as much for no more points. What is paid in money is the rest of the bill.
+/// Returns whether an offer pays more than another, or as much and takes no more; where it takes more of points or cash, less of the
+/// other.
 fn is_no_worse(one: &Offer, other: &Offer) -> bool {
+    let takes_more = other.points > one.points || other.cash > one.cash;
+    let takes_less = other.points < one.points || other.cash < one.cash;
+    other.worth > one.worth || other.worth == one.worth && (takes_less || !takes_more)
+}
+
+/// Returns whether points pay more for a bill than for another, or as much for no more points. Money pays the rest.
+fn pays_no_less(one: &Offer, other: &Offer) -> bool {
     other.worth > one.worth || other.worth == one.worth && other.points <= one.points
 }
 

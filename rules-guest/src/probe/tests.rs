@@ -174,7 +174,16 @@ fn what_is_unfair_about_an_offer_is_shown() {
         let request: Request = request(case);
         request.item.as_deref() == Some("mug")
     };
-    let rows: [(&Respond<'_>, &str); 5] = [
+    let for_cash = |points, cash| {
+        Outcome::Offered(Offer { points, cash, worth: 0, benefit: "test".to_owned(), restrictions: vec![] })
+    };
+    let is_rich = |case: &Case| Ok::<_, Unanswered>(fact(case, Fact::BalanceAvailable)? > 5_000);
+    let rows: [(&Respond<'_>, &str); 7] = [
+        (&|case: &Case| Ok(if is_rich(case)? { for_cash(1_000, 0) } else { for_cash(500, 990) }), ""),
+        (
+            &|case: &Case| Ok(if is_rich(case)? { for_cash(100, 5_000) } else { for_cash(100, 0) }),
+            "fairness: more-points\nwith {\"from\": 5000, \"mug\": 1}\n  the offer is worse with ",
+        ),
         (&|case: &Case| Ok(offer(quantity(case).saturating_mul(100), 0)), ""),
         (
             &|case: &Case| {

@@ -77,7 +77,7 @@ fn foreign() -> Vec<Upload> {
             "jifen:policy/secrets@0.1.0",
         ),
         upload(
-            "another merchant's purchases",
+            "A21: another merchant's purchases",
             imports("jifen:policy/purchases@0.1.0", "at-merchant"),
             "foreign-import",
             "imports purchases.at-merchant, which Jifen does not offer; this host has version 0.1.0",

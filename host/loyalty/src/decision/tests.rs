@@ -357,6 +357,7 @@ fn every_lot_is_owed_by_its_issuer() {
 fn a_campaign_does_what_it_may() {
     let notice = || Action::Notice("come-back".to_owned());
     let grant = |unit: &str| Action::Grant(unit.into());
+    let to_referrer = |points| Award { to: Recipient::Referrer, ..award(points) };
     let rows = [
         ("", Ok(vec![]), ""),
         ("", Ok(vec![notice(), Action::Award(award(50))]), "50 points why; come-back"),
@@ -383,6 +384,13 @@ fn a_campaign_does_what_it_may() {
             "50 points why; 1 coupon coupon",
         ),
         ("", Err(Fault::Deadline), "deadline"),
+        // Of another unit there is a point at a time, and no award, for no cap would count it.
+        ("", Ok(vec![Action::Award(Award { unit: Some("coupon".into()), ..award(9) })]), "unit-not-granted"),
+        ("", Ok(vec![grant("coupon"), grant("coupon")]), "unit-not-granted"),
+        ("", Ok(vec![grant("points"), grant("points")]), "1 points points; 1 points points"),
+        // Who was brought by nobody is told all the same, and that alone is nothing to do.
+        ("", Ok(vec![notice(), Action::Award(to_referrer(5))]), "0 points no_referrer; come-back"),
+        ("", Ok(vec![Action::Award(to_referrer(5))]), "0 points no_referrer"),
     ];
     for (lines, actions, expected) in rows {
         let text = format!(
@@ -412,7 +420,8 @@ fn a_campaign_does_what_it_may() {
         let faults = decision.faults.iter().map(|(_, fault)| fault.code().to_owned());
         let all: Vec<_> = awards.chain(notices).chain(faults).collect();
         assert_eq!(all.join("; "), expected, "{shown}");
-        let idle = matches!(expected, "" | "0 points tx_cap" | "unit-not-granted" | "deadline");
+        let idle = ["", "0 points tx_cap", "0 points no_referrer", "unit-not-granted", "deadline"]
+            .contains(&expected);
         assert_eq!(decision.is_idle(), idle, "{shown}");
     }
 }

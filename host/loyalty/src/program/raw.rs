@@ -17,12 +17,11 @@ use self::redemption::RawRedemption;
 use self::unit::RawUnit;
 use super::{
     Availability, Budget, Cap, Combine, Deployment, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
-    OPENING, OnRefund, Once, OverEvent, PolicyRef, Program, Scope, Segment, Span, Unit, ancestors,
+    OnRefund, Once, OverEvent, PolicyRef, Program, RESERVED, Scope, Segment, Span, Unit, ancestors,
 };
 use crate::id::{DeploymentId, MerchantId};
 use crate::lot::Issuer;
 use crate::points::Points;
-use crate::posting::Kind;
 use crate::time::{Instant, Zone};
 
 /// Days that points may be held back: ten years.
@@ -635,10 +634,9 @@ impl Context<'_> {
     /// Refuses a name under which the ledger keeps points that nothing deployed awarded: caps count by name.
     fn check_name(&self, field: &str, id: &Spanned<String>) -> Result<(), InvalidProgram> {
         self.at.check(field, id, |id| {
-            let reserved = [OPENING, Kind::Transfer.code(), Kind::Exchange.code()];
             let reason =
                 || format!("{id:?} is the name of points that nothing deployed awards; name it otherwise");
-            if reserved.contains(&id.as_str()) { Err(reason()) } else { Ok(()) }
+            if RESERVED.contains(&id.as_str()) { Err(reason()) } else { Ok(()) }
         })
     }
 

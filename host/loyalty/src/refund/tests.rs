@@ -122,3 +122,28 @@ fn points_go_down_in_proportion_to_the_goods() {
     remainder.take(&all()).unwrap();
     assert_eq!(remainder.share_of(points(31)), Points::ZERO);
 }
+
+/// In proportion, rounded down, but one while anything remains that it paid for: it may be a whole coupon.
+#[test]
+fn points_stay_used_with_what_they_paid_for() {
+    let basket =
+        Purchase { freight_minor: 600, ..purchase(&[("a", 1, 4_000), ("b", 1, 6_000), ("free", 1, 0)]) };
+    type Back<'a> = (&'a [(&'a str, u64, u64)], Option<u64>);
+    let rows: [(u64, Covers, Back<'_>, u64); 9] = [
+        (100, Covers::Goods, (&[], None), 100),
+        (100, Covers::Goods, (&[("a", 1, 4_000)], None), 60),
+        (1, Covers::Goods, (&[("a", 1, 4_000)], None), 1),
+        (0, Covers::Goods, (&[("a", 1, 4_000)], None), 0),
+        (100, Covers::Goods, (&[("a", 1, 4_000), ("b", 0, 5_999)], None), 1),
+        (1, Covers::Goods, (&[("a", 1, 4_000), ("b", 1, 6_000)], None), 0),
+        (1, Covers::Freight, (&[("a", 1, 4_000), ("b", 1, 6_000)], None), 1),
+        (1, Covers::Freight, (&[], Some(600)), 0),
+        (1, Covers::Bill, (&[("a", 1, 4_000), ("b", 1, 6_000)], Some(600)), 0),
+    ];
+    for (used, covers, (lines, freight_minor), expected) in rows {
+        let mut remainder = Remainder::of(&basket);
+        remainder.take(&Refund { freight_minor, ..refund(lines) }).unwrap();
+        let left = remainder.points_left(Points::new(used).unwrap(), &covers);
+        assert_eq!(left.get(), expected, "{used} for {covers:?}, {lines:?} and {freight_minor:?} back");
+    }
+}
