@@ -123,16 +123,13 @@ impl Books {
         }
         let program = self.programs.get(&inputs.program).expect("it was put there");
         if let (Body::Happening(happening), Ok((day, _))) = (&event.body, program.day_of(event.time)) {
-            let referrer = match &happening.occasion {
-                Occasion::Registration(registration) => registration.referrer.as_ref(),
-                Occasion::Purchase(_) | Occasion::Run(_) => None,
-            };
-            let referrer = referrer.and_then(|id| self.members.get(id)).map(|(_, profile)| profile.clone());
-            let (_, profile) = self.members.entry(happening.member.clone()).or_default();
+            let (_, mut profile) = self.members.get(&happening.member).cloned().unwrap_or_default();
             if let Occasion::Registration(registration) = &happening.occasion {
-                *profile = profile.joined(registration, referrer.as_ref());
+                let referrer = registration.referrer.as_ref().and_then(|id| self.members.get(id));
+                profile = profile.joined(registration, referrer.map(|(_, profile)| profile));
             }
-            *profile = profile.after(&happening.occasion, day.number());
+            self.members.entry(happening.member.clone()).or_default().1 =
+                profile.after(&happening.occasion, day.number());
         }
         let notices = Receipt::notices(&logged.receipt).map_err(HostError::Receipt)?;
         let sent = (0..).zip(notices).filter(|(_, notice)| !notice.shadow);

@@ -7,7 +7,7 @@ use jifen_engine::Policy;
 use jifen_ledger::Needs;
 use jifen_loyalty::facts::{Known, first_day_of_window};
 use jifen_loyalty::lot::{Purse, Standing};
-use jifen_loyalty::member::{DayGrant, Grants, Profile};
+use jifen_loyalty::member::{Grants, Profile};
 use jifen_loyalty::time::{Zone, day_number};
 use jifen_loyalty::{DeploymentId, Fact, Instant, Lot, Member, Points, Program, UnitId};
 use rules_guest::calendar::Day;
@@ -70,7 +70,7 @@ pub(crate) fn known(
         earned_by_day: BTreeMap::new(),
         registered_day: profile.registered_day,
         referred: profile.referral.is_some(),
-        referral: said.referral.clone(),
+        referral: None,
         birth_day: said.birth_day,
     }
 }
@@ -93,17 +93,9 @@ pub(crate) fn granted_by_day(
     deployment: &DeploymentId,
     unit: &UnitId,
 ) -> BTreeMap<i32, Points> {
-    by_day(grants_of(member, deployment, unit).map(|(day, grant)| (day, grant.granted)))
-}
-
-fn grants_of(
-    member: &Member,
-    deployment: &DeploymentId,
-    unit: &UnitId,
-) -> impl Iterator<Item = (i32, DayGrant)> {
     let grants = |for_other| Grants { deployment: deployment.clone(), unit: unit.clone(), for_other };
     let all = (grants(false), i32::MIN)..=(grants(true), i32::MAX);
-    member.granted_by_day.range(all).map(|((_, day), grant)| (*day, *grant))
+    by_day(member.granted_by_day.range(all).map(|((_, day), grant)| (*day, grant.granted)))
 }
 
 fn by_day(grants: impl Iterator<Item = (i32, Points)>) -> BTreeMap<i32, Points> {

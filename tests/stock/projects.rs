@@ -3,15 +3,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
+use jifen_author::command::clean;
 use libtest_mimic::{Failed, Trial};
 use toml::Table;
 
 use crate::{jifen_in, root, run};
-
-/// What cargo says to the programs that it runs, and the cargo of another project must not hear.
-const OF_CARGO: [&str; 3] = ["CARGO_MANIFEST_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let folders = root().join("policies").read_dir().expect("there are policies");
@@ -69,16 +66,13 @@ fn is_built() -> Result<(), Failed> {
         let words: Vec<_> = command.split_whitespace().collect();
         let mut command = match words.as_slice() {
             ["cargo", arguments @ ..] => {
-                let mut cargo = Command::new("cargo");
+                let mut cargo = clean("cargo");
                 cargo.args(arguments).current_dir(&project);
                 cargo
             }
             ["jifen", arguments @ ..] => jifen_in(&project, arguments),
             other => return Err(format!("who runs {other:?}?").into()),
         };
-        for variable in OF_CARGO {
-            command.env_remove(variable);
-        }
         run(command.env("CARGO_TARGET_DIR", root().join("target/project")));
     }
     Ok(())

@@ -338,7 +338,7 @@ impl Decision {
                 Err(fault) => self.faults.push((deployment.id.clone(), fault)),
             }
         }
-        let preferred = preferred(terms.program, lane.combine, &asked);
+        let preferred = preferred(lane.combine, &asked);
         for (index, (_, mut awards)) in asked.into_iter().enumerate() {
             if preferred.is_some_and(|preferred| preferred != index) {
                 withhold(&mut awards, Limit::Lane);
@@ -349,17 +349,15 @@ impl Decision {
 }
 
 /// Returns which deployment the lane prefers, if it must.
-fn preferred(program: &Program, combine: Combine, asked: &[(&Deployment, Vec<Granted>)]) -> Option<usize> {
+fn preferred(combine: Combine, asked: &[(&Deployment, Vec<Granted>)]) -> Option<usize> {
     let live = |deployment: &Deployment| deployment.mode == Mode::Live;
     let candidates = || asked.iter().enumerate().filter(|(_, (deployment, _))| live(deployment));
     match combine {
         Combine::All => None,
         // `max_by_key` takes the last of equals, so the search runs backwards.
         Combine::Best => {
-            let granted = |(deployment, awards): &(&Deployment, Vec<Granted>)| {
-                granted_of(&program.unit_of(deployment).id, awards)
-            };
-            candidates().rev().max_by_key(|(_, answer)| granted(answer))
+            let granted = |awards: &[Granted]| awards.iter().map(|award| award.granted).sum::<Points>();
+            candidates().rev().max_by_key(|(_, (_, awards))| granted(awards))
         }
         Combine::First => {
             candidates().find(|(_, (_, awards))| awards.iter().any(|award| !award.asked.is_zero()))
