@@ -1,17 +1,19 @@
-//! Certificates: what a member earned and used of a unit in some days, with the receipts that say so and the proof that they are
+//! Certificates: what a member earned and used of a unit in some days, with what the member's receipts say and the proof that it is
 //! in the log (scenario A18).
 //!
-//! Whoever has one can check it without the ledger: every receipt is under the head, and they come to what is stated. That
-//! nothing is left out, the ledger says.
+//! Whoever has one can check it without the ledger: every extract is under the head, and they come to what is stated. That nothing
+//! is left out, the ledger says.
 
 use chrono::NaiveDate;
 use jifen_ledger::{Ledger, Logged, Page};
-use jifen_loyalty::MemberId;
-use jifen_loyalty::posting::{Kind, parse_debt, parse_held};
+use jifen_loyalty::event::Occasion;
+use jifen_loyalty::posting::Kind;
+use jifen_loyalty::{Event, MemberId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::HostError;
+use crate::extract::{Extract, Own};
 use crate::head::{Head, Tree};
 
 /// What the form is called.
@@ -19,18 +21,21 @@ const FORM: &str = "jifen.certificate/1";
 
 /// What a member earned and used.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Certificate {
     certificate: String,
-    #[serde(flatten)]
-    pub(crate) of: Of,
-    #[serde(flatten)]
-    pub(crate) sums: Sums,
+    member: String,
+    unit: String,
+    from: NaiveDate,
+    through: NaiveDate,
+    earned: i64,
+    used: i64,
     pub(crate) head: Head,
     pub(crate) entries: Vec<Entry>,
 }
 
 /// Of what it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Of {
     pub(crate) member: String,
     pub(crate) unit: String,
@@ -41,7 +46,7 @@ pub(crate) struct Of {
 }
 
 /// What a member's own events came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Sums {
     /// What was awarded, less what was taken back.
     pub(crate) earned: i64,
@@ -49,31 +54,16 @@ pub(crate) struct Sums {
     pub(crate) used: i64,
 }
 
-/// An entry of the log. The event and the receipt stand there as text, for their digests are those of their bytes.
+/// An entry of the log. The event and the extract stand there as text, for their digests are those of their bytes.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     seq: u64,
-    event: String,
-    receipt: String,
+    /// What was bought, returned or used; not there for a registration, which tells who the member is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
+    extract: String,
     proof: String,
-}
-
-/// What a receipt says of its member.
-#[derive(Deserialize)]
-struct Told {
-    member: String,
-    day: NaiveDate,
-    event: String,
-    postings: Vec<PostingTold>,
-}
-
-#[derive(Deserialize)]
-struct PostingTold {
-    kind: String,
-    account: String,
-    unit: String,
-    points: i64,
 }
 
 /// Issues a certificate, under the head that the ledger has now.
@@ -83,38 +73,69 @@ struct PostingTold {
 /// If the ledger fails or holds what cannot be read.
 pub(crate) fn issue(ledger: &dyn Ledger, of: Of) -> Result<Certificate, HostError> {
     let tree = Tree::read(ledger, ledger.length()?)?;
-    certified(ledger, of, &tree)
-}
-
-fn certified(ledger: &dyn Ledger, of: Of, tree: &Tree) -> Result<Certificate, HostError> {
     let head = tree.head();
     let (mut sums, mut entries) = (Sums::default(), Vec::new());
+    for Logged { seq, event, receipt, .. } in own_entries(ledger, &of)? {
+        if seq > head.entries {
+            continue;
+        }
+        let extract = Extract::of(&receipt)?;
+        sums = sums.plus(sums_of(&read(&extract)?, &of.unit));
+        let event = is_evidence(&event).then(|| String::from_utf8_lossy(&event).into_owned());
+        entries.push(Entry { seq, event, extract, proof: tree.proof(seq) });
+    }
+    let (Of { member, unit, from, through }, Sums { earned, used }) = (of, sums);
+    let certificate = FORM.to_owned();
+    Ok(Certificate { certificate, member, unit, from, through, earned, used, head, entries })
+}
+
+/// Returns the entries by which the member earned or used something in those days, in the order of the log.
+fn own_entries(ledger: &dyn Ledger, of: &Of) -> Result<Vec<Logged>, HostError> {
     let member = MemberId::from(&*of.member);
     let mut lines = ledger.statement(&member, Page::default())?;
-    lines.retain(|line| line.member == member && line.seq <= head.entries);
+    lines.retain(|line| {
+        let mut units = line.lots.iter().map(|lot| &lot.unit).chain(line.moves.iter().map(|it| &it.unit));
+        line.member == member && units.any(|unit| unit.as_str() == of.unit)
+    });
     lines.sort_unstable_by_key(|line| line.seq);
+    let mut own = Vec::new();
     for line in lines {
         let Some(logged) = ledger.log(line.seq.saturating_sub(1), 1)?.pop() else { continue };
-        let Logged { event, receipt, .. } = logged;
-        let [event, receipt] = [event, receipt].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let told: Told = serde_json::from_str(&receipt).map_err(HostError::Unreadable)?;
-        let moved = told.sums(&of);
-        if (of.from..=of.through).contains(&told.day) && moved != Sums::default() {
-            sums = sums.plus(moved);
-            entries.push(Entry { seq: line.seq, event, receipt, proof: tree.proof(line.seq) });
+        let extract = read(&Extract::of(&logged.receipt)?)?;
+        if (of.from..=of.through).contains(&extract.day) && sums_of(&extract, &of.unit) != Sums::default() {
+            own.push(logged);
         }
     }
-    Ok(Certificate { certificate: FORM.to_owned(), of, sums, head, entries })
+    Ok(own)
+}
+
+fn read(extract: &str) -> Result<Extract, HostError> {
+    serde_json::from_str(extract).map_err(HostError::Unreadable)
 }
 
 impl Certificate {
-    /// Returns what is wrong with it by itself; nothing, if its receipts are under its head and come to what it states.
+    /// Returns of what it is.
+    pub(crate) fn of(&self) -> Of {
+        let Self { member, unit, from, through, .. } = self;
+        Of { member: member.clone(), unit: unit.clone(), from: *from, through: *through }
+    }
+
+    /// Returns what it states.
+    pub(crate) fn sums(&self) -> Sums {
+        Sums { earned: self.earned, used: self.used }
+    }
+
+    /// Returns what is wrong with it by itself; nothing, if its extracts are under its head and come to what it states.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
         if self.certificate != FORM {
-            faults.push(format!("it is {:?}, and this program knows {FORM:?}", self.certificate));
+            return vec![format!("it is {:?}, and this program knows {FORM:?}", self.certificate)];
         }
-        let (mut sums, mut last) = (Sums::default(), 0);
+        if !self.head.is_one() {
+            return vec![
+                "its head is none: the root is not that of the tree and the number of entries".to_owned(),
+            ];
+        }
+        let (mut faults, mut sums, mut last) = (Vec::new(), Sums::default(), 0);
         for entry in &self.entries {
             match self.told(entry, last) {
                 Ok(moved) => sums = sums.plus(moved),
@@ -122,10 +143,10 @@ impl Certificate {
             }
             last = entry.seq;
         }
-        if faults.is_empty() && sums != self.sums {
-            let Sums { earned, used } = self.sums;
+        let Self { earned, used, .. } = self;
+        if faults.is_empty() && sums != self.sums() {
             faults.push(format!(
-                "it states that {earned} were earned and {used} used, and its receipts come to {} and {}",
+                "it states that {earned} were earned and {used} used, and its entries come to {} and {}",
                 sums.earned, sums.used
             ));
         }
@@ -134,22 +155,21 @@ impl Certificate {
 
     /// Returns what an entry came to, or what is wrong with it.
     fn told(&self, entry: &Entry, last: u64) -> Result<Sums, String> {
-        let Entry { seq, event, receipt, proof } = entry;
-        let digest = Sha256::digest(receipt).into();
-        if !self.head.has(*seq, &digest, proof) {
-            return Err("its receipt is not in the log of that head".to_owned());
+        let Entry { seq, event, extract, proof } = entry;
+        if !self.head.has(*seq, extract, proof) {
+            return Err("the log of that head does not say so".to_owned());
         }
-        let told: Told = serde_json::from_str(receipt).map_err(|error| error.to_string())?;
-        if told.event != hex::encode(Sha256::digest(event)) {
-            return Err("its event is not that of its receipt".to_owned());
+        let extract = read(extract).map_err(|error| error.to_string())?;
+        if event.as_ref().is_some_and(|event| extract.event != hex::encode(Sha256::digest(event))) {
+            return Err("its event is another one than the log's".to_owned());
         }
-        if told.member != self.of.member || !(self.of.from..=self.of.through).contains(&told.day) {
-            return Err(format!("it is of {} on {}", told.member, told.day));
+        if extract.member != self.member || !(self.from..=self.through).contains(&extract.day) {
+            return Err(format!("it is of {} on {}", extract.member, extract.day));
         }
         if *seq <= last {
             return Err("it stands there twice, or out of order".to_owned());
         }
-        Ok(told.sums(&self.of))
+        Ok(sums_of(&extract, &self.unit))
     }
 
     /// Returns what is wrong with it by the ledger: its log is another one, or there is more than is certified.
@@ -158,52 +178,57 @@ impl Certificate {
     ///
     /// If the ledger fails or holds what cannot be read.
     pub(crate) fn faults_by(&self, ledger: &dyn Ledger) -> Result<Vec<String>, HostError> {
-        let tree = Tree::read(ledger, self.head.entries)?;
-        if tree.head() != self.head {
-            let Head { entries, root } = tree.head();
-            return Ok(vec![format!("the ledger's head is {root} of {entries} entries")]);
+        let head = Tree::read(ledger, self.head.entries)?.head();
+        if head != self.head {
+            return Ok(vec![format!(
+                "the root of the ledger's first {} entries is {}",
+                head.entries, head.root
+            )]);
         }
-        let own = certified(ledger, self.of.clone(), &tree)?;
-        let missing = own.entries.iter().filter(|entry| !self.entries.contains(entry));
-        Ok(missing.map(|entry| format!("entry {}: it is left out", entry.seq)).collect())
+        let own = own_entries(ledger, &self.of())?.into_iter().map(|logged| logged.seq);
+        let missing = own.filter(|seq| !self.entries.iter().any(|entry| entry.seq == *seq));
+        let told = |seq| {
+            let is_later = seq > self.head.entries;
+            format!(
+                "entry {seq}: {}",
+                if is_later { "it came later; ask for a new one" } else { "it is left out" }
+            )
+        };
+        Ok(missing.map(told).collect())
     }
 }
 
-impl Told {
-    /// Returns what it came to for a member.
-    fn sums(&self, of: &Of) -> Sums {
-        let own = self.postings.iter().filter(|it| it.unit == of.unit && is_of(&it.account, &of.member));
-        own.fold(Sums::default(), |sums, posting| {
-            let moved = match Kind::parse(&posting.kind) {
-                Some(Kind::Award | Kind::Clawback) => Sums { earned: posting.points, used: 0 },
-                Some(Kind::Redemption | Kind::Return) => {
-                    Sums { earned: 0, used: posting.points.saturating_neg() }
-                }
-                Some(
-                    Kind::Repayment
-                    | Kind::Hold
-                    | Kind::Release
-                    | Kind::Expiry
-                    | Kind::Transfer
-                    | Kind::Exchange
-                    | Kind::Settlement,
-                )
-                | None => Sums::default(),
-            };
-            sums.plus(moved)
-        })
-    }
+/// Returns whether an event is evidence that others may see. A registration tells who the member is and who brought the member.
+fn is_evidence(event: &[u8]) -> bool {
+    let event = Event::parse(event).ok();
+    let occasion = event.as_ref().and_then(Event::happening).map(|happening| &happening.occasion);
+    event.is_some() && !matches!(occasion, Some(Occasion::Registration(_)))
+}
+
+/// Returns what an entry came to for its member.
+fn sums_of(extract: &Extract, unit: &str) -> Sums {
+    let own = extract.postings.iter().filter(|posting| posting.unit == unit);
+    own.fold(Sums::default(), |sums, Own { kind, points, .. }| {
+        let moved = match Kind::parse(kind) {
+            Some(Kind::Award | Kind::Clawback) => Sums { earned: *points, used: 0 },
+            Some(Kind::Redemption | Kind::Return) => Sums { earned: 0, used: points.saturating_neg() },
+            Some(
+                Kind::Repayment
+                | Kind::Hold
+                | Kind::Release
+                | Kind::Expiry
+                | Kind::Transfer
+                | Kind::Exchange
+                | Kind::Settlement,
+            )
+            | None => Sums::default(),
+        };
+        sums.plus(moved)
+    })
 }
 
 impl Sums {
     fn plus(self, other: Self) -> Self {
         Self { earned: self.earned.saturating_add(other.earned), used: self.used.saturating_add(other.used) }
     }
-}
-
-/// Returns whether an account has points of a member, or what the member owes.
-fn is_of(account: &str, member: &str) -> bool {
-    account.strip_prefix("member/") == Some(member)
-        || parse_held(account).is_some_and(|(_, holder)| holder.as_str() == member)
-        || parse_debt(account).is_some_and(|(_, debtor)| debtor.as_str() == member)
 }

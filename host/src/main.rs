@@ -15,6 +15,7 @@ mod conversion;
 mod description;
 mod error;
 mod estimates;
+mod extract;
 mod facts;
 mod head;
 mod input;

@@ -2,16 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::components::redemption;
-use crate::town::{Town, purchase, text};
+use crate::components::{constant, redemption, referring};
+use crate::ledgers::on_postgres;
+use crate::town::{Town, purchase, registration, text};
 
 const OF_ANN: [&str; 7] = ["certificate", "--ledger", "l.db", "ann", "--from", "2026-01-01", "--through"];
 
-/// Returns a town in which ann earned 120 and 80 and used 150 in 2026, and more before and after; and bob something, too.
+/// Returns a town in which ann earned 120 and 80 and used 150 in 2026, and more before and after. What ann buys gives something to
+/// bob, too, who brought ann, under a cap and a budget.
 fn town() -> Town {
     let town = Town::new();
     town.policy("offer", &redemption(150, 0, 0));
-    town.program(&[("spend", "spend", "base", "")]);
+    town.policy("brings", &referring(33));
+    let brings = "cap = { per_referrer_per_day = 4400 }\nbudget = 66000";
+    town.program(&[("spend", "spend", "base", ""), ("brings", "brings", "base", brings)]);
     let offer = "[[redemption]]\nid = 'offer'\npolicy = 'offer'\nunit = 'points'\n";
     town.write("program.toml", format!("{}{offer}", town.read("program.toml")));
     let step = |kind: &str, time: &str, data: Value| {
@@ -21,9 +25,12 @@ fn town() -> Town {
         event
     };
     let asks = json!({"member": "ann", "merchant": "shop", "item": "freight"});
+    let mut joins = registration("joins", "ann", "2025-12-31T12:00:00+08:00");
+    joins["data"]["referrer"] = json!("bob");
     town.summary(
         "l.db",
         &[
+            joins,
             purchase("before", "ann", "2025-12-31T23:59:59+08:00", 500),
             purchase("1", "ann", "2026-01-01T00:00:00+08:00", 12_000),
             purchase("2", "bob", "2026-02-01T12:00:00+08:00", 7_700),
@@ -49,7 +56,10 @@ fn a18_a_certificate_states_what_the_log_proves() {
     let certificate = issued(&town);
     assert_eq!((&certificate["earned"], &certificate["used"]), (&json!(200), &json!(150)), "{certificate}");
     assert_eq!(certificate["entries"].as_array().map(Vec::len), Some(3));
-    assert!(!certificate.to_string().contains("bob"), "nobody else is in it: {certificate}");
+    for others in ["bob", "brings", "usage", "budget"] {
+        assert!(!certificate.to_string().contains(others), "nobody else's {others} is in it: {certificate}");
+    }
+    assert!(town.balances("l.db").contains("bob 209"), "the log has it: {}", town.balances("l.db"));
 
     let head = town.done(&["audit", "head", "--ledger", "l.db", "--json"]).json();
     assert_eq!(head, certificate["head"]);
@@ -58,7 +68,7 @@ fn a18_a_certificate_states_what_the_log_proves() {
         let verified = verify(more);
         assert_eq!(verified.code, Some(0), "{verified:?}");
         let words = format!(
-            "ann earned 200 points and used 150 from 2026-01-01 through 2026-12-31, by 3 receipts of the log of 7 entries with the root {}",
+            "ann earned 200 points and used 150 from 2026-01-01 through 2026-12-31, by 3 entries of the log of 8 entries with the root {}",
             text(&head["root"])
         );
         assert_eq!(verified.out.trim(), words);
@@ -67,9 +77,9 @@ fn a18_a_certificate_states_what_the_log_proves() {
 
     town.summary("l.db", &[purchase("later", "bob", "2027-02-01T12:00:00+08:00", 100)]);
     assert_eq!(verify(&["--ledger", "l.db"]).code, Some(0), "it is of the log as it was");
-    let then = town.done(&["audit", "head", "--ledger", "l.db", "--entries", "7", "--json"]).json();
+    let then = town.done(&["audit", "head", "--ledger", "l.db", "--entries", "8", "--json"]).json();
     assert_eq!(then, head);
-    assert_eq!(town.done(&["audit", "head", "--ledger", "l.db", "--entries", "9"]).code, Some(2));
+    assert_eq!(town.done(&["audit", "head", "--ledger", "l.db", "--entries", "10"]).code, Some(2));
 }
 
 #[test]
@@ -88,32 +98,44 @@ fn whatever_is_changed_shows() {
     };
     let swap = |from: &'static str, to: &'static str| move |it: &Value| json!(text(it).replace(from, to));
     let flip = |it: &Value| json!(last(text(it)));
-    let not_there = "its receipt is not in the log of that head";
+    let not_there = "the log of that head does not say so";
+    let no_head = "its head is none: the root is not that of the tree and the number of entries";
+    let capitals = |it: &Value| json!(text(it).to_uppercase());
     let mut rows = vec![
         (change("/certificate", &|_| json!("jifen.certificate/2")), "and this program knows"),
         (
             change("/earned", &|_| json!(201)),
-            "it states that 201 were earned and 150 used, and its receipts come to 200 and 150",
+            "it states that 201 were earned and 150 used, and its entries come to 200 and 150",
         ),
         (change("/used", &|_| json!(0)), "it states that 200 were earned and 0 used"),
         (change("/member", &|_| json!("bob")), "it is of ann on 2026-01-01"),
-        (change("/unit", &|_| json!("miles")), "its receipts come to 0 and 0"),
+        (change("/unit", &|_| json!("miles")), "its entries come to 0 and 0"),
         (change("/from", &|_| json!("2026-02-01")), "it is of ann on 2026-01-01"),
         (change("/through", &|_| json!("2026-03-01")), "it is of ann on 2026-03-02"),
-        (change("/head/root", &flip), not_there),
-        (change("/head/root", &|_| json!("no root")), not_there),
-        (change("/head/entries", &|_| json!(6)), not_there),
-        (change("/head/entries", &|_| json!(u64::MAX)), not_there),
-        (change("/entries/1/seq", &|_| json!(5)), not_there),
+        (change("/head/root", &flip), no_head),
+        (change("/head/root", &capitals), no_head),
+        (change("/head/root", &|_| json!("no root")), no_head),
+        (change("/head/tree", &flip), no_head),
+        (change("/head/entries", &|_| json!(7)), no_head),
+        (change("/head/entries", &|_| json!(9)), no_head),
+        (change("/head/entries", &|_| json!(u64::MAX)), no_head),
+        (change("/entries/1/seq", &|_| json!(6)), not_there),
         (change("/entries/1/seq", &|_| json!(0)), not_there),
     ];
     for n in 0..3 {
         let of = |key: &str| format!("/entries/{n}/{key}");
-        rows.push((change(&of("event"), &swap("\"id\"", "\"ID\"")), "its event is not that of its receipt"));
-        rows.push((change(&of("receipt"), &swap("2026", "2025")), not_there));
+        rows.push((
+            change(&of("event"), &swap("\"id\"", "\"ID\"")),
+            "its event is another one than the log's",
+        ));
+        rows.push((change(&of("extract"), &swap("2026", "2025")), not_there));
         rows.push((change(&of("proof"), &flip), not_there));
+        rows.push((change(&of("proof"), &capitals), not_there));
         rows.push((change(&of("proof"), &|_| json!("")), not_there));
     }
+    let mut nothing = change("/head/root", &|_| json!("no root"));
+    (nothing["entries"], nothing["earned"], nothing["used"]) = (json!([]), json!(0), json!(0));
+    rows.push((nothing, no_head));
     let twice = change("/entries", &|it| json!([it[0], it[1], it[1], it[2]]));
     rows.push((twice, "it stands there twice, or out of order"));
     for (changed, expected) in rows {
@@ -127,25 +149,73 @@ fn whatever_is_changed_shows() {
     town.write("ann.json", short.to_string());
     assert_eq!(town.done(&["audit", "certificate", "ann.json"]).code, Some(0), "it holds by itself");
     let by_ledger = town.done(&["audit", "certificate", "ann.json", "--ledger", "l.db"]);
-    assert!(by_ledger.code == Some(1) && by_ledger.err.contains("entry 4: it is left out"), "{by_ledger:?}");
+    assert!(by_ledger.code == Some(1) && by_ledger.err.contains("entry 5: it is left out"), "{by_ledger:?}");
 }
 
+/// The receipt of somebody else is changed by a space, its digest left as it is.
 #[test]
 fn a_log_that_was_changed_has_another_head() {
     let town = town();
     issued(&town);
-    town.change("l.db", "UPDATE transactions SET receipt_digest = event_digest WHERE seq = 3");
+    town.change(
+        "l.db",
+        if on_postgres() {
+            "UPDATE transactions SET receipt = receipt || convert_to(' ', 'UTF8') WHERE seq = 4"
+        } else {
+            "UPDATE transactions SET receipt = CAST(CAST(receipt AS TEXT) || ' ' AS BLOB) WHERE seq = 4"
+        },
+    );
     let verified = town.done(&["audit", "certificate", "ann.json", "--ledger", "l.db"]);
-    assert!(verified.code == Some(1) && verified.err.contains("the ledger's head is "), "{verified:?}");
+    let words = "the root of the ledger's first 8 entries is ";
+    assert!(verified.code == Some(1) && verified.err.contains(words), "{verified:?}");
     assert_eq!(town.done(&["audit", "certificate", "ann.json"]).code, Some(0), "it is of the log as it was");
+}
+
+/// What came after the head and is of those days makes it less than the log says.
+#[test]
+fn what_came_later_is_told() {
+    let town = town();
+    issued(&town);
+    let verify = || town.done(&["audit", "certificate", "ann.json", "--ledger", "l.db"]);
+    town.summary("l.db", &[purchase("of another year", "ann", "2027-06-01T12:00:00+08:00", 800)]);
+    assert_eq!(verify().code, Some(0));
+    town.summary("l.db", &[purchase("late", "ann", "2026-06-01T12:00:00+08:00", 800)]);
+    let verified = verify();
+    let words = "entry 10: it came later; ask for a new one";
+    assert!(verified.code == Some(1) && verified.err.contains(words), "{verified:?}");
+    issued(&town);
+    assert_eq!(verify().code, Some(0));
+}
+
+/// What a registration gave counts, and who the member is stays untold.
+#[test]
+fn a_registration_is_not_shown() {
+    let town = Town::new();
+    town.policy("constant", &constant(30));
+    town.program(&[("joins", "constant", "base", "")]);
+    let mut joins = registration("joins", "ann", "2026-01-01T12:00:00+08:00");
+    joins["data"]["referrer"] = json!("bob");
+    joins["data"]["person"] = json!("k1");
+    joins["data"]["birthday"] = json!("1990-05-01");
+    town.summary("l.db", &[joins]);
+    let certificate = issued(&town);
+    assert_eq!((&certificate["earned"], &certificate["entries"][0]["seq"]), (&json!(30), &json!(1)));
+    for told in ["bob", "k1", "1990"] {
+        assert!(!certificate.to_string().contains(told), "{told} is in it: {certificate}");
+    }
+    assert_eq!(town.done(&["audit", "certificate", "ann.json", "--ledger", "l.db"]).code, Some(0));
 }
 
 #[test]
 fn what_is_none_is_told() {
     let town = town();
+    let mut more = issued(&town);
+    more["issuer"] = json!("somebody");
+    town.write("more.json", more.to_string());
     for (arguments, expected) in [
         (&["audit", "certificate", "program.toml"][..], "program.toml is no certificate"),
         (&["audit", "certificate", "nothing.json"], "open nothing.json"),
+        (&["audit", "certificate", "more.json"], "unknown field `issuer`"),
         (&[&OF_ANN[..], &["2025-12-31"]].concat(), "--through 2025-12-31 lies before --from 2026-01-01"),
         (&[&OF_ANN[..], &["2026-02-30"]].concat(), "invalid value '2026-02-30'"),
     ] {

@@ -91,8 +91,8 @@ pub trait Ledger: Send + Sync {
     /// Returns up to `limit` entries behind the place `after`, in order. The first entry's place is 1.
     fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError>;
 
-    /// Returns the digests of up to `limit` receipts behind the place `after`, in order.
-    fn receipt_digests(&self, after: u64, limit: usize) -> Result<Vec<Digest>, LedgerError>;
+    /// Returns up to `limit` receipts behind the place `after`, in order.
+    fn receipts(&self, after: u64, limit: usize) -> Result<Vec<Vec<u8>>, LedgerError>;
 
     /// Returns the entries that name an order, in their order.
     fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError>;

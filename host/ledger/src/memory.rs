@@ -104,10 +104,10 @@ impl Ledger for Memory {
         Ok(log.numbered().filter(|(seq, _)| *seq > after).take(limit).map(logged).collect())
     }
 
-    fn receipt_digests(&self, after: u64, limit: usize) -> Result<Vec<Digest>, LedgerError> {
+    fn receipts(&self, after: u64, limit: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
         let log = &self.state().log;
         let entries = log.numbered().filter(|(seq, _)| *seq > after).take(limit);
-        Ok(entries.map(|(_, entry)| entry.receipt_digest).collect())
+        Ok(entries.map(|(_, entry)| entry.receipt.clone()).collect())
     }
 
     fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError> {

@@ -101,8 +101,8 @@ impl Ledger for Postgres {
         self.readers.read(|link| log::page(link, after, limit))
     }
 
-    fn receipt_digests(&self, after: u64, limit: usize) -> Result<Vec<Digest>, LedgerError> {
-        self.readers.read(|link| log::receipt_digests(link, after, limit))
+    fn receipts(&self, after: u64, limit: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
+        self.readers.read(|link| log::receipts(link, after, limit))
     }
 
     fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError> {

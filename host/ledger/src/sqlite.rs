@@ -111,8 +111,8 @@ impl Ledger for Sqlite {
         self.readers.read(|connection| Ok(log::page(connection, after, limit)?))
     }
 
-    fn receipt_digests(&self, after: u64, limit: usize) -> Result<Vec<Digest>, LedgerError> {
-        self.readers.read(|connection| Ok(log::receipt_digests(connection, after, limit)?))
+    fn receipts(&self, after: u64, limit: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
+        self.readers.read(|connection| Ok(log::receipts(connection, after, limit)?))
     }
 
     fn order(&self, number: &str) -> Result<Vec<Logged>, LedgerError> {

@@ -30,7 +30,7 @@ pub(super) struct Verify {
 #[derive(Serialize)]
 struct Summary<'a> {
     #[serde(flatten)]
-    of: &'a Of,
+    of: Of,
     #[serde(flatten)]
     sums: Sums,
     entries: usize,
@@ -58,9 +58,10 @@ impl Verify {
     }
 
     fn tell(&self, certificate: &Certificate, faults: &[String]) -> anyhow::Result<()> {
-        let Certificate { of, sums, head, entries, .. } = certificate;
+        let Certificate { head, entries, .. } = certificate;
+        let (of, sums) = (certificate.of(), certificate.sums());
         if self.json {
-            let summary = Summary { of, sums: *sums, entries: entries.len(), faults };
+            let summary = Summary { of, sums, entries: entries.len(), faults };
             return super::print(&serde_json::to_string(&summary)?);
         }
         if !faults.is_empty() {
@@ -69,7 +70,9 @@ impl Verify {
         let Of { member, unit, from, through } = of;
         let Sums { earned, used } = sums;
         super::print(&format_args!(
-            "{member} earned {earned} {unit} and used {used} from {from} through {through}, by {} receipts of {}",
+            "{} earned {earned} {} and used {used} from {from} through {through}, by {} entries of {}",
+            member.escape_debug(),
+            unit.escape_debug(),
             entries.len(),
             audit_head::words(head)
         ))

@@ -9,8 +9,8 @@ use super::column::Unsigned;
 use super::failure::Stop;
 use super::found::{head, read_head};
 use super::link::{Call, Link};
+use crate::Logged;
 use crate::column;
-use crate::{Digest, Logged};
 
 /// Returns entries behind a place, in order.
 pub(super) fn page(link: &Link, after: u64, limit: usize) -> Result<Vec<Logged>, Stop> {
@@ -30,21 +30,21 @@ pub(super) fn page(link: &Link, after: u64, limit: usize) -> Result<Vec<Logged>,
     Ok(entries)
 }
 
-/// Returns the digests of receipts behind a place, in order.
-pub(super) fn receipt_digests(link: &Link, after: u64, limit: usize) -> Result<Vec<Digest>, Stop> {
+/// Returns receipts behind a place, in order.
+pub(super) fn receipts(link: &Link, after: u64, limit: usize) -> Result<Vec<Vec<u8>>, Stop> {
     let sql = "
-        SELECT receipt_digest
+        SELECT receipt
         FROM transactions
         WHERE seq > $1
         ORDER BY seq
         LIMIT $2";
     let (after, limit) = column::page(after, limit);
-    let mut digests = Vec::new();
+    let mut receipts = Vec::new();
     link.stream(&Call::new(sql).value(after).value(limit), &mut |row| {
-        digests.push(column::digest(row, 0)?);
+        receipts.push(row.try_get(0)?);
         Ok(())
     })?;
-    Ok(digests)
+    Ok(receipts)
 }
 
 pub(super) fn find(link: &Link, source: &str, id: &str) -> Result<Option<Logged>, Stop> {

@@ -7,7 +7,7 @@ use super::column::named_lot_columns;
 use crate::admission::Head;
 use crate::column::Lots;
 use crate::stored::Table;
-use crate::{Digest, Known, Logged, Stored, column};
+use crate::{Known, Logged, Stored, column};
 
 pub(super) fn head(connection: &Connection) -> Result<Head> {
     let sql = "
@@ -56,16 +56,16 @@ pub(super) fn page(connection: &Connection, after: u64, limit: usize) -> Result<
     Ok(page)
 }
 
-/// Returns the digests of receipts behind a place, in order.
-pub(super) fn receipt_digests(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Digest>> {
+/// Returns receipts behind a place, in order.
+pub(super) fn receipts(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Vec<u8>>> {
     let sql = "
-        SELECT receipt_digest
+        SELECT receipt
         FROM transactions
         WHERE seq > ?1
         ORDER BY seq
         LIMIT ?2";
     let (after, limit) = column::page(after, limit);
-    connection.prepare_cached(sql)?.query_map((after, limit), |row| column::digest(row, 0))?.collect()
+    connection.prepare_cached(sql)?.query_map((after, limit), |row| row.get(0))?.collect()
 }
 
 pub(super) fn find(connection: &Connection, source: &str, id: &str) -> Result<Option<Logged>> {
