@@ -22,6 +22,7 @@ use jifen_ledger::{
 };
 use jifen_loyalty::entry::NewLot;
 use jifen_loyalty::event::{Body, Occasion, Purpose, Step};
+use jifen_loyalty::member::Profile;
 use jifen_loyalty::posting::Kind;
 use jifen_loyalty::{
     DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, Points, Posting, RedemptionId, UnitId,
@@ -318,15 +319,13 @@ impl Processor<'_> {
         members: &HashMap<MemberId, Member>,
     ) -> Result<HashMap<MemberId, Member>, HostError> {
         let capped = self.active.caps_referrers;
-        let mut first_days = BTreeMap::<&MemberId, i32>::new();
+        let mut first_days = BTreeMap::new();
         for Waiting { event, day, .. } in waiting {
             let Some(happening) = event.happening() else { continue };
             let referrer = match &happening.occasion {
                 Occasion::Registration(it) => it.referrer.as_ref().filter(|_| capped || it.person.is_some()),
                 Occasion::Purchase(_) | Occasion::Run(_) => {
-                    let profile = members.get(&happening.member).map(|it| &it.profile);
-                    let read = profile.filter(|profile| capped || is_comparable(profile));
-                    read.and_then(|profile| profile.referral.as_ref()).map(|referral| &referral.by)
+                    members.get(&happening.member).and_then(|it| self.referrer_to_read(&it.profile))
                 }
             };
             let Some(referrer) = referrer else { continue };
@@ -334,12 +333,26 @@ impl Processor<'_> {
             let first_day = first_days.entry(referrer).or_insert(needed);
             *first_day = needed.min(*first_day);
         }
+        self.read_referrers(first_days)
+    }
+
+    /// Returns who referred a member, where that makes a difference.
+    pub(crate) fn referrer_to_read<'m>(&self, profile: &'m Profile) -> Option<&'m MemberId> {
+        let read = self.active.caps_referrers || is_comparable(profile);
+        profile.referral.as_ref().filter(|_| read).map(|referral| &referral.by)
+    }
+
+    /// Reads referrers, each with what was granted from a day on, where a cap counts that.
+    pub(crate) fn read_referrers(
+        &self,
+        first_days: BTreeMap<&MemberId, i32>,
+    ) -> Result<HashMap<MemberId, Member>, HostError> {
         if first_days.is_empty() {
             return Ok(HashMap::new());
         }
         let asked: Vec<_> =
             first_days.iter().map(|(id, day)| MemberQuery { id, first_day: *day, lots: false }).collect();
-        let needs = Needs { granted_by_day: capped, ..Needs::default() };
+        let needs = Needs { granted_by_day: self.active.caps_referrers, ..Needs::default() };
         let found = self.ledger.read(&Query { members: &asked, needs, ..Query::default() })?.members;
         Ok(first_days.into_keys().cloned().zip(found).collect())
     }

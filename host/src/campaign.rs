@@ -14,6 +14,7 @@ use jifen_ledger::{MemberQuery, Needs, Query, Snapshot};
 use jifen_loyalty::decision::{Decision, Expiring, Terms};
 use jifen_loyalty::event::{Close, Happening, Occasion, Run};
 use jifen_loyalty::lot::Purse;
+use jifen_loyalty::member::Grants;
 use jifen_loyalty::program::{Deployment, Mode, Segment};
 use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::time::{day_number, next_day};
@@ -22,7 +23,7 @@ use jifen_loyalty::{DeploymentId, Event, Fact, Instant, InvalidEvent, Member, Me
 use crate::active::{Active, Loaded};
 use crate::batch::{Done, Outcome, Processor};
 use crate::error::Undecided;
-use crate::facts::first_day_needed;
+use crate::facts::{first_day_needed, month_of};
 use crate::pipeline::{Known, Source, Stock, View, answers_to, counts, forget_others};
 
 /// How the refusal begins of a day of a campaign on which there is nothing to do for the member.
@@ -135,13 +136,21 @@ pub(crate) struct Campaign<'a> {
 impl Campaign<'_> {
     /// Returns what of a member's history it needs.
     pub(crate) fn needs(&self) -> Needs {
+        let Needs { granted_by_day, lots, .. } = self.loaded.needs;
         let over_periods = self.deployment.cap.over_periods();
-        Needs { granted_by_day: self.loaded.needs.granted_by_day || over_periods, ..self.loaded.needs }
+        Needs { granted_by_day: granted_by_day || over_periods || lots, ..self.loaded.needs }
     }
 
-    /// Returns the event by which something is done for a member; nothing where it is not to be done once for anything. A day may be
-    /// closed again or late: nothing is done for who joined later, nor by a policy that asks what the member has for whom it did
-    /// something on a later day already.
+    /// Returns whether a day lies in the past of a member, and is not to be looked at: it may be closed again, or late. Nothing is
+    /// done for who joined later, nor by a policy that asks what the member has for whom it did something on a later day already.
+    fn is_past(&self, active: &Active, member: &Member, midnight: Instant) -> bool {
+        let today = day_number(active.program.zone.local(midnight).date);
+        let mut grants = member.granted_by_day.keys();
+        let given_later = |(of, day): &(Grants, i32)| of.deployment == self.deployment.id && *day > today;
+        member.profile.registered_day > today || self.loaded.needs.lots && grants.any(given_later)
+    }
+
+    /// Returns the event by which something is done for a member; nothing where it is not to be done once for anything.
     fn event(
         &self,
         active: &Active,
@@ -150,13 +159,8 @@ impl Campaign<'_> {
         midnight: Instant,
     ) -> Result<Option<Event>, InvalidEvent> {
         let today = active.program.zone.local(midnight).date;
-        let profile = &member.profile;
-        let is_later = |day| day > day_number(today);
-        let joined_later = is_later(profile.registered_day);
-        let given = member.lots.iter().filter(|lot| lot.deployment == self.deployment.id);
-        let given_later = self.loaded.needs.lots && given.map(|lot| lot.day).any(is_later);
-        let once = self.segment.once.name(today, profile.last_purchase_day);
-        let once = once.filter(|_| !joined_later && !given_later);
+        let once = self.segment.once.name(today, member.profile.last_purchase_day);
+        let once = once.filter(|_| !self.is_past(active, member, midnight));
         let once = once.map(|once| match self.deployment.mode {
             Mode::Live => once,
             Mode::Shadow => format!("shadow-{once}"),
@@ -304,16 +308,21 @@ impl Pass<'_> {
 
     /// Returns what the campaign does for some members.
     fn acting(&self, ids: &[MemberId]) -> Result<Acting, Undecided> {
-        let Processor { active, ledger, threads, .. } = self.processor;
+        let processor = self.processor;
+        let Processor { active, ledger, threads, .. } = processor;
         let needs = self.campaign.needs();
         let (day, _) = active.program.day_of(self.midnight)?;
         let first_day = first_day_needed(needs, &day);
         let asked: Vec<_> = ids.iter().map(|id| MemberQuery { id, first_day, lots: needs.lots }).collect();
         let query = Query { members: &asked, needs, budgets: &active.budgets, ..Query::default() };
         let Snapshot { members, budgets_used, .. } = ledger.read(&query)?;
+        let month = *month_of(&day).start();
+        let referrers = members.iter().filter_map(|member| processor.referrer_to_read(&member.profile));
+        let referrers = processor.read_referrers(referrers.map(|by| (by, month)).collect())?;
         let each = ids.len().div_ceil(threads.get()).max(1);
         let parts = ids.chunks(each).zip(members.chunks(each));
-        let look = |(ids, members): (&[MemberId], &[Member])| self.look(ids, members, &budgets_used);
+        let look =
+            |(ids, members): (&[MemberId], &[Member])| self.look(ids, members, &referrers, &budgets_used);
         thread::scope(|scope| {
             let threads: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
             let mut acting = Acting::default();
@@ -331,19 +340,21 @@ impl Pass<'_> {
         &self,
         ids: &[MemberId],
         members: &[Member],
+        referrers: &HashMap<MemberId, Member>,
         budgets_used: &BTreeMap<DeploymentId, Points>,
     ) -> Result<Acting, InvalidEvent> {
         let active = self.processor.active;
-        let (referrers, redemptions, stock) = (HashMap::new(), HashMap::new(), Stock::new());
+        let (redemptions, stock) = (HashMap::new(), Stock::new());
         let mut acting = Acting::default();
-        for (id, member) in ids.iter().zip(members) {
+        let is_past = |member: &Member| self.campaign.is_past(active, member, self.midnight);
+        for (id, member) in ids.iter().zip(members).filter(|(_, member)| !is_past(member)) {
             let happening = self.happening(id);
             let situation = active.program.situate(&happening)?;
             let known = Known {
                 program: &active.program,
                 member,
                 order: None,
-                referrers: &referrers,
+                referrers,
                 redemptions: &redemptions,
                 budgets_used,
                 stock: &stock,

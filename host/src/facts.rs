@@ -8,8 +8,9 @@ use jifen_ledger::Needs;
 use jifen_loyalty::facts::{Known, first_day_of_window};
 use jifen_loyalty::lot::{Purse, Standing};
 use jifen_loyalty::member::{Grants, Profile};
+use jifen_loyalty::program::is_award;
 use jifen_loyalty::time::{Zone, day_number};
-use jifen_loyalty::{DeploymentId, Fact, Instant, Lot, Member, Points, Program, UnitId};
+use jifen_loyalty::{DeploymentId, Fact, Instant, Lot, Member, Points, UnitId};
 use rules_guest::calendar::Day;
 
 /// Returns which parts of a member's history a policy may ask for, in a program that has levels or none. Those it cannot ask for
@@ -106,10 +107,10 @@ fn by_day(grants: impl Iterator<Item = (i32, Points)>) -> BTreeMap<i32, Points> 
     })
 }
 
-/// Returns what a member was granted of a unit by deployments and refunds have not taken back, by business day.
-pub(crate) fn earned(member: &Member, program: &Program, unit: &UnitId) -> BTreeMap<i32, Points> {
+/// Returns what a member was awarded of a unit and refunds have not taken back, by business day.
+pub(crate) fn earned(member: &Member, unit: &UnitId) -> BTreeMap<i32, Points> {
     let grants = member.granted_by_day.iter();
-    let grants = grants.filter(|((of, _), _)| of.unit == *unit && program.is_award(&of.deployment));
+    let grants = grants.filter(|((of, _), _)| of.unit == *unit && is_award(&of.deployment));
     by_day(grants.map(|((_, day), grant)| (*day, grant.net())))
 }
 

@@ -591,7 +591,7 @@ impl Source for View<'_> {
                 known.level = crate::facts::available(self.time, self.member, Purse::of(&level.id));
             }
             if needs.granted_by_day {
-                known.earned_by_day = crate::facts::earned(self.member, self.program, &by.id);
+                known.earned_by_day = crate::facts::earned(self.member, &by.id);
             }
         }
         Facts::Known(known)

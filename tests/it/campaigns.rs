@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::components::{campaign, campaign_for, campaign_of};
+use crate::components::{campaign, campaign_for, campaign_of, consoling, redemption, topping_up};
 use crate::town::{Done, Town, purchase, registration, text};
 
 const MEMBERS: usize = 600;
@@ -219,6 +219,59 @@ fn who_joined_later_is_left_out_of_a_day_that_is_closed_again() {
     let again = town.summary("l.db", &[first_close("again")]);
     assert_eq!(again["campaigns"], json!({"gift": {"members": 3, "acted": 1}}), "{again}");
     assert_eq!(town.balances("l.db"), "ann 8, bob 7");
+    town.replay("l.db");
+}
+
+/// It gave something on a later day, of which nothing is left: from before, that cannot be seen.
+#[test]
+fn a_campaign_that_asks_what_there_is_does_nothing_for_a_day_before_one_on_which_it_gave() {
+    let town = town("");
+    town.policy("gift", &topping_up());
+    town.policy("offer", &redemption(8, 0, 0));
+    let offer = "[[redemption]]\nid = 'offer'\npolicy = 'offer'\nunit = 'points'\n";
+    town.write("program.toml", format!("{}{offer}", town.read("program.toml")));
+    let step = |kind: &str, data: Value| {
+        json!({"specversion": "1.0", "id": kind, "source": "/app", "time": "2026-03-10T12:00:00+08:00",
+            "type": format!("jifen.redemption.{kind}"), "data": data})
+    };
+    let wish = json!({"redemption": "r", "member": "ann", "merchant": "shop", "item": "rice"});
+    town.summary(
+        "l.db",
+        &[
+            purchase("1", "ann", NOON, 100),
+            closing("c5", "2026-03-05", "2026-03-06T00:00:00+08:00"),
+            step("requested", wish),
+            step("captured", json!({"redemption": "r"})),
+        ],
+    );
+    assert_eq!(town.balances("l.db"), "ann 0");
+    let late = town.summary("l.db", &[closing("c4", "2026-03-04", "2026-03-11T00:00:00+08:00")]);
+    assert_eq!(late["campaigns"], json!({"gift": {"members": 1, "acted": 0}}), "{late}");
+    let refused =
+        town.run("l.db", &[run_of("gift", "2026-03-05", "ann", "2026-03-05T00:00:00+08:00")], &["--json"]);
+    assert!(refused.err.contains("gift does nothing for ann"), "{refused:?}");
+    let next = town.summary("l.db", &[closing("c11", "2026-03-11", "2026-03-12T00:00:00+08:00")]);
+    assert_eq!(next["campaigns"], json!({"gift": {"members": 1, "acted": 1}}), "{next}");
+    assert_eq!(town.balances("l.db"), "ann 7");
+    town.replay("l.db");
+}
+
+/// The one who referred says later who that is.
+#[test]
+fn a_campaign_knows_who_turned_out_to_be_the_same_person() {
+    let town = town("");
+    town.policy("gift", &consoling());
+    let mut joins = ["bob", "cat", "ann"].map(|member| registration(member, member, NOON));
+    for (join, (person, referrer)) in
+        joins.iter_mut().zip([("k1", Some("ann")), ("k2", Some("ann")), ("k1", None)])
+    {
+        join["data"]["person"] = json!(person);
+        join["data"]["referrer"] = json!(referrer);
+    }
+    town.summary("l.db", &joins);
+    let closed = town.summary("l.db", &[first_close("c")]);
+    assert_eq!(closed["campaigns"], json!({"gift": {"members": 3, "acted": 1}}), "{closed}");
+    assert_eq!(town.balances("l.db"), "bob 7");
     town.replay("l.db");
 }
 

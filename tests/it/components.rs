@@ -122,7 +122,11 @@ pub(crate) fn campaign(points: u64) -> Vec<u8> {
 
 /// Returns a campaign policy that gives every member so many points, or with 1 for `to` the one who referred the member.
 pub(crate) fn campaign_for(to: u8, points: u64) -> Vec<u8> {
-    let award = format!(
+    campaign_of(&gift(to, points))
+}
+
+fn gift(to: u8, points: u64) -> String {
+    format!(
         "(i32.store8 (i32.const 648) (i32.const {to}))
     (i64.store (i32.const 656) (i64.const {points}))
     (i32.store (i32.const 676) (i32.const 1024))
@@ -130,8 +134,7 @@ pub(crate) fn campaign_for(to: u8, points: u64) -> Vec<u8> {
     (i32.store (i32.const 600) (i32.const 640))
     (i32.store (i32.const 604) (i32.const 1))
     (i32.const 600)"
-    );
-    campaign_of(&award)
+    )
 }
 
 /// Returns a campaign policy that sends every member the notice `test`, which lies in the action's third word.
@@ -148,10 +151,33 @@ pub(crate) fn telling() -> Vec<u8> {
 
 /// Returns a campaign policy that does what a body says, which returns the place of a list of actions.
 pub(crate) fn campaign_of(body: &str) -> Vec<u8> {
+    campaign_asking("", body)
+}
+
+/// Returns a campaign policy that gives every member seven points who has fewer than five.
+pub(crate) fn topping_up() -> Vec<u8> {
+    campaign_asking(
+        r#"(import "jifen:policy/balance@0.1.0" "available" (func $available (result i64)))"#,
+        &format!(
+            "(if (i64.ge_u (call $available) (i64.const 5)) (then (return (i32.const 512)))) {}",
+            gift(0, 7)
+        ),
+    )
+}
+
+/// Returns a campaign policy that gives seven points to every member who is the same person as the one who referred the member.
+pub(crate) fn consoling() -> Vec<u8> {
+    campaign_asking(
+        r#"(import "jifen:policy/referral@0.1.0" "same-person" (func $same (result i32)))"#,
+        &format!("(if (i32.eqz (call $same)) (then (return (i32.const 512)))) {}", gift(0, 7)),
+    )
+}
+
+fn campaign_asking(imports: &str, body: &str) -> Vec<u8> {
     // The fourteen numbers of a day.
     let day = "i32 ".repeat(14);
     let module = format!(
-        r#"(module
+        r#"(module {imports}
   (memory (export "memory") 1)
   (global $next (mut i32) (i32.const 8192))
   (data (i32.const 1024) "test")

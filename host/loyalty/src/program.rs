@@ -36,7 +36,13 @@ use crate::time::{Instant, Zone, day_number};
 pub const OPENING: &str = "opening";
 
 /// The names under which points stand that nothing deployed awarded.
-pub(crate) const RESERVED: [&str; 3] = [OPENING, Kind::Transfer.code(), Kind::Exchange.code()];
+const RESERVED: [&str; 4] = [OPENING, Kind::Transfer.code(), Kind::Exchange.code(), Kind::Return.code()];
+
+/// Returns whether points that stand under a name were awarded, by whatever program: not brought along, given, exchanged or given
+/// back.
+pub fn is_award(name: &DeploymentId) -> bool {
+    !RESERVED.contains(&name.as_str())
+}
 
 /// What is deployed where.
 #[derive(Debug)]
@@ -417,13 +423,6 @@ impl Program {
     /// Returns the unit of a deployment.
     pub fn unit_of(&self, deployment: &Deployment) -> &Unit {
         self.unit(deployment.unit)
-    }
-
-    /// Returns whether points that stand under a name were awarded by a deployment, be it of this program or an earlier one: not
-    /// brought along, given, exchanged or given for the trouble.
-    pub fn is_award(&self, name: &DeploymentId) -> bool {
-        !RESERVED.contains(&name.as_str())
-            && !self.redemptions.iter().any(|redemption| redemption.id == *name)
     }
 
     /// Returns which lots a redemption deployment takes from.

@@ -235,9 +235,9 @@ impl Receipt {
             };
         let mut lots = Vec::new();
         for step in &self.redemptions {
-            let by = step.acceptance.as_ref().map_or_else(|| "".into(), |it| it.deployment.clone());
             for (back, term) in step.new_lots(at) {
-                lots.extend(open(member, by.clone(), &step.unit, &back.issuer, back.points, term));
+                let by = Kind::Return.code().into();
+                lots.extend(open(member, by, &step.unit, &back.issuer, back.points, term));
             }
         }
         if let Some(conversion) = &self.conversion {

@@ -17,7 +17,7 @@ use self::redemption::RawRedemption;
 use self::unit::RawUnit;
 use super::{
     Availability, Budget, Cap, Combine, Deployment, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
-    OnRefund, Once, OverEvent, PolicyRef, Program, RESERVED, Scope, Segment, Span, Unit, ancestors,
+    OnRefund, Once, OverEvent, PolicyRef, Program, Scope, Segment, Span, Unit, ancestors, is_award,
 };
 use crate::id::{DeploymentId, MerchantId};
 use crate::lot::Issuer;
@@ -636,7 +636,7 @@ impl Context<'_> {
         self.at.check(field, id, |id| {
             let reason =
                 || format!("{id:?} is the name of points that nothing deployed awards; name it otherwise");
-            if RESERVED.contains(&id.as_str()) { Err(reason()) } else { Ok(()) }
+            if is_award(&id.as_str().into()) { Ok(()) } else { Err(reason()) }
         })
     }
 

@@ -563,7 +563,7 @@ fn what_is_wrong_with_a_campaign_is_named_with_its_mend() {
     }
     let notice = PROGRAM.replacen("{ months = 12 }", "{ months = 12 }\nnotice = { days = 30 }", 1);
     Program::parse(&format!("{notice}\n{CAMPAIGN}segment = {{ expiring = {{ days = 37 }} }}\n")).unwrap();
-    for id in ["spend", "transfer"] {
+    for id in ["spend", "transfer", "return"] {
         let refusal = Program::parse(&format!(
             "{PROGRAM}\n{}",
             CAMPAIGN.replace("\"recall\"\np", &format!("\"{id}\"\np"))
