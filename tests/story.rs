@@ -2,13 +2,13 @@
 //!
 //! `join MEMBER WHEN [by REFERRER] [as PERSON] [born DAY]`, `buy ID MEMBER WHEN AMOUNT…`, `bill NAME MEMBER WHEN AMOUNT…`,
 //! `ask NAME MEMBER WHEN [ITEM[*N]] [POINTS]`, `use NAME WHEN [POINTS]`, `free NAME WHEN [POINTS]`, `over NAME WHEN`,
-//! `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`,
+//! `back NAME WHEN CAUSE [POINTS]`, `return ID WHEN [a0:AMOUNT…]`, `reject ID WHEN`, `close DAY WHEN`, `give MEMBER MEMBER WHEN POINTS`,
 //! `swap MEMBER UNIT WHEN POINTS`, `tell MEMBER DAY WHEN`, `done MEMBER ACTION WHEN [ID]`; `notify WHEN [STATUS]` delivers
 //! notices to an endpoint that answers so, `settle` settles, and `until DAY` sets when points end that are awarded from then on.
 //!
 //! WHEN is a day, at noon, or a time. Whoever buys, bills or asks does so at the shop, or as `ann@m1` at another merchant.
 //! Amounts are yuan; a line's may have a quantity before it, a category and a tag behind it, as `2x58.80@rice#staples`;
-//! `freight:6` is freight, `discount:6` is one on the basket, and `r1:20` was paid by a redemption. Behind `->` stands what members have then, or `no` and how the refusal begins; behind that of `settle` what parties get, in fen.
+//! `freight:6` is freight, `discount:6` is one on the basket, `r1:20` was paid by a redemption, and `payer:p1` is the account. Behind `->` stands what members have then, or `no` and how the refusal begins; behind that of `settle` what parties get, in fen.
 
 use serde_json::{Value, json};
 
@@ -131,6 +131,7 @@ pub(crate) fn event(n: usize, row: &str) -> Value {
         ["done", member, action, when, order] => {
             ("jifen.action.done", when, json!({"member": member, "action": action, "order": order}))
         }
+        ["reject", id, when] => ("jifen.referral.rejected", when, json!({"order": id})),
         ["return", id, when, rest @ ..] => ("jifen.purchase.refunded", when, returned(id, rest)),
         ["ask", name, member, when, points @ ..] => {
             let (item, points) = match points {
@@ -231,6 +232,7 @@ fn basket(words: &[&str]) -> Value {
                     "tags": tags}));
             }
             Some((field @ ("freight" | "discount"), yuan)) => data[field] = json!(fen(yuan)),
+            Some(("payer", payer)) => data["payer"] = json!(payer),
             Some((redemption, yuan)) => {
                 data["tenders"] = json!([{"kind": "points", "redemption": redemption, "amount": fen(yuan)}]);
             }

@@ -199,6 +199,8 @@ impl Books {
                 );
                 self.agree(&format!("member {id}: registered"), profile.registered_day, own.registered_day);
                 self.agree(&format!("member {id}: born"), profile.birth_day, own.birth_day);
+                let paid_from = |profile: &Profile| format!("{:?}", profile.payers);
+                self.agree(&format!("member {id}: paid from"), paid_from(&profile), paid_from(&own));
                 let person = |profile: &Profile| profile.person.clone().unwrap_or_default();
                 self.agree(&format!("member {id}: person"), person(&profile), person(&own));
                 self.agree(&format!("member {id}: referral"), referral(&profile), referral(&own));
@@ -286,8 +288,8 @@ impl LotBook {
 fn referral(profile: &Profile) -> String {
     match &profile.referral {
         None => "nobody".to_owned(),
-        Some(Referral { by, same_person: false }) => by.to_string(),
-        Some(Referral { by, same_person: true }) => format!("{by}, the same person"),
+        Some(Referral { by, same_person: false, .. }) => by.to_string(),
+        Some(Referral { by, same_person: true, .. }) => format!("{by}, the same person"),
     }
 }
 

@@ -324,9 +324,9 @@ impl Processor<'_> {
             let Some(happening) = event.happening() else { continue };
             let referrer = match &happening.occasion {
                 Occasion::Registration(it) => it.referrer.as_ref().filter(|_| capped || it.person.is_some()),
-                Occasion::Purchase(_) | Occasion::Run(_) => {
-                    members.get(&happening.member).and_then(|it| self.referrer_to_read(&it.profile))
-                }
+                Occasion::Purchase(_) | Occasion::Run(_) => members
+                    .get(&happening.member)
+                    .and_then(|it| self.referrer_to_read(&it.profile, &happening.occasion)),
             };
             let Some(referrer) = referrer else { continue };
             let needed = *month_of(day).start();
@@ -336,9 +336,14 @@ impl Processor<'_> {
         self.read_referrers(first_days)
     }
 
-    /// Returns who referred a member, where that makes a difference.
-    pub(crate) fn referrer_to_read<'m>(&self, profile: &'m Profile) -> Option<&'m MemberId> {
-        let read = self.active.caps_referrers || is_comparable(profile);
+    /// Returns who referred a member to whom something happens, where that makes a difference.
+    pub(crate) fn referrer_to_read<'m>(
+        &self,
+        profile: &'m Profile,
+        occasion: &Occasion,
+    ) -> Option<&'m MemberId> {
+        let Active { caps_referrers, reviews, .. } = *self.active;
+        let read = caps_referrers || is_comparable(profile) || reviews && occasion.payer().is_some();
         profile.referral.as_ref().filter(|_| read).map(|referral| &referral.by)
     }
 

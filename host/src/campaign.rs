@@ -317,7 +317,9 @@ impl Pass<'_> {
         let query = Query { members: &asked, needs, budgets: &active.budgets, ..Query::default() };
         let Snapshot { members, budgets_used, .. } = ledger.read(&query)?;
         let month = *month_of(&day).start();
-        let referrers = members.iter().filter_map(|member| processor.referrer_to_read(&member.profile));
+        let occasion = Occasion::Run(Run { campaign: self.campaign.deployment.id.clone() });
+        let referrers =
+            members.iter().filter_map(|member| processor.referrer_to_read(&member.profile, &occasion));
         let referrers = processor.read_referrers(referrers.map(|by| (by, month)).collect())?;
         let each = ids.len().div_ceil(threads.get()).max(1);
         let parts = ids.chunks(each).zip(members.chunks(each));

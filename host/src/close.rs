@@ -245,7 +245,7 @@ fn there(member: &Member, purse: Purse<'_>, midnight: Instant) -> Vec<Part> {
 
 /// Returns lots in the order in which they are spent at a midnight: those that become available then, and those that end.
 fn usable(member: &Member, midnight: Instant, of: impl Fn(&Lot) -> bool) -> Vec<&Lot> {
-    let usable = |lot: &&Lot| of(lot) && lot.term.available_at <= midnight && lot.term.ends_at() >= midnight;
+    let usable = |lot: &&Lot| of(lot) && lot.term.has_begun(midnight) && lot.term.ends_at() >= midnight;
     let mut lots: Vec<_> = member.lots.iter().filter(usable).collect();
     lots.sort_by_key(|lot| lot.spending_order());
     lots

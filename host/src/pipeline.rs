@@ -206,7 +206,7 @@ fn happened(
         campaign::is_due(run, happening, &decision)?;
     }
     let owner = (Some(happening.member.clone()), known.member.version.saturating_add(1));
-    let compared = view.compares(happening, &decision, &evaluations);
+    let compared = view.compares(active, happening, &decision, &evaluations);
     let referral = if compared { &view.referral } else { &view.said.referral };
     let mut receipt = Receipt {
         referral: referral.clone(),
@@ -534,6 +534,8 @@ impl<'a> View<'a> {
         let mut referral = said.referral.clone();
         if let (Some(referral), Some(referrer)) = (&mut referral, referrer) {
             referral.same_person |= said.is_same_person(&referrer.profile);
+            let payer = happening.occasion.payer();
+            referral.same_payer_day = payer.and_then(|payer| referrer.profile.payers.get(payer)).copied();
         }
         Self { program, time: happening.time, member, said, referral, referrer, budgets_used }
     }
@@ -547,8 +549,14 @@ impl<'a> View<'a> {
     }
 
     /// Returns whether a decision depends on whether the member and the referrer are one person, who may say who that is after the
-    /// member did.
-    fn compares(&self, happening: &Happening, decision: &Decision, evaluations: &[Evaluation]) -> bool {
+    /// member did, or paid from one account.
+    fn compares(
+        &self,
+        active: &Active,
+        happening: &Happening,
+        decision: &Decision,
+        evaluations: &[Evaluation],
+    ) -> bool {
         let Some(referral) = &self.said.referral else { return false };
         let told = |evaluation: &Evaluation| {
             evaluation.answers().iter().any(|answer| answer.fact == Fact::ReferralSamePerson)
@@ -560,7 +568,8 @@ impl<'a> View<'a> {
             Occasion::Purchase(_) => !evaluations.is_empty(),
             Occasion::Run(_) => asks() || evaluations.iter().any(told),
         };
-        matters && is_comparable(&self.said)
+        let pays = active.reviews && happening.occasion.payer().is_some();
+        matters && (is_comparable(&self.said) || pays)
     }
 
     /// Returns the referrer with the version that a decision depends on: where it compares the persons, or counts what the

@@ -144,7 +144,7 @@ fn settle(
             evaluate(pinned, &happening, pinned.program.situate(&happening)?, source)?
         }
     };
-    let levels = levels(pinned, remainder, &decision, first, before);
+    let levels = levels(pinned, remainder, &decision, source.referral(), first, before);
     let more = levels.iter().filter_map(|level| more(&decision, level, granted(before, level)));
     decision.awards = more.collect();
     let mut reversals = Vec::new();
@@ -166,15 +166,19 @@ fn levels(
     pinned: &Active,
     remainder: &Remainder<'_>,
     decision: &Decision,
+    referral: Option<&Referral>,
     first: &[Level],
     before: &[Level],
 ) -> Vec<Level> {
     let now = decision.levels();
+    // Nobody is rewarded for bringing themself, whatever else a deployment says of returns.
+    let in_vain = |to: &MemberId| referral.is_some_and(|referral| referral.same_person && referral.by == *to);
     let failed = |id: &DeploymentId| decision.faults.iter().any(|(failed, _)| failed == id);
     let rule = |id: &DeploymentId| pinned.deployment(id).map_or(OnRefund::Keep, |it| it.on_refund);
     let mut levels = Vec::new();
     for old in before {
         let points = match rule(&old.deployment) {
+            _ if in_vain(&old.to) => Points::ZERO,
             OnRefund::Keep => old.granted,
             OnRefund::Proportional => remainder.share_of(granted(first, old)),
             OnRefund::Reevaluate if failed(&old.deployment) => old.granted,
@@ -255,7 +259,7 @@ fn take_back(
     let names = (&purchased.member, member.version.saturating_add(1));
     let source = Then {
         evaluations: &bought.inputs.evaluations,
-        referral: bought.inputs.referral.as_ref(),
+        referral: bought.referral_after(refund),
         history: Some(&purchased.before),
     };
     let levels = (&*bought.first, &*bought.levels);
@@ -427,7 +431,7 @@ pub(crate) fn waited(
     let paid = payments(programs, purchase, buyer, |name| known.redemptions.get(name))?;
     let source = Then {
         evaluations: &receipt.evaluations,
-        referral: receipt.referral.as_ref(),
+        referral: referral_after(receipt.referral.as_ref(), refunds.iter().map(|(_, refund)| refund)),
         history: Some(known.member),
     };
     let new = receipt.lots(happening.time).into_iter();
@@ -511,10 +515,21 @@ fn after_waiting(
     Ok(Some(After { refunded, more: decision.awards, back: back.collect::<Result<_, _>>()? }))
 }
 
+/// Returns how the buyer was brought, after what was sent of the order: a review that rejects it comes to it that the buyer and
+/// whoever brought the buyer are one.
+fn referral_after<'r>(
+    referral: Option<&Referral>,
+    mut refunds: impl Iterator<Item = &'r Refund>,
+) -> Option<Referral> {
+    let mut referral = referral.cloned()?;
+    referral.same_person |= refunds.any(|refund| refund.rejects_referral);
+    Some(referral)
+}
+
 /// What was known when a purchase was evaluated: by its receipt, and by the ledger's history up to it.
 pub(crate) struct Then<'a> {
     pub(crate) evaluations: &'a [Evaluation],
-    pub(crate) referral: Option<&'a Referral>,
+    pub(crate) referral: Option<Referral>,
     /// The member's days before the purchase; `None` where only the receipt is asked.
     pub(crate) history: Option<&'a Member>,
 }
@@ -527,7 +542,7 @@ impl Then<'_> {
 
 impl Source for Then<'_> {
     fn referral(&self) -> Option<&Referral> {
-        self.referral
+        self.referral.as_ref()
     }
 
     fn facts(&self, deployment: &DeploymentId, purse: Purse<'_>, _: Needs, today: &Day) -> Facts {

@@ -1,6 +1,5 @@
 //! What happened, by which points can be spent at another time: the member was told of their end, or did what they wait for.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use jifen_loyalty::clawback::{Repayment, spendable};
@@ -8,7 +7,7 @@ use jifen_loyalty::event::{TermCause, TermChange};
 use jifen_loyalty::receipt::Inputs;
 use jifen_loyalty::term::Retermed;
 use jifen_loyalty::time::{date_of, next_day};
-use jifen_loyalty::{Entry, Event, InvalidEvent, Lot, Program, Receipt, Redeemed, Term, UnitId};
+use jifen_loyalty::{Entry, Event, InvalidEvent, Lot, MemberId, Program, Receipt, Redeemed, Term, UnitId};
 
 use crate::active::Active;
 use crate::error::Undecided;
@@ -40,11 +39,7 @@ pub(crate) fn process(
     let concerned = |lot: &&Lot| {
         let there = !lot.remaining.is_zero() || known.member.holds_of(&lot.id);
         let then = lot.earned_at <= known_at && lot.term.ends_at() > event.time;
-        there
-            && then
-            && of_order
-                .as_ref()
-                .is_none_or(|versions| lot.id.member == change.member && versions.contains(&lot.id.version))
+        there && then && of_order.as_ref().is_none_or(|order| order.has(lot))
     };
     let mut lots: Vec<_> = known.member.lots.iter().filter(concerned).collect();
     lots.sort_by_key(|lot| lot.spending_order());
@@ -67,19 +62,38 @@ pub(crate) fn process(
     Ok(Draft { order: known.order, restocked, ..draft }.entry(active))
 }
 
-/// Returns the buyer's versions whose lots an order opened, where the event is about one.
-fn of_order(
+/// The lots that an order opened.
+struct OfOrder<'o> {
+    buyer: &'o MemberId,
+    /// The buyer's versions that name them.
+    versions: Vec<u64>,
+}
+
+impl OfOrder<'_> {
+    fn has(&self, lot: &Lot) -> bool {
+        lot.id.member == *self.buyer && self.versions.contains(&lot.id.version)
+    }
+}
+
+/// Returns which lots an order opened, where the event is about one: the member's own, or one for which the member has something.
+fn of_order<'o>(
     event: &Event,
     change: &TermChange,
-    known: &Known<'_>,
-) -> Result<Option<HashSet<u64>>, InvalidEvent> {
+    known: &Known<'o>,
+) -> Result<Option<OfOrder<'o>>, InvalidEvent> {
     let Some(number) = event.order() else { return Ok(None) };
     let wrong = |reason| Err(InvalidEvent { field: "data.order".to_owned(), reason });
     let order = known.order.expect("an event of an order is read with it");
     match refund::bought_by(order, event)? {
-        Some((buyer, versions)) if *buyer == change.member => Ok(Some(versions.into_iter().collect())),
-        Some(_) => {
-            wrong(format!("{number} is not an order of {}; name the member who bought", change.member))
+        Some((buyer, versions)) => {
+            let order = OfOrder { buyer, versions };
+            if *buyer == change.member || known.member.lots.iter().any(|lot| order.has(lot)) {
+                return Ok(Some(order));
+            }
+            let member = &change.member;
+            wrong(format!(
+                "{number} is not an order of {member}, who has nothing for it; name the member who bought"
+            ))
         }
         None => {
             wrong(format!("unknown_order: no purchase has the number {number}; send it after its purchase"))

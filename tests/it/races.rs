@@ -94,6 +94,48 @@ fn a_cap_on_what_friends_bring_is_used_once() {
     }
 }
 
+/// A4: the referrer and friends pay from one account in the same instant, in one file and in a process each. In one file the
+/// referrer is first; apart, whoever comes before the referrer need not be looked at.
+#[test]
+fn an_account_that_two_pay_from_is_seen_at_once() {
+    for apart in [false, true] {
+        let town = town();
+        town.policy("referring", &referring(100));
+        town.program(&[("brings", "referring", "base", "review = { same_payer = { days = 0 } }")]);
+        let friends: Vec<_> = (0..4).map(|n| format!("m{n}")).collect();
+        let joins = friends.iter().map(|friend| {
+            let mut join = registration(friend, friend, TIME);
+            join["data"]["referrer"] = json!("ann");
+            join
+        });
+        town.summary("l.db", &joins.collect::<Vec<_>>());
+        let buyers = ["ann"].into_iter().chain(friends.iter().map(String::as_str));
+        let buys: Vec<_> = buyers
+            .map(|buyer| {
+                let mut buys = purchase(buyer, buyer, TIME, 100);
+                buys["data"]["payer"] = json!("account");
+                buys
+            })
+            .collect();
+        if apart {
+            assert_eq!(at_once(&town, &buys), buys.len());
+        } else {
+            town.summary("l.db", &buys);
+            assert_eq!(town.balances("l.db"), "ann 0");
+        }
+        assert_eq!(town.replay("l.db"), 9, "apart: {apart}");
+        let audited = town.done(&["audit", "check", "--ledger", "l.db"]);
+        assert_eq!(audited.code, Some(0), "{audited:?}");
+        let reviewed = town.run(
+            "l.db",
+            &[event("yes", "jifen.action.done", json!({"member": "ann", "action": "reviewed"}))],
+            &[],
+        );
+        assert!(matches!(reviewed.code, Some(0 | 3)), "nothing may wait: {reviewed:?}");
+        assert_eq!(town.balances("l.db"), "ann 400", "apart: {apart}");
+    }
+}
+
 #[test]
 fn a_hold_is_used_or_let_go_once_and_given_back_once() {
     let town = town();

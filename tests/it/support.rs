@@ -68,6 +68,7 @@ pub(crate) fn purchase(lines: usize) -> Occasion {
         freight_minor: 0,
         discount_minor: 0,
         tenders: Vec::new(),
+        payer: None,
     })
 }
 

@@ -211,7 +211,7 @@ pub(crate) fn page(after: u64, limit: usize) -> (i64, i64) {
 macro_rules! account_columns {
     () => {
         "version, registered_day, referrer, same_person, person, birth_day, purchase_count, purchase_spend_minor, \
-         last_purchase_day, indebted, holding"
+         last_purchase_day, payers, indebted, holding"
     };
 }
 pub(crate) use account_columns;
@@ -228,6 +228,7 @@ pub(crate) fn account<R: Row>(row: &R, first: usize) -> Result<Account, R::Error
         purchases,
         spend,
         last_purchase,
+        payers,
         indebted,
         holding,
     ] = std::array::from_fn(|n| first.saturating_add(n));
@@ -235,16 +236,28 @@ pub(crate) fn account<R: Row>(row: &R, first: usize) -> Result<Account, R::Error
     let referrer = row.text_or_null(referrer)?.map(MemberId::from);
     let profile = Profile {
         registered_day: count(row, registered)?,
-        referral: referrer.map(|by| Referral { by, same_person }),
+        referral: referrer.map(|by| Referral::new(by, same_person)),
         person: row.text_or_null(person)?.map(str::to_owned),
         birth_day: count(row, birth)?,
         purchase_count: count(row, purchases)?,
         purchase_spend_minor: count(row, spend)?,
         last_purchase_day: count(row, last_purchase)?,
+        payers: self::payers(row, payers)?,
         indebted: flag(row, indebted)?,
         holding: flag(row, holding)?,
     };
     Ok(Account { version: count(row, version)?, profile })
+}
+
+/// Returns the column of the accounts that a member paid from, as a JSON object; NULL: none.
+pub(crate) fn payers_column(profile: &Profile) -> Option<String> {
+    let payers = Some(&profile.payers).filter(|payers| !payers.is_empty());
+    payers.map(|payers| serde_json::to_string(payers).expect("text and integers always serialize"))
+}
+
+fn payers<R: Row>(row: &R, column: usize) -> Result<BTreeMap<String, i32>, R::Error> {
+    let Some(text) = row.text_or_null(column)? else { return Ok(BTreeMap::new()) };
+    serde_json::from_str(text).map_err(|error| R::misfit(column, error))
 }
 
 /// Reads what is known of an event: seq, event_digest, receipt, receipt_digest.

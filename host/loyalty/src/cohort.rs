@@ -89,7 +89,7 @@ impl Cohorts {
     /// Makes a lot known, whose movements may follow.
     pub fn know(&mut self, lot: &Lot) {
         let Lot { issuer, unit, term, .. } = lot;
-        let (issuer, unit, pending) = (issuer.clone(), unit.clone(), self.at < term.available_at);
+        let (issuer, unit, pending) = (issuer.clone(), unit.clone(), !term.has_begun(self.at));
         self.lots.insert(lot.id.clone(), Known { issuer, unit, period: None, pending });
     }
 

@@ -17,7 +17,7 @@ use crate::lot::{Issuer, Lot, LotId};
 use crate::member::Referral;
 use crate::points::Points;
 use crate::program::{
-    Availability, Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Situation, Unit,
+    Availability, Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Review, Situation, Unit,
 };
 use crate::proposal::{Action, Award, Fault, Proposal, Recipient};
 use crate::term::{Awaited, Term};
@@ -436,11 +436,16 @@ impl Terms<'_> {
         let (to, limit) = match (award.to, self.referral) {
             (Recipient::Member, _) => (Some(&self.happening.member), None),
             (Recipient::Referrer, None) => (None, Some(Limit::NoReferrer)),
-            (Recipient::Referrer, Some(Referral { by, same_person })) => {
+            (Recipient::Referrer, Some(Referral { by, same_person, .. })) => {
                 (Some(by), same_person.then_some(Limit::SamePerson))
             }
         };
-        let term = self.term((deployment, unit), award.available_from, award.valid_until)?;
+        let mut term = self.term((deployment, unit), award.available_from, award.valid_until)?;
+        let today = self.situation.today.day.number();
+        let asks = |review: Review| self.referral.is_some_and(|referral| review.asks(referral, today));
+        if award.to == Recipient::Referrer && deployment.review.is_some_and(asks) {
+            term.awaits = Some(awaited(Review::ACTION, unit, award.valid_until));
+        }
         Ok(Granted {
             deployment: deployment.id.clone(),
             to: to.cloned(),
@@ -496,9 +501,7 @@ impl Terms<'_> {
         };
         Ok(match &deployment.available {
             Availability::OnAction(action) if from.is_none() => {
-                let counts = Some(unit.ends).filter(|ends| until.is_none() && ends.are_counted());
-                let awaits = Some(Awaited { action: action.clone(), counts });
-                Term { available_at: Instant::NEVER, awaits, ..term }
+                Term { awaits: Some(awaited(action, unit, until)), ..term }
             }
             Availability::AtOnce
             | Availability::AfterDays(_)
@@ -506,6 +509,12 @@ impl Terms<'_> {
             | Availability::OnAction(_) => term,
         })
     }
+}
+
+/// Returns what points of a unit wait for: where nothing says until when they can be spent, that is counted once it is done.
+fn awaited(action: &str, unit: &Unit, until: Option<i32>) -> Awaited {
+    let counts = Some(unit.ends).filter(|ends| until.is_none() && ends.are_counted());
+    Awaited { action: action.to_owned(), counts }
 }
 
 fn withhold(awards: &mut [Granted], limit: Limit) {

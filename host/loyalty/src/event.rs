@@ -123,6 +123,8 @@ pub struct Purchase {
     pub discount_minor: u64,
     /// How it was paid. Empty: all of it in money.
     pub tenders: Vec<Tender>,
+    /// A key that is equal for one account from which money was paid, whoever paid.
+    pub payer: Option<String>,
 }
 
 impl Purchase {
@@ -150,6 +152,14 @@ impl Occasion {
         match self {
             Self::Registration(_) | Self::Run(_) => true,
             Self::Purchase(purchase) => !purchase.is_paid_in_points(),
+        }
+    }
+
+    /// Returns the account from which something was paid.
+    pub fn payer(&self) -> Option<&str> {
+        match self {
+            Self::Registration(_) | Self::Run(_) => None,
+            Self::Purchase(purchase) => purchase.payer.as_deref(),
         }
     }
 }
@@ -181,6 +191,8 @@ pub struct Refund {
     pub freight_minor: Option<u64>,
     /// Who caused it: terms of what was paid in points may differ by it.
     pub cause: Cause,
+    /// Whether a review came to it that nobody is to be rewarded for having brought the buyer; nothing comes back then.
+    pub rejects_referral: bool,
 }
 
 /// What comes back of the lines of an article.

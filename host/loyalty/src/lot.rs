@@ -142,10 +142,10 @@ impl Lot {
     pub fn standing(&self, at: Instant) -> Standing {
         if at >= self.term.ends_at() {
             Standing::Expired
-        } else if at < self.term.available_at {
-            Standing::Pending
-        } else {
+        } else if self.term.has_begun(at) {
             Standing::Available
+        } else {
+            Standing::Pending
         }
     }
 }

@@ -86,6 +86,12 @@ impl DayGrant {
     }
 }
 
+/// Accounts that are kept of a member: those from which was paid last.
+const PAYERS_MAX: usize = 8;
+
+/// Business days for which they are.
+pub const PAYER_DAYS_MAX: u16 = 31;
+
 /// The figures of a member that fit in one row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
@@ -103,6 +109,8 @@ pub struct Profile {
     pub purchase_spend_minor: u64,
     /// The latest business day of a purchase, 0 for none.
     pub last_purchase_day: i32,
+    /// Accounts from which the member paid lately, each with the latest business day.
+    pub payers: BTreeMap<String, i32>,
     /// Whether the member owes points.
     pub indebted: bool,
     /// Whether points of the member are held.
@@ -117,6 +125,16 @@ pub struct Referral {
     /// Whether that is the same person, by the keys of both registrations as far as they were known then: nobody is rewarded for
     /// bringing themself (scenario A3).
     pub same_person: bool,
+    /// The latest business day on which the referrer paid from the account that a purchase is paid from; `None` if that is not known,
+    /// and of everything else.
+    pub same_payer_day: Option<i32>,
+}
+
+impl Referral {
+    /// Returns how a member was brought, with nothing said of a purchase.
+    pub const fn new(by: MemberId, same_person: bool) -> Self {
+        Self { by, same_person, same_payer_day: None }
+    }
 }
 
 impl Profile {
@@ -129,7 +147,7 @@ impl Profile {
             ..self.clone()
         };
         let same_person = referrer.is_some_and(|referrer| joined.is_same_person(referrer));
-        joined.referral = registration.referrer.clone().map(|by| Referral { by, same_person });
+        joined.referral = registration.referrer.clone().map(|by| Referral::new(by, same_person));
         joined
     }
 
@@ -148,9 +166,24 @@ impl Profile {
                 purchase_count: self.purchase_count.saturating_add(1),
                 purchase_spend_minor: self.purchase_spend_minor.saturating_add(purchase.spend_minor()),
                 last_purchase_day: self.last_purchase_day.max(day),
+                payers: self.payers_after(purchase.payer.as_ref(), day),
                 ..self.clone()
             },
         }
+    }
+
+    fn payers_after(&self, payer: Option<&String>, day: i32) -> BTreeMap<String, i32> {
+        let mut payers = self.payers.clone();
+        let Some(payer) = payer else { return payers };
+        let latest = payers.entry(payer.clone()).or_insert(day);
+        *latest = day.max(*latest);
+        let last = payers.values().copied().max().unwrap_or(day);
+        payers.retain(|_, day| *day >= last.saturating_sub(PAYER_DAYS_MAX.into()));
+        while payers.len() > PAYERS_MAX {
+            let oldest = payers.iter().min_by_key(|(_, day)| **day).map(|(payer, _)| payer.clone());
+            oldest.and_then(|oldest| payers.remove(&oldest));
+        }
+        payers
     }
 }
 

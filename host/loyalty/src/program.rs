@@ -28,6 +28,7 @@ use crate::day::BusinessDay;
 use crate::event::{Happening, InvalidEvent, Occasion, Request};
 use crate::id::{DeploymentId, LaneId, MerchantId, UnitId};
 use crate::lot::{Issuer, Purse};
+use crate::member::Referral;
 use crate::points::Points;
 use crate::posting::Kind;
 use crate::time::{Instant, Zone, day_number};
@@ -165,6 +166,8 @@ pub struct Deployment {
     pub on_refund: OnRefund,
     /// When its points can be spent, where the policy does not say.
     pub available: Availability,
+    /// When a person is to look at what a member gets by having referred another.
+    pub review: Option<Review>,
     /// Its parameters, a JSON object with sorted keys.
     pub parameters: String,
     /// The line of the program file that names its policy.
@@ -235,6 +238,24 @@ impl Availability {
             Self::AfterDays(days) => today.saturating_add(i32::try_from(*days).unwrap_or(i32::MAX)),
             Self::On(date) => day_number(*date).max(today),
         }
+    }
+}
+
+/// When a person is to look at what a member gets by having referred another, before it can be spent (scenario A4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// If both paid from one account within so many business days.
+    pub same_payer_days: u16,
+}
+
+impl Review {
+    /// The action that points wait for which a person is to look at.
+    pub const ACTION: &str = "reviewed";
+
+    /// Returns whether it asks for that on a day.
+    pub fn asks(&self, referral: &Referral, today: i32) -> bool {
+        let days = u32::from(self.same_payer_days);
+        referral.same_payer_day.is_some_and(|day| day.abs_diff(today) <= days)
     }
 }
 

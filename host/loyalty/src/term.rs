@@ -13,7 +13,7 @@ use crate::time::{Instant, Zone, next_day};
 /// When points can be spent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
-    /// The first instant at which they can be; [`Instant::NEVER`] while they wait for an action.
+    /// The first instant at which they can be, if they wait for nothing else.
     pub available_at: Instant,
     /// What they wait for.
     pub awaits: Option<Awaited>,
@@ -81,6 +81,11 @@ impl Term {
         Self { available_at, awaits: None, expires_at, notice: Notice::Given }
     }
 
+    /// Returns whether the points can be spent at an instant, as far as they have not ended.
+    pub fn has_begun(&self, at: Instant) -> bool {
+        self.awaits.is_none() && self.available_at <= at
+    }
+
     /// Returns the first instant at which the points can no longer be spent, as far as is known now.
     pub const fn ends_at(&self) -> Instant {
         ends_at(self.expires_at, self.notice)
@@ -96,13 +101,15 @@ impl Term {
     }
 
     /// Returns the term once an action is done; `None` if the points do not wait for it. An end that is counted is
-    /// counted from today, and the member is to be told of it anew.
+    /// counted from the day on which they can be spent, and the member is to be told of it anew.
     #[must_use]
     pub fn done(&self, action: &str, (today, at): (NaiveDate, Instant), zone: Zone) -> Option<Self> {
         let awaited = self.awaits.as_ref().filter(|awaited| awaited.action == action)?;
+        let available_at = at.max(self.available_at);
+        let first_day = if available_at == at { today } else { zone.local(available_at).date };
         Some(match awaited.counts {
-            Some(ends) => ends.counted(at, today, zone),
-            None => Self { available_at: at, awaits: None, ..self.clone() },
+            Some(ends) => ends.counted(available_at, first_day, zone),
+            None => Self { available_at, awaits: None, ..self.clone() },
         })
     }
 

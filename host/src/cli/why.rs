@@ -409,6 +409,9 @@ fn occasion(event: &Event) -> String {
             format!("{merchant} bought {points} {unit} in advance for {} {currency}", money(*amount_minor))
         }
         Body::Settlement(settlement) => format!("all was settled up to receipt {}", settlement.through),
+        Body::Refund(refund) if refund.rejects_referral => {
+            format!("a review rejected the reward for having brought the buyer of order {}", refund.order)
+        }
         Body::Refund(refund) => {
             let what = refund.lines.as_ref().map_or("all that remained".to_owned(), |lines| {
                 let amount = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.amount_minor));

@@ -5,11 +5,12 @@ use std::fmt;
 use jifen_ledger::Logged;
 use jifen_loyalty::clawback::Level;
 use jifen_loyalty::event::{Body, Happening, Occasion, Purchase, Refund};
+use jifen_loyalty::member::Referral;
 use jifen_loyalty::receipt::{Inputs, Key};
 use jifen_loyalty::refund::Remainder;
 use jifen_loyalty::{Event, InvalidEvent, Receipt};
 
-use super::key;
+use super::{key, referral_after};
 
 /// A purchase as its own receipt and its refunds so far have it.
 pub(super) struct Bought {
@@ -58,6 +59,11 @@ impl Bought {
             }
         }
         Ok(bought)
+    }
+
+    /// Returns how the buyer was brought, after the refunds so far and one more.
+    pub(super) fn referral_after(&self, refund: &Refund) -> Option<Referral> {
+        referral_after(self.inputs.referral.as_ref(), self.refunds.iter().chain([refund]))
     }
 
     /// Returns the purchase.

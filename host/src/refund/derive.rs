@@ -8,7 +8,10 @@ use jifen_loyalty::receipt::{Inputs, Key, Refunded};
 use jifen_loyalty::{Event, InvalidEvent, Receipt, Redeemed};
 
 use super::bought::{Bought, parsed};
-use super::{After, Then, after_waiting, give_back, key, refund_receipt, settle, waiting, waiting_refunds};
+use super::{
+    After, Then, after_waiting, give_back, key, referral_after, refund_receipt, settle, waiting,
+    waiting_refunds,
+};
 use crate::active::Active;
 use crate::error::Undecided;
 use crate::programs::Programs;
@@ -27,8 +30,8 @@ pub(crate) fn derive(
     let (day, _) = pinned.program.day_of(event.time)?;
     let Some(of) = &recorded.of else { return Ok(waiting(pinned.digest.clone(), day.number())) };
     let bought = Bought::read(earlier, place(earlier, of)?)?;
-    let source =
-        Then { evaluations: &inputs.evaluations, referral: bought.inputs.referral.as_ref(), history: None };
+    let referral = bought.referral_after(refund);
+    let source = Then { evaluations: &inputs.evaluations, referral, history: None };
     let (paid, lapsed) = recorded_payments(programs, &inputs.redemptions)?;
     let mut remainder = bought.remainder()?;
     Payment::tell(&paid, &mut remainder);
@@ -54,8 +57,8 @@ pub(crate) fn derive_waited(
     let (Some(happening), Some(purchase)) = (event.happening(), event.purchase()) else { return Ok(()) };
     let (mut refunds, _) = waiting_refunds(order)?;
     refunds.retain(|(key, _)| recorded.waited.contains(key));
-    let source =
-        Then { evaluations: &recorded.evaluations, referral: receipt.referral.as_ref(), history: None };
+    let referral = referral_after(receipt.referral.as_ref(), refunds.iter().map(|(_, refund)| refund));
+    let source = Then { evaluations: &recorded.evaluations, referral, history: None };
     let reach = |of: &Level, _, _: &[Granted]| recorded_reach(recorded, of);
     let (paid, lapsed) = recorded_payments(programs, &receipt.redemptions)?;
     let after =

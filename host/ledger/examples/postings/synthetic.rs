@@ -121,6 +121,7 @@ impl Purchases {
             freight_minor: 0,
             discount_minor: 0,
             tenders: Vec::new(),
+            payer: None,
         };
         let happening = Happening {
             member: self.members[member].id.clone(),

@@ -13,7 +13,7 @@ use super::column::Unsigned;
 use super::link::{Call, Change};
 use super::{outbox, redemption};
 use crate::admission::{Account, Admission, ItemKey};
-use crate::column::{awaits, end, notice_number};
+use crate::column::{awaits, end, notice_number, payers_column};
 use crate::entry::spend_minor;
 
 /// An entry with its place in the log.
@@ -265,10 +265,10 @@ fn members<'a>(admitted: &[Admission<'a>]) -> Call<'a> {
     let sql = "
         INSERT INTO members
           (member, version, registered_day, referrer, same_person, person, birth_day, purchase_count,
-           purchase_spend_minor, last_purchase_day, indebted, holding)
+           purchase_spend_minor, last_purchase_day, payers, indebted, holding)
         SELECT *, false, false
         FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::boolean[], $6::text[], $7::integer[],
-          $8::bigint[], $9::bigint[], $10::integer[])
+          $8::bigint[], $9::bigint[], $10::integer[], $11::text[])
         ON CONFLICT (member) DO UPDATE SET
           version = excluded.version,
           registered_day = excluded.registered_day,
@@ -278,7 +278,8 @@ fn members<'a>(admitted: &[Admission<'a>]) -> Call<'a> {
           birth_day = excluded.birth_day,
           purchase_count = excluded.purchase_count,
           purchase_spend_minor = excluded.purchase_spend_minor,
-          last_purchase_day = excluded.last_purchase_day";
+          last_purchase_day = excluded.last_purchase_day,
+          payers = excluded.payers";
     // The last that a group says of a member is how the member is.
     let mut accounts = BTreeMap::<&MemberId, Account>::new();
     accounts.extend(admitted.iter().flat_map(|it| &it.members).map(|(id, account)| (*id, account.clone())));
@@ -294,7 +295,8 @@ fn members<'a>(admitted: &[Admission<'a>]) -> Call<'a> {
         .column(profiles.clone().map(|profile| profile.birth_day))
         .column(profiles.clone().map(|profile| Unsigned(profile.purchase_count)))
         .column(profiles.clone().map(|profile| Unsigned(profile.purchase_spend_minor)))
-        .column(profiles.map(|profile| profile.last_purchase_day))
+        .column(profiles.clone().map(|profile| profile.last_purchase_day))
+        .column(profiles.map(payers_column))
 }
 
 fn stock<'a>(admitted: &[Admission<'a>]) -> Call<'a> {

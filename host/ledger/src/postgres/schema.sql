@@ -163,6 +163,7 @@ CREATE TABLE members (
   purchase_count       BIGINT  NOT NULL,
   purchase_spend_minor BIGINT  NOT NULL,
   last_purchase_day    INTEGER NOT NULL,
+  payers               TEXT,             -- Accounts from which was paid lately, with the latest day of each, as JSON; NULL: none.
   indebted             BOOLEAN NOT NULL, -- There are debts.
   holding              BOOLEAN NOT NULL, -- Points are set aside.
   CONSTRAINT members_once              PRIMARY KEY (member),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Error, Result, params};
 
 use super::{member, outbox, redemption};
 use crate::admission::Admission;
-use crate::column::{awaits, end, notice_number};
+use crate::column::{awaits, end, notice_number, payers_column};
 use crate::entry::spend_minor;
 
 /// Writes an admitted batch into one transaction.
@@ -49,8 +49,8 @@ impl<'a> Writer<'a> {
         let sql = "
             INSERT INTO members
               (member, version, registered_day, referrer, same_person, person, birth_day, purchase_count,
-               purchase_spend_minor, last_purchase_day, indebted, holding)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0)
+               purchase_spend_minor, last_purchase_day, payers, indebted, holding)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0)
             ON CONFLICT (member) DO UPDATE SET
               version = excluded.version,
               registered_day = excluded.registered_day,
@@ -60,7 +60,8 @@ impl<'a> Writer<'a> {
               birth_day = excluded.birth_day,
               purchase_count = excluded.purchase_count,
               purchase_spend_minor = excluded.purchase_spend_minor,
-              last_purchase_day = excluded.last_purchase_day
+              last_purchase_day = excluded.last_purchase_day,
+              payers = excluded.payers
             RETURNING number";
         let mut upsert = self.connection.prepare_cached(sql)?;
         for (member, account) in &self.admission.members {
@@ -76,6 +77,7 @@ impl<'a> Writer<'a> {
                 profile.purchase_count,
                 profile.purchase_spend_minor,
                 profile.last_purchase_day,
+                payers_column(profile),
             ];
             self.numbers.insert(member, upsert.query_one(row, |row| row.get(0))?);
         }

@@ -19,6 +19,7 @@ CREATE TABLE members (
   purchase_count       INTEGER NOT NULL,
   purchase_spend_minor INTEGER NOT NULL,
   last_purchase_day    INTEGER NOT NULL,
+  payers               TEXT,             -- Accounts from which was paid lately, with the latest day of each, as JSON; NULL: none.
   indebted             INTEGER NOT NULL, -- 1: there are debts.
   holding              INTEGER NOT NULL, -- 1: points are set aside.
   CONSTRAINT members_numbered          PRIMARY KEY (number),

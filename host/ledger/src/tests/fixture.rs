@@ -171,6 +171,7 @@ fn occasion(draft: &Draft) -> Occasion {
         freight_minor: 0,
         discount_minor: 0,
         tenders: Vec::new(),
+        payer: None,
     })
 }
 

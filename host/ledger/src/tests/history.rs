@@ -178,7 +178,13 @@ fn refund(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, of: u8) -> Option<
     let draft =
         Draft::purchase(&format!("o{}", plan.id), bought.member.as_str(), buyer.version, DAYS[plan.day], 0);
     let mut entry = Draft { profile: buyer.profile.clone(), ..draft }.entry();
-    let refund = Refund { order: number.clone(), lines: None, freight_minor: None, cause: Cause::Member };
+    let refund = Refund {
+        order: number.clone(),
+        lines: None,
+        freight_minor: None,
+        cause: Cause::Member,
+        rejects_referral: false,
+    };
     entry.event = Event { body: Body::Refund(refund), ..(*entry.event).clone() }.into();
     entry.member = Some(Moved { profile: buyer.profile.clone(), ..entry.member? });
     let off = u64::from(plan.off_by > 0);

@@ -138,7 +138,7 @@ fn caps_and_budgets_reduce_what_is_asked() {
 /// A6: what others have earned the one who referred counts, and what the member has does not.
 #[test]
 fn what_the_referrer_gets_has_caps_of_its_own() {
-    let by = |same_person| Referral { by: "bob".into(), same_person };
+    let by = |same_person| Referral::new("bob".into(), same_person);
     let used = |referrer_day, referrer_month| Usage {
         day: points(7),
         referrer_day: points(referrer_day),

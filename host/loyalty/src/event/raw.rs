@@ -98,6 +98,8 @@ struct RawPurchase<'a> {
     discount: u64,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     tenders: Vec<RawTender<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    payer: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,6 +135,13 @@ struct RawRefund<'a> {
     freight: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cause: Option<RawCause>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRejection<'a> {
+    #[serde(borrow)]
+    order: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -307,6 +316,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
         "jifen.member.registered" => finish(&envelope, time, registration),
         "jifen.purchase.completed" => finish(&envelope, time, purchase),
         "jifen.purchase.refunded" => finish(&envelope, time, refund),
+        "jifen.referral.rejected" => finish(&envelope, time, rejection),
         "jifen.redemption.requested" => finish(&envelope, time, request),
         "jifen.redemption.captured" => finish(&envelope, time, capture),
         "jifen.redemption.voided" => finish(&envelope, time, void),
@@ -402,6 +412,7 @@ fn purchase(time: Instant, data: &RawPurchase<'_>) -> Result<Body, InvalidEvent>
         freight_minor: amount(|| "data.freight".to_owned(), data.freight)?,
         discount_minor: amount(|| "data.discount".to_owned(), data.discount)?,
         tenders: tenders.collect::<Result<_, _>>()?,
+        payer: data.payer.as_deref().map(|payer| name("data.payer", payer)).transpose()?.map(Into::into),
     };
     let total = purchase.lines.iter().map(|line| line.amount_minor).fold(0, u64::saturating_add);
     if purchase.discount_minor > total {
@@ -432,12 +443,23 @@ fn refund(_: Instant, data: &RawRefund<'_>) -> Result<Body, InvalidEvent> {
             .map(|freight| amount(|| "data.freight".to_owned(), freight))
             .transpose()?,
         cause: data.cause.map_or_else(Cause::default, Cause::from),
+        rejects_referral: false,
     };
     if refund.lines.as_ref().is_some_and(Vec::is_empty) && refund.freight_minor.unwrap_or(0) == 0 {
         let reason = "gives nothing back; leave lines out to return all that remains";
         return Err(InvalidEvent::new("data.lines", reason));
     }
     Ok(Body::Refund(refund))
+}
+
+fn rejection(_: Instant, data: &RawRejection<'_>) -> Result<Body, InvalidEvent> {
+    Ok(Body::Refund(Refund {
+        order: name("data.order", &data.order)?.to_owned(),
+        lines: Some(Vec::new()),
+        freight_minor: Some(0),
+        cause: Cause::default(),
+        rejects_referral: true,
+    }))
 }
 
 fn request(_: Instant, data: &RawRequest<'_>) -> Result<Body, InvalidEvent> {
@@ -468,6 +490,7 @@ fn request(_: Instant, data: &RawRequest<'_>) -> Result<Body, InvalidEvent> {
                 freight_minor: amount(|| "data.freight".to_owned(), data.freight)?,
                 discount_minor: 0,
                 tenders: Vec::new(),
+                payer: None,
             })
         }
         (Some(_), Some(_)) => {

@@ -96,6 +96,16 @@ fn what_is_wrong_is_named_with_its_field() {
             &purchase(r#""currency":"CNY""#, r#""currency":"CNY","tenders":[{"kind":"shells","amount":1}]"#),
             "data.tenders[0].kind: unknown variant `shells`",
         ),
+        (&purchase(r#""currency":"CNY""#, r#""currency":"CNY","payer":"""#), "data.payer: "),
+        (
+            &purchase(r#""currency":"CNY""#, r#""currency":"CNY","payer":7"#),
+            "data.payer: invalid type: integer `7`",
+        ),
+        (&REFUND.replace("purchase.refunded", "referral.rejected").replace("\"7\"", "\"\""), "data.order: "),
+        (
+            &REFUND.replace("purchase.refunded", "referral.rejected").replace("}}", ",\"lines\":[]}}"),
+            "data.lines: unknown field `lines`",
+        ),
         // The registration.
         (&REGISTRATION.replace("bob", "ann"), "data.referrer: is the member; nobody refers themself"),
         (&REGISTRATION.replace("\"k1\"", "\"\""), "data.person: "),

@@ -17,10 +17,11 @@ use self::redemption::RawRedemption;
 use self::unit::RawUnit;
 use super::{
     Availability, Budget, Cap, Combine, Deployment, InvalidProgram, IssuerRule, Lane, Merchant, Mode,
-    OnRefund, Once, OverEvent, PolicyRef, Program, Scope, Segment, Span, Unit, ancestors, is_award,
+    OnRefund, Once, OverEvent, PolicyRef, Program, Review, Scope, Segment, Span, Unit, ancestors, is_award,
 };
 use crate::id::{DeploymentId, MerchantId};
 use crate::lot::Issuer;
+use crate::member::PAYER_DAYS_MAX;
 use crate::points::Points;
 use crate::time::{Instant, Zone};
 
@@ -132,7 +133,20 @@ struct RawDeployment {
     #[serde(default)]
     on_refund: RawOnRefund,
     available: Option<Spanned<RawAvailable>>,
+    review: Option<Spanned<RawReview>>,
     parameters: Option<Spanned<toml::Table>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawReview {
+    same_payer: RawSamePayer,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSamePayer {
+    days: u16,
 }
 
 #[derive(Deserialize)]
@@ -215,6 +229,7 @@ impl RawCampaign {
             budget: self.budget,
             on_refund: RawOnRefund::Keep,
             available: self.available,
+            review: None,
             parameters: self.parameters,
         }
     }
@@ -571,6 +586,13 @@ impl Context<'_> {
                 .map_or(Ok(Mode::Live), |text| at.check(&within("mode"), text, |text| mode(text)))?,
             cap: self.cap(&within("cap"), &raw.cap)?,
             budget: raw.budget.as_ref().map(|raw| at.check(&within("budget"), raw, budget)).transpose()?,
+            review: raw
+                .review
+                .as_ref()
+                .map(|review| {
+                    at.check(&within("review"), review, |it| self::review(it, raw.available.as_ref()))
+                })
+                .transpose()?,
             available: raw
                 .available
                 .as_ref()
@@ -705,6 +727,19 @@ fn expiring_in(raw: &RawExpiring, unit_asks: bool) -> Result<u32, String> {
     }
     let mend = "give the unit notice = { days = 30 }";
     Err(format!("the campaign's unit asks for no notice, so that nothing says who was told; {mend}"))
+}
+
+fn review(raw: &RawReview, available: Option<&Spanned<RawAvailable>>) -> Result<Review, String> {
+    let days = raw.same_payer.days;
+    if days > PAYER_DAYS_MAX {
+        return Err(format!(
+            "looks back {days} days; accounts are known for {PAYER_DAYS_MAX}, write at most that"
+        ));
+    }
+    if available.is_some_and(|available| available.as_ref().on.is_some()) {
+        return Err("points wait for one thing alone; leave out the action of available, or this".to_owned());
+    }
+    Ok(Review { same_payer_days: days })
 }
 
 fn available(raw: &RawAvailable) -> Result<Availability, String> {

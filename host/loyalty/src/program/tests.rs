@@ -230,6 +230,17 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
             "id = \"exchange\"",
             "deployment[0].id: \"exchange\" is the name of points that nothing deployed",
         ),
+        ("mode = \"live\"", "review = {}", "deployment[0].review: missing field `same_payer`"),
+        (
+            "mode = \"live\"",
+            "review = { same_payer = { days = 32 } }",
+            "deployment[0].review: looks back 32 days; accounts are known for 31, write at most that",
+        ),
+        (
+            "mode = \"live\"",
+            "review = { same_payer = { days = 7 } }\navailable = { on = \"receipt-confirmed\" }",
+            "deployment[0].review: points wait for one thing alone; leave out the action of available, or this",
+        ),
         ("mode = \"live\"", "available = {}", "deployment[0].available: says nothing; write { days = 14 }"),
         (
             "mode = \"live\"",

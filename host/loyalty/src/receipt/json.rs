@@ -49,6 +49,8 @@ struct Canonical<'a> {
     referrer: Option<&'a str>,
     #[serde(skip_serializing_if = "is_false")]
     same_person: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_payer: Option<String>,
     awards: Vec<AwardOut<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     declined: Vec<DeclinedOut<'a>>,
@@ -264,6 +266,8 @@ struct InputsJson<'a> {
     referrer: Option<Cow<'a, str>>,
     #[serde(default)]
     same_person: bool,
+    #[serde(borrow, default)]
+    same_payer: Option<Cow<'a, str>>,
     #[serde(borrow)]
     evaluations: Vec<EvaluationJson<'a>>,
     #[serde(default)]
@@ -305,6 +309,7 @@ impl Receipt {
             program: &self.program,
             referrer: self.referral.as_ref().map(|referral| referral.by.as_str()),
             same_person: self.referral.as_ref().is_some_and(|referral| referral.same_person),
+            same_payer: self.referral.as_ref().and_then(|referral| referral.same_payer_day).map(date_text),
             awards: decision.awards.iter().map(|award| award_out(award, event, zone)).collect(),
             declined: decision
                 .declined
@@ -343,13 +348,15 @@ impl Receipt {
     pub fn inputs(json: &[u8]) -> Result<Inputs, InvalidReceipt> {
         let inputs: InputsJson<'_> =
             serde_json::from_slice(json).map_err(|error| InvalidReceipt(error.to_string()))?;
+        let same_payer_day = inputs.same_payer.as_deref().map(redemption::day).transpose()?;
         Ok(Inputs {
             program: inputs.program.into_owned(),
             member: Some(&*inputs.member).filter(|member| !member.is_empty()).map(MemberId::from),
-            referral: inputs
-                .referrer
-                .as_deref()
-                .map(|by| Referral { by: by.into(), same_person: inputs.same_person }),
+            referral: inputs.referrer.as_deref().map(|by| Referral {
+                by: by.into(),
+                same_person: inputs.same_person,
+                same_payer_day,
+            }),
             evaluations: inputs
                 .evaluations
                 .into_iter()
@@ -486,7 +493,7 @@ fn award_out<'a>(award: &'a Granted, event: &Event, zone: Zone) -> AwardOut<'a> 
         granted: award.granted.get(),
         reason: award.reason(),
         code: award.limit.is_some().then_some(&*award.code),
-        available: (*available_at != event.time && awaits.is_none()).then(|| zone.format(*available_at)),
+        available: (*available_at != event.time).then(|| zone.format(*available_at)),
         awaits: awaits.as_ref().map(|awaited| &*awaited.action),
         counts: awaits.as_ref().and_then(|awaited| awaited.counts),
         expires: (*expires_at != Instant::NEVER).then(|| zone.format(*expires_at)),

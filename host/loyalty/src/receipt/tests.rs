@@ -82,7 +82,7 @@ fn what_went_into_a_decision_reads_back() {
     let expires = Expiry::After { months: 12, days: 0, end_of: Some((Period::Year, 1)) };
     let counts = Ends { expires, notice_days: Some(30) };
     let waiting = Term {
-        available_at: Instant::NEVER,
+        available_at: Instant::from_millis(7),
         awaits: Some(Awaited { action: "confirmed".to_owned(), counts: Some(counts) }),
         expires_at: Instant::from_millis(7),
         notice: Notice::Missing { days: 7 },
@@ -92,7 +92,7 @@ fn what_went_into_a_decision_reads_back() {
         member: Some("ann".into()),
         version: 4,
         day: 739_457,
-        referral: Some(Referral { by: "bob".into(), same_person: true }),
+        referral: Some(Referral { same_payer_day: Some(739_000), ..Referral::new("bob".into(), true) }),
         evaluations: vec![
             Evaluation {
                 deployment: "welcome".into(),

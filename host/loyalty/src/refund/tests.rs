@@ -18,6 +18,7 @@ fn purchase(lines: &[(&str, u64, u64)]) -> Purchase {
         freight_minor: 0,
         discount_minor: 0,
         tenders: Vec::new(),
+        payer: None,
     }
 }
 
@@ -32,11 +33,12 @@ fn refund(lines: &[(&str, u64, u64)]) -> Refund {
         lines: Some(lines.iter().map(line).collect()),
         freight_minor: None,
         cause: Cause::Member,
+        rejects_referral: false,
     }
 }
 
 fn all() -> Refund {
-    Refund { order: "7".to_owned(), lines: None, freight_minor: None, cause: Cause::Member }
+    Refund { lines: None, ..refund(&[]) }
 }
 
 /// Returns what remains, as `sku quantity amount`.

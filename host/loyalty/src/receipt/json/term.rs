@@ -107,7 +107,7 @@ impl<'a> TermJson<'a> {
     pub(super) fn new(term: &'a Term, zone: Zone) -> Self {
         let Term { available_at, awaits, expires_at, notice } = term;
         Self {
-            available: awaits.is_none().then(|| zone.format(*available_at).into()),
+            available: Some(zone.format(*available_at).into()),
             awaits: awaits.as_ref().map(|awaited| awaited.action.as_str().into()),
             counts: awaits.as_ref().and_then(|awaited| awaited.counts),
             expires: (*expires_at != Instant::NEVER).then(|| end_out(*expires_at, zone)),
