@@ -28,8 +28,6 @@ pub(crate) struct Active {
     pub(crate) needs: Needs,
     /// Whether a cap counts what referrers were granted.
     pub(crate) caps_referrers: bool,
-    /// Whether anything is to be looked at that is paid from an account of the referrer's.
-    pub(crate) reviews: bool,
     /// Deployments that have a budget.
     pub(crate) budgets: Vec<DeploymentId>,
     /// What every receipt line says of the program.
@@ -164,7 +162,6 @@ impl Active {
             needs: needs(&program, &policies, &redemptions),
             budgets: budgets.map(|deployment| deployment.id.clone()).collect(),
             caps_referrers: program.deployments.iter().any(|it| it.cap.of_referrers()),
-            reviews: program.deployments.iter().any(|it| it.review.is_some()),
             places: places.collect(),
             pins,
             document,

@@ -12,6 +12,7 @@ use jifen_loyalty::event::{Body, Occasion, Sent};
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::{Profile, Referral};
 use jifen_loyalty::posting::{Kind, Posting, balanced, parse_debt, parse_held};
+use jifen_loyalty::receipt::Inputs;
 use jifen_loyalty::{
     DeploymentId, Event, MemberId, NoticeId, Points, Program, Receipt, RedemptionId, UnitId,
 };
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::active::program_named;
 use crate::error::HostError;
+use crate::pipeline::reviewed_payer;
 
 /// Entries that are read at once.
 const CHUNK: usize = 1_000;
@@ -121,6 +123,9 @@ impl Books {
             let (version, _) = self.members.entry(member).or_default();
             *version = version.saturating_add(1);
         }
+        if let Some((said, own)) = self.paid_by_referrer(&event, &inputs) {
+            self.agree(&format!("receipt {seq}: when the referrer paid from its account"), said, own);
+        }
         let program = self.programs.get(&inputs.program).expect("it was put there");
         if let (Body::Happening(happening), Ok((day, _))) = (&event.body, program.day_of(event.time)) {
             let (_, mut profile) = self.members.get(&happening.member).cloned().unwrap_or_default();
@@ -147,6 +152,16 @@ impl Books {
             *sum = sum.saturating_add(points).max(0);
         }
         Ok(())
+    }
+
+    /// Returns on which day whoever referred the buyer had paid from the account of a purchase, by its receipt and by the log up to
+    /// it, 0 for none; `None` where that is not looked at.
+    fn paid_by_referrer(&self, event: &Event, inputs: &Inputs) -> Option<(i32, i32)> {
+        let payer = reviewed_payer(self.programs.get(&inputs.program)?, &event.happening()?.occasion)?;
+        let referral = inputs.referral.as_ref().filter(|_| !inputs.evaluations.is_empty())?;
+        let referrer = self.members.get(&referral.by);
+        let day = referrer.and_then(|(_, referrer)| referrer.payers.get(payer)).copied();
+        Some((referral.same_payer_day.unwrap_or(0), day.unwrap_or(0)))
     }
 
     /// Adds a posting. Returns the member whose account it is.

@@ -36,7 +36,7 @@ use crate::conflict::conflict;
 use crate::error::{HostError, Undecided};
 use crate::facts::{first_day_needed, month_of};
 use crate::notice;
-use crate::pipeline::{self, Faults, Stock, is_comparable, process};
+use crate::pipeline::{self, Faults, Stock, is_comparable, process, reviewed_payer};
 use crate::programs::Programs;
 use crate::{redemption, refund};
 
@@ -342,8 +342,8 @@ impl Processor<'_> {
         profile: &'m Profile,
         occasion: &Occasion,
     ) -> Option<&'m MemberId> {
-        let Active { caps_referrers, reviews, .. } = *self.active;
-        let read = caps_referrers || is_comparable(profile) || reviews && occasion.payer().is_some();
+        let Active { caps_referrers, program, .. } = self.active;
+        let read = *caps_referrers || is_comparable(profile) || reviewed_payer(program, occasion).is_some();
         profile.referral.as_ref().filter(|_| read).map(|referral| &referral.by)
     }
 

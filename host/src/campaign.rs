@@ -312,7 +312,7 @@ impl Pass<'_> {
         let Processor { active, ledger, threads, .. } = processor;
         let needs = self.campaign.needs();
         let (day, _) = active.program.day_of(self.midnight)?;
-        let first_day = first_day_needed(needs, &day);
+        let first_day = first_day_needed(self.campaign.loaded.needs, &day);
         let asked: Vec<_> = ids.iter().map(|id| MemberQuery { id, first_day, lots: needs.lots }).collect();
         let query = Query { members: &asked, needs, budgets: &active.budgets, ..Query::default() };
         let Snapshot { members, budgets_used, .. } = ledger.read(&query)?;

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use jifen_ledger::{Ledger, Logged, Page};
 use jifen_loyalty::event::Occasion;
 use jifen_loyalty::posting::Kind;
+use jifen_loyalty::program::is_award;
 use jifen_loyalty::{Event, MemberId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -59,7 +60,7 @@ pub(crate) struct Sums {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     seq: u64,
-    /// What was bought, returned or used; not there for a registration, which tells who the member is.
+    /// What was bought, returned or used; not there where it tells more of the member, or of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event: Option<String>,
     extract: String,
@@ -118,6 +119,11 @@ impl Certificate {
     pub(crate) fn of(&self) -> Of {
         let Self { member, unit, from, through, .. } = self;
         Of { member: member.clone(), unit: unit.clone(), from: *from, through: *through }
+    }
+
+    /// Returns how many of its entries do not show their event.
+    pub(crate) fn unseen(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.event.is_none()).count()
     }
 
     /// Returns what it states.
@@ -198,22 +204,30 @@ impl Certificate {
     }
 }
 
-/// Returns whether an event is evidence that others may see. A registration tells who the member is and who brought the member.
+/// Returns whether an event is evidence that others may see. A registration tells who the member is and who brought the member, and
+/// an account may be another member's, too.
 fn is_evidence(event: &[u8]) -> bool {
-    let event = Event::parse(event).ok();
-    let occasion = event.as_ref().and_then(Event::happening).map(|happening| &happening.occasion);
-    event.is_some() && !matches!(occasion, Some(Occasion::Registration(_)))
+    Event::parse(event).is_ok_and(|event| {
+        event.happening().is_none_or(|happening| match &happening.occasion {
+            Occasion::Registration(_) => false,
+            occasion @ (Occasion::Purchase(_) | Occasion::Run(_)) => occasion.payer().is_none(),
+        })
+    })
 }
 
-/// Returns what an entry came to for its member.
+/// Returns what an entry came to for its member. What was brought along from elsewhere was not earned.
 fn sums_of(extract: &Extract, unit: &str) -> Sums {
+    let awards = extract.awards.iter().filter(|award| award.unit == unit);
+    let awards = awards.filter(|award| is_award(&award.deployment.as_str().into()));
+    let earned = awards.fold(0, |sum: i64, award| sum.saturating_add(award.granted));
     let own = extract.postings.iter().filter(|posting| posting.unit == unit);
-    own.fold(Sums::default(), |sums, Own { kind, points, .. }| {
+    own.fold(Sums { earned, used: 0 }, |sums, Own { kind, points, .. }| {
         let moved = match Kind::parse(kind) {
-            Some(Kind::Award | Kind::Clawback) => Sums { earned: *points, used: 0 },
+            Some(Kind::Clawback) => Sums { earned: *points, used: 0 },
             Some(Kind::Redemption | Kind::Return) => Sums { earned: 0, used: points.saturating_neg() },
             Some(
-                Kind::Repayment
+                Kind::Award
+                | Kind::Repayment
                 | Kind::Hold
                 | Kind::Release
                 | Kind::Expiry

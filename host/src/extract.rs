@@ -22,17 +22,18 @@ pub(crate) struct Extract {
     pub(crate) member: String,
     pub(crate) day: NaiveDate,
     /// What the member was awarded, and for what: the evidence.
-    awards: Vec<Award>,
+    pub(crate) awards: Vec<Award>,
     /// What moved in the member's own accounts.
     pub(crate) postings: Vec<Own>,
 }
 
+/// An award to the member.
 #[derive(Debug, Serialize, Deserialize)]
-struct Award {
-    deployment: String,
+pub(crate) struct Award {
+    pub(crate) deployment: String,
     to: String,
-    unit: String,
-    granted: u64,
+    pub(crate) unit: String,
+    pub(crate) granted: i64,
     reason: String,
     /// The line of the purchase.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -206,7 +206,7 @@ fn happened(
         campaign::is_due(run, happening, &decision)?;
     }
     let owner = (Some(happening.member.clone()), known.member.version.saturating_add(1));
-    let compared = view.compares(active, happening, &decision, &evaluations);
+    let compared = view.compares(happening, &decision, &evaluations);
     let referral = if compared { &view.referral } else { &view.said.referral };
     let mut receipt = Receipt {
         referral: referral.clone(),
@@ -500,6 +500,11 @@ pub(crate) fn is_comparable(profile: &Profile) -> bool {
     profile.person.is_some() && profile.referral.as_ref().is_some_and(|referral| !referral.same_person)
 }
 
+/// Returns the account from which something was paid, where a review may ask for whether the referrer paid from it.
+pub(crate) fn reviewed_payer<'o>(program: &Program, occasion: &'o Occasion) -> Option<&'o str> {
+    occasion.payer().filter(|_| program.reviews())
+}
+
 /// The ledger's view of a member, at one instant.
 pub(crate) struct View<'a> {
     program: &'a Program,
@@ -534,7 +539,7 @@ impl<'a> View<'a> {
         let mut referral = said.referral.clone();
         if let (Some(referral), Some(referrer)) = (&mut referral, referrer) {
             referral.same_person |= said.is_same_person(&referrer.profile);
-            let payer = happening.occasion.payer();
+            let payer = reviewed_payer(known.program, &happening.occasion);
             referral.same_payer_day = payer.and_then(|payer| referrer.profile.payers.get(payer)).copied();
         }
         Self { program, time: happening.time, member, said, referral, referrer, budgets_used }
@@ -550,13 +555,7 @@ impl<'a> View<'a> {
 
     /// Returns whether a decision depends on whether the member and the referrer are one person, who may say who that is after the
     /// member did, or paid from one account.
-    fn compares(
-        &self,
-        active: &Active,
-        happening: &Happening,
-        decision: &Decision,
-        evaluations: &[Evaluation],
-    ) -> bool {
+    fn compares(&self, happening: &Happening, decision: &Decision, evaluations: &[Evaluation]) -> bool {
         let Some(referral) = &self.said.referral else { return false };
         let told = |evaluation: &Evaluation| {
             evaluation.answers().iter().any(|answer| answer.fact == Fact::ReferralSamePerson)
@@ -568,8 +567,7 @@ impl<'a> View<'a> {
             Occasion::Purchase(_) => !evaluations.is_empty(),
             Occasion::Run(_) => asks() || evaluations.iter().any(told),
         };
-        let pays = active.reviews && happening.occasion.payer().is_some();
-        matters && (is_comparable(&self.said) || pays)
+        matters && (is_comparable(&self.said) || reviewed_payer(self.program, &happening.occasion).is_some())
     }
 
     /// Returns the referrer with the version that a decision depends on: where it compares the persons, or counts what the
@@ -616,9 +614,10 @@ impl Source for View<'_> {
         let for_others = |to, days| crate::facts::granted(to, &grants(true), days);
         let (day, month) = (today.number()..=today.number(), crate::facts::month_of(today));
         let referrer = self.referrer.filter(|_| deployment.cap.of_referrers());
+        let member = Some(self.member).filter(|_| deployment.cap.over_periods());
         Usage {
-            day: granted(self.member, day.clone()),
-            month: granted(self.member, month.clone()),
+            day: member.map_or(Points::ZERO, |member| granted(member, day.clone())),
+            month: member.map_or(Points::ZERO, |member| granted(member, month.clone())),
             referrer_day: referrer.map_or(Points::ZERO, |referrer| for_others(referrer, day)),
             referrer_month: referrer.map_or(Points::ZERO, |referrer| for_others(referrer, month)),
             budget: self.budgets_used.get(&deployment.id).copied().unwrap_or_default(),

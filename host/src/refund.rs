@@ -126,11 +126,11 @@ struct Settled {
 }
 
 /// Evaluates a purchase on what remains and works out the differences. `reach` says from which lots an award that goes
-/// down can be taken.
+/// down can be taken. Nothing of it is for who is `denied`, and all that was is taken back, whatever the unit says of returns.
 fn settle(
     pinned: &Active,
     happening: &Happening,
-    remainder: &Remainder<'_>,
+    (remainder, denied): (&Remainder<'_>, Option<&MemberId>),
     source: &impl Source,
     (first, before): (&[Level], &[Level]),
     mut reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
@@ -144,7 +144,7 @@ fn settle(
             evaluate(pinned, &happening, pinned.program.situate(&happening)?, source)?
         }
     };
-    let levels = levels(pinned, remainder, &decision, source.referral(), first, before);
+    let levels = levels(pinned, remainder, &decision, denied, first, before);
     let more = levels.iter().filter_map(|level| more(&decision, level, granted(before, level)));
     decision.awards = more.collect();
     let mut reversals = Vec::new();
@@ -152,7 +152,8 @@ fn settle(
         let now = granted(&levels, old);
         if now < old.granted {
             let of = Level { granted: old.granted.less(now), ..old.clone() };
-            let mode = clawback(pinned, &of.unit);
+            let is_denied = denied == Some(&of.to);
+            let mode = if is_denied { Clawback::Debt } else { clawback(pinned, &of.unit) };
             let reach = reach(&of, mode, &decision.awards);
             reversals.push(Reversal::new(of, mode, reach));
         }
@@ -166,19 +167,17 @@ fn levels(
     pinned: &Active,
     remainder: &Remainder<'_>,
     decision: &Decision,
-    referral: Option<&Referral>,
+    denied: Option<&MemberId>,
     first: &[Level],
     before: &[Level],
 ) -> Vec<Level> {
     let now = decision.levels();
-    // Nobody is rewarded for bringing themself, whatever else a deployment says of returns.
-    let in_vain = |to: &MemberId| referral.is_some_and(|referral| referral.same_person && referral.by == *to);
     let failed = |id: &DeploymentId| decision.faults.iter().any(|(failed, _)| failed == id);
     let rule = |id: &DeploymentId| pinned.deployment(id).map_or(OnRefund::Keep, |it| it.on_refund);
     let mut levels = Vec::new();
     for old in before {
         let points = match rule(&old.deployment) {
-            _ if in_vain(&old.to) => Points::ZERO,
+            _ if denied == Some(&old.to) => Points::ZERO,
             OnRefund::Keep => old.granted,
             OnRefund::Proportional => remainder.share_of(granted(first, old)),
             OnRefund::Reevaluate if failed(&old.deployment) => old.granted,
@@ -199,7 +198,7 @@ fn levels(
             level.granted = level.granted.min(granted(before, level));
         }
     }
-    levels.retain(|level| !level.granted.is_zero());
+    levels.retain(|level| !level.granted.is_zero() && denied != Some(&level.to));
     levels
 }
 
@@ -244,6 +243,13 @@ fn take_back(
         Err(HostError::Ledger(error)) => return Err(error.into()),
         Err(error) => return Err(no_program(&error).into()),
     };
+    if refund.rejects_referral && bought.inputs.referral.is_none() {
+        let reason = format!(
+            "nobody_referred: nobody had brought the buyer of {}; look at the order's number",
+            refund.order
+        );
+        return Err(InvalidEvent { field: "data.order".to_owned(), reason }.into());
+    }
     let (day, _) = pinned.program.day_of(event.time)?;
     let buyer = (&purchased.member, member);
     let paid = payments(programs, bought.purchase()?, buyer, |name| order.redemptions.get(name))?;
@@ -259,11 +265,12 @@ fn take_back(
     let names = (&purchased.member, member.version.saturating_add(1));
     let source = Then {
         evaluations: &bought.inputs.evaluations,
-        referral: bought.referral_after(refund),
+        referral: bought.inputs.referral.as_ref(),
         history: Some(&purchased.before),
     };
     let levels = (&*bought.first, &*bought.levels);
-    let settled = settle(&pinned, &bought.happening, &remainder, &source, levels, |of, mode, more| {
+    let remains = (&remainder, bought.denied(refund));
+    let settled = settle(&pinned, &bought.happening, remains, &source, levels, |of, mode, more| {
         lots.open(more, names, event);
         lots.reach(of, mode, event)
     })?;
@@ -431,7 +438,7 @@ pub(crate) fn waited(
     let paid = payments(programs, purchase, buyer, |name| known.redemptions.get(name))?;
     let source = Then {
         evaluations: &receipt.evaluations,
-        referral: referral_after(receipt.referral.as_ref(), refunds.iter().map(|(_, refund)| refund)),
+        referral: receipt.referral.as_ref(),
         history: Some(known.member),
     };
     let new = receipt.lots(happening.time).into_iter();
@@ -493,13 +500,16 @@ fn after_waiting(
 ) -> Result<Option<After>, InvalidEvent> {
     let mut remainder = Remainder::of(purchase);
     Payment::tell(&paid, &mut remainder);
-    let mut taken = Vec::new();
+    let (mut taken, mut applied) = (Vec::new(), Vec::new());
     let mut cause = Cause::default();
     for (key, refund) in refunds {
         let mut after = remainder.clone();
         if after.take(&refund).is_ok() {
             remainder = after;
-            cause = refund.cause;
+            if !refund.rejects_referral {
+                cause = refund.cause;
+            }
+            applied.push(refund);
             taken.push(key);
         }
     }
@@ -507,7 +517,8 @@ fn after_waiting(
         return Ok(None);
     }
     let before = decision.levels();
-    let settled = settle(active, happening, &remainder, source, (&before, &before), reach)?;
+    let remains = (&remainder, denied(source.referral(), applied.iter()));
+    let settled = settle(active, happening, remains, source, (&before, &before), reach)?;
     let Settled { decision, evaluations, levels, reversals } = settled;
     let refunded = Refunded { of: None, waited: taken, evaluations, levels, reversals };
     let buyer = &happening.member;
@@ -515,21 +526,18 @@ fn after_waiting(
     Ok(Some(After { refunded, more: decision.awards, back: back.collect::<Result<_, _>>()? }))
 }
 
-/// Returns how the buyer was brought, after what was sent of the order: a review that rejects it comes to it that the buyer and
-/// whoever brought the buyer are one.
-fn referral_after<'r>(
-    referral: Option<&Referral>,
+/// Returns whoever brought the buyer, if a review came to it that nobody is to be rewarded for that.
+fn denied<'r>(
+    referral: Option<&'r Referral>,
     mut refunds: impl Iterator<Item = &'r Refund>,
-) -> Option<Referral> {
-    let mut referral = referral.cloned()?;
-    referral.same_person |= refunds.any(|refund| refund.rejects_referral);
-    Some(referral)
+) -> Option<&'r MemberId> {
+    referral.map(|referral| &referral.by).filter(|_| refunds.any(|refund| refund.rejects_referral))
 }
 
 /// What was known when a purchase was evaluated: by its receipt, and by the ledger's history up to it.
 pub(crate) struct Then<'a> {
     pub(crate) evaluations: &'a [Evaluation],
-    pub(crate) referral: Option<Referral>,
+    pub(crate) referral: Option<&'a Referral>,
     /// The member's days before the purchase; `None` where only the receipt is asked.
     pub(crate) history: Option<&'a Member>,
 }
@@ -542,7 +550,7 @@ impl Then<'_> {
 
 impl Source for Then<'_> {
     fn referral(&self) -> Option<&Referral> {
-        self.referral.as_ref()
+        self.referral
     }
 
     fn facts(&self, deployment: &DeploymentId, purse: Purse<'_>, _: Needs, today: &Day) -> Facts {

@@ -176,7 +176,7 @@ impl<'a> Replay<'a> {
         let active = self.programs.get(&inputs.program)?;
         let situation = active.program.situate(happening)?;
         let Inputs { program, referral, evaluations, version, refund, redemptions, repayments, .. } = inputs;
-        let then = Then { evaluations: &evaluations, referral: referral.clone(), history: None };
+        let then = Then { evaluations: &evaluations, referral: referral.as_ref(), history: None };
         let (decision, evaluations) = evaluate(&active, happening, situation, &then)?;
         let owner = (Some(happening.member.clone()), version);
         let mut receipt = Receipt {

@@ -198,12 +198,37 @@ fn a_registration_is_not_shown() {
     joins["data"]["person"] = json!("k1");
     joins["data"]["birthday"] = json!("1990-05-01");
     town.summary("l.db", &[joins]);
+    let mut buys = purchase("buys", "ann", "2026-01-02T12:00:00+08:00", 100);
+    buys["data"]["payer"] = json!("account of bob");
+    town.summary("l.db", &[buys]);
     let certificate = issued(&town);
-    assert_eq!((&certificate["earned"], &certificate["entries"][0]["seq"]), (&json!(30), &json!(1)));
+    assert_eq!(
+        (&certificate["earned"], certificate["entries"].as_array().map(Vec::len)),
+        (&json!(60), Some(2))
+    );
     for told in ["bob", "k1", "1990"] {
         assert!(!certificate.to_string().contains(told), "{told} is in it: {certificate}");
     }
-    assert_eq!(town.done(&["audit", "certificate", "ann.json", "--ledger", "l.db"]).code, Some(0));
+    let verified = town.done(&["audit", "certificate", "ann.json", "--ledger", "l.db"]);
+    assert!(
+        verified.code == Some(0) && verified.out.contains("; 2 of them without the event"),
+        "{verified:?}"
+    );
+}
+
+/// Points that were brought along are not earned.
+#[test]
+fn an_opening_balance_is_not_certified() {
+    let town = town();
+    town.write("balances.csv", "member,unit,points,issuer,expires\nann,points,500,platform,\n");
+    let imported = town.done(&["import", "balances.csv", "--time", "2026-04-01T12:00:00+08:00"]);
+    assert_eq!(imported.code, Some(0), "{imported:?}");
+    town.write("events.jsonl", &imported.out);
+    let applied = town.done(&Town::run_arguments("l.db", &[]));
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    let certificate = issued(&town);
+    assert_eq!((&certificate["earned"], &certificate["used"]), (&json!(200), &json!(150)), "{certificate}");
+    assert!(town.balances("l.db").contains("ann 564"), "{}", town.balances("l.db"));
 }
 
 #[test]

@@ -94,6 +94,24 @@ fn a_cap_on_what_friends_bring_is_used_once() {
     }
 }
 
+/// What a receipt says depends on what happened before it, and not on what came together with it.
+#[test]
+fn receipts_do_not_depend_on_which_events_come_together() {
+    let town = town();
+    town.policy("referring", &referring(100));
+    let brings = "budget = 1000\ncap = { per_referrer_per_day = 300 }";
+    town.program(&[("spend", "spend", "base", "budget = 900"), ("brings", "referring", "base", brings)]);
+    let mut joins = registration("bob", "bob", TIME);
+    joins["data"]["referrer"] = json!("ann");
+    let buy = |id: &str, who: &str| purchase(id, who, TIME, 10_000);
+    let events = [registration("ann", "ann", TIME), joins, buy("1", "bob"), buy("2", "bob"), buy("3", "ann")];
+    town.summary("together.db", &events);
+    for event in events {
+        town.summary("apart.db", &[event]);
+    }
+    assert_eq!(town.log("together.db"), town.log("apart.db"));
+}
+
 /// A4: the referrer and friends pay from one account in the same instant, in one file and in a process each. In one file the
 /// referrer is first; apart, whoever comes before the referrer need not be looked at.
 #[test]

@@ -180,7 +180,8 @@ impl Profile {
         let last = payers.values().copied().max().unwrap_or(day);
         payers.retain(|_, day| *day >= last.saturating_sub(PAYER_DAYS_MAX.into()));
         while payers.len() > PAYERS_MAX {
-            let oldest = payers.iter().min_by_key(|(_, day)| **day).map(|(payer, _)| payer.clone());
+            let oldest = payers.iter().min_by_key(|(other, day)| (**day, *other == payer));
+            let oldest = oldest.map(|(payer, _)| payer.clone());
             oldest.and_then(|oldest| payers.remove(&oldest));
         }
         payers

@@ -244,7 +244,7 @@ impl Availability {
 /// When a person is to look at what a member gets by having referred another, before it can be spent (scenario A4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Review {
-    /// If both paid from one account within so many business days.
+    /// If the one who referred paid from the account of a purchase, so many business days before it at most.
     pub same_payer_days: u16,
 }
 
@@ -254,8 +254,8 @@ impl Review {
 
     /// Returns whether it asks for that on a day.
     pub fn asks(&self, referral: &Referral, today: i32) -> bool {
-        let days = u32::from(self.same_payer_days);
-        referral.same_payer_day.is_some_and(|day| day.abs_diff(today) <= days)
+        let first_day = today.saturating_sub(self.same_payer_days.into());
+        referral.same_payer_day.is_some_and(|day| day >= first_day)
     }
 }
 
@@ -439,6 +439,11 @@ impl Program {
     /// Returns the unit whose points are levels of membership, if there is one, and that by whose points they are reached.
     pub fn levels(&self) -> Option<(&Unit, &Unit)> {
         self.units.iter().find_map(|unit| Some((unit, self.unit(unit.level_by?))))
+    }
+
+    /// Returns whether it matters from which account something is paid.
+    pub fn reviews(&self) -> bool {
+        self.deployments.iter().any(|deployment| deployment.review.is_some())
     }
 
     /// Returns the unit of a deployment.

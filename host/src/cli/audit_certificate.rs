@@ -34,6 +34,8 @@ struct Summary<'a> {
     #[serde(flatten)]
     sums: Sums,
     entries: usize,
+    /// Those that do not show their event.
+    unseen: usize,
     faults: &'a [String],
 }
 
@@ -61,16 +63,20 @@ impl Verify {
         let Certificate { head, entries, .. } = certificate;
         let (of, sums) = (certificate.of(), certificate.sums());
         if self.json {
-            let summary = Summary { of, sums, entries: entries.len(), faults };
+            let summary = Summary { of, sums, entries: entries.len(), unseen: certificate.unseen(), faults };
             return super::print(&serde_json::to_string(&summary)?);
         }
         if !faults.is_empty() {
             return super::print(&format_args!("it does not hold: {} faults", faults.len()));
         }
+        let unseen = match certificate.unseen() {
+            0 => String::new(),
+            unseen => format!("; {unseen} of them without the event"),
+        };
         let Of { member, unit, from, through } = of;
         let Sums { earned, used } = sums;
         super::print(&format_args!(
-            "{} earned {earned} {} and used {used} from {from} through {through}, by {} entries of {}",
+            "{} earned {earned} {} and used {used} from {from} through {through}, by {} entries of {}{unseen}",
             member.escape_debug(),
             unit.escape_debug(),
             entries.len(),

@@ -97,9 +97,8 @@ struct LotLine<'a> {
     issuer: String,
     points: u64,
     remaining: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    available: Option<String>,
-    /// The action that they wait for, in place of when they are available.
+    available: String,
+    /// The action that they wait for beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     awaits: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,7 +203,7 @@ fn json(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<()
         issuer: lot.issuer.to_string(),
         points: lot.points.get(),
         remaining: lot.remaining.get(),
-        available: lot.term.awaits.is_none().then(|| zone.format(lot.term.available_at)),
+        available: zone.format(lot.term.available_at),
         awaits: lot.term.awaits.as_ref().map(|awaited| &*awaited.action),
         expires: ends(lot).map(|end| zone.format(end)),
         notice: lot.term.notice.code(),

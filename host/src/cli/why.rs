@@ -549,8 +549,9 @@ impl Words<'_> {
             None => words.push_str(&format!(": {why}")),
             Some(_) => words.push_str(&format!("; {asked} asked: {why}; limited by {reason}")),
         }
-        words.extend(award.available.iter().map(|from| format!("; available from {from}")));
         words.extend(award.awaits.iter().map(|action| format!("; available once {action}")));
+        let not_before = if award.awaits.is_some() { "not before" } else { "available from" };
+        words.extend(award.available.iter().map(|from| format!("; {not_before} {from}")));
         words.extend(award.expires.iter().map(|until| format!("; until {until}")));
         words
     }

@@ -5,12 +5,11 @@ use std::fmt;
 use jifen_ledger::Logged;
 use jifen_loyalty::clawback::Level;
 use jifen_loyalty::event::{Body, Happening, Occasion, Purchase, Refund};
-use jifen_loyalty::member::Referral;
 use jifen_loyalty::receipt::{Inputs, Key};
 use jifen_loyalty::refund::Remainder;
-use jifen_loyalty::{Event, InvalidEvent, Receipt};
+use jifen_loyalty::{Event, InvalidEvent, MemberId, Receipt};
 
-use super::{key, referral_after};
+use super::{denied, key};
 
 /// A purchase as its own receipt and its refunds so far have it.
 pub(super) struct Bought {
@@ -61,9 +60,9 @@ impl Bought {
         Ok(bought)
     }
 
-    /// Returns how the buyer was brought, after the refunds so far and one more.
-    pub(super) fn referral_after(&self, refund: &Refund) -> Option<Referral> {
-        referral_after(self.inputs.referral.as_ref(), self.refunds.iter().chain([refund]))
+    /// Returns whoever brought the buyer, if after the refunds so far and one more nobody is to be rewarded for that.
+    pub(super) fn denied<'r>(&'r self, refund: &'r Refund) -> Option<&'r MemberId> {
+        denied(self.inputs.referral.as_ref(), self.refunds.iter().chain([refund]))
     }
 
     /// Returns the purchase.

@@ -8,10 +8,7 @@ use jifen_loyalty::receipt::{Inputs, Key, Refunded};
 use jifen_loyalty::{Event, InvalidEvent, Receipt, Redeemed};
 
 use super::bought::{Bought, parsed};
-use super::{
-    After, Then, after_waiting, give_back, key, referral_after, refund_receipt, settle, waiting,
-    waiting_refunds,
-};
+use super::{After, Then, after_waiting, give_back, key, refund_receipt, settle, waiting, waiting_refunds};
 use crate::active::Active;
 use crate::error::Undecided;
 use crate::programs::Programs;
@@ -30,8 +27,8 @@ pub(crate) fn derive(
     let (day, _) = pinned.program.day_of(event.time)?;
     let Some(of) = &recorded.of else { return Ok(waiting(pinned.digest.clone(), day.number())) };
     let bought = Bought::read(earlier, place(earlier, of)?)?;
-    let referral = bought.referral_after(refund);
-    let source = Then { evaluations: &inputs.evaluations, referral, history: None };
+    let source =
+        Then { evaluations: &inputs.evaluations, referral: bought.inputs.referral.as_ref(), history: None };
     let (paid, lapsed) = recorded_payments(programs, &inputs.redemptions)?;
     let mut remainder = bought.remainder()?;
     Payment::tell(&paid, &mut remainder);
@@ -39,7 +36,8 @@ pub(crate) fn derive(
     let back = give_back(paid, &remainder, refund.cause, &bought.happening.member, event)?;
     let levels = (&*bought.first, &*bought.levels);
     let reach = |of: &Level, _, _: &[Granted]| recorded_reach(&recorded, of);
-    let settled = settle(&pinned, &bought.happening, &remainder, &source, levels, reach)?;
+    let remains = (&remainder, bought.denied(refund));
+    let settled = settle(&pinned, &bought.happening, remains, &source, levels, reach)?;
     let version = inputs.version.saturating_sub(1);
     let receipt = refund_receipt(&pinned, &bought, (version, day.number()), settled, lapsed, back);
     Ok(Receipt { repayments: inputs.repayments.clone(), ..receipt })
@@ -57,8 +55,8 @@ pub(crate) fn derive_waited(
     let (Some(happening), Some(purchase)) = (event.happening(), event.purchase()) else { return Ok(()) };
     let (mut refunds, _) = waiting_refunds(order)?;
     refunds.retain(|(key, _)| recorded.waited.contains(key));
-    let referral = referral_after(receipt.referral.as_ref(), refunds.iter().map(|(_, refund)| refund));
-    let source = Then { evaluations: &recorded.evaluations, referral, history: None };
+    let source =
+        Then { evaluations: &recorded.evaluations, referral: receipt.referral.as_ref(), history: None };
     let reach = |of: &Level, _, _: &[Granted]| recorded_reach(recorded, of);
     let (paid, lapsed) = recorded_payments(programs, &receipt.redemptions)?;
     let after =

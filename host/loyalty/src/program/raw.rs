@@ -754,6 +754,9 @@ fn available(raw: &RawAvailable) -> Result<Availability, String> {
             Err("names no action; write a word without control characters, such as receipt-confirmed"
                 .to_owned())
         }
+        (None, None, Some(action)) if action == Review::ACTION => Err(format!(
+            "{action:?} is for what a person is to look at; name another action, or write a review"
+        )),
         (None, None, Some(action)) => Ok(Availability::OnAction(action.clone())),
         (None, None, None) => {
             Err(format!("says nothing; {FORMS}, or leave it out for points that are there at once"))

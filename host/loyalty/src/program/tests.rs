@@ -230,6 +230,11 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
             "id = \"exchange\"",
             "deployment[0].id: \"exchange\" is the name of points that nothing deployed",
         ),
+        (
+            "mode = \"live\"",
+            "available = { on = \"reviewed\" }",
+            "deployment[0].available: \"reviewed\" is for what a person is to look at; name another action, or write a review",
+        ),
         ("mode = \"live\"", "review = {}", "deployment[0].review: missing field `same_payer`"),
         (
             "mode = \"live\"",

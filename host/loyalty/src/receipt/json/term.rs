@@ -24,8 +24,8 @@ pub(super) struct RetermedJson<'a> {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct TermJson<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    available: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    available: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     awaits: Option<Cow<'a, str>>,
     /// How the end is counted once what is awaited is done.
@@ -107,7 +107,7 @@ impl<'a> TermJson<'a> {
     pub(super) fn new(term: &'a Term, zone: Zone) -> Self {
         let Term { available_at, awaits, expires_at, notice } = term;
         Self {
-            available: Some(zone.format(*available_at).into()),
+            available: zone.format(*available_at).into(),
             awaits: awaits.as_ref().map(|awaited| awaited.action.as_str().into()),
             counts: awaits.as_ref().and_then(|awaited| awaited.counts),
             expires: (*expires_at != Instant::NEVER).then(|| end_out(*expires_at, zone)),
@@ -122,7 +122,7 @@ impl TryFrom<TermJson<'_>> for Term {
     fn try_from(json: TermJson<'_>) -> Result<Self, InvalidReceipt> {
         let instant = |text: Option<Cow<'_, str>>| text.map_or(Ok(Instant::NEVER), |text| end(&text));
         Ok(Self {
-            available_at: instant(json.available)?,
+            available_at: end(&json.available)?,
             awaits: json.awaits.map(|action| Awaited { action: action.into_owned(), counts: json.counts }),
             expires_at: instant(json.expires)?,
             notice: json.notice.try_into()?,
