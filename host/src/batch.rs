@@ -90,6 +90,16 @@ pub(crate) struct Processor<'a> {
     pub(crate) watch: &'a (dyn Fn(&DeploymentId, &Tally) + Sync),
 }
 
+/// What became of events, by their places in the batch.
+type Outcomes = BTreeMap<usize, Outcome>;
+
+/// A batch that is decided and not committed yet.
+pub(crate) struct Ahead {
+    decided: Vec<Decided>,
+    again: Vec<Waiting>,
+    outcomes: Outcomes,
+}
+
 /// An event that waits, with its place in the batch and its business day.
 struct Waiting {
     place: usize,
@@ -106,7 +116,40 @@ impl Processor<'_> {
     ///
     /// If the ledger fails. What was committed by then is in the ledger; processing the same batch again is safe.
     pub(crate) fn process(&self, events: Vec<Event>) -> Result<Vec<Outcome>, HostError> {
-        let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
+        let (waiting, outcomes) = self.placed(events);
+        self.rounds(waiting, outcomes)
+    }
+
+    /// Decides a batch, in which no day is closed, while another may be on its way into the ledger. [`Processor::finish`] commits
+    /// what still holds then.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger fails.
+    pub(crate) fn decide_ahead(&self, events: Vec<Event>) -> Result<Ahead, HostError> {
+        let (waiting, mut outcomes) = self.placed(events);
+        let (mut decided, mut again) = self.decide_round(waiting, &mut outcomes)?;
+        // An entry says what must still be true of it; a refusal cannot.
+        let refused = decided.iter().position(|decided| decided.verdict.is_err()).unwrap_or(decided.len());
+        again.splice(0..0, decided.split_off(refused).into_iter().map(|decided| decided.waiting));
+        Ok(Ahead { decided, again, outcomes })
+    }
+
+    /// Commits what was decided ahead, decides once more what no longer holds, and returns what became of each event, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Processor::process`].
+    pub(crate) fn finish(&self, ahead: Ahead) -> Result<Vec<Outcome>, HostError> {
+        let Ahead { decided, again, mut outcomes } = ahead;
+        let mut waiting = self.commit(decided, &mut outcomes)?;
+        waiting.extend(again);
+        self.rounds(waiting, outcomes)
+    }
+
+    /// Gives events their places and days, and refuses those that can have none.
+    fn placed(&self, events: Vec<Event>) -> (Vec<Waiting>, Outcomes) {
+        let mut outcomes = Outcomes::new();
         let mut waiting = Vec::with_capacity(events.len());
         for (place, event) in events.into_iter().enumerate() {
             match self.day_of(&event) {
@@ -116,6 +159,10 @@ impl Processor<'_> {
                 Err(refusal) => drop(outcomes.insert(place, Outcome::Refused(refusal))),
             }
         }
+        (waiting, outcomes)
+    }
+
+    fn rounds(&self, mut waiting: Vec<Waiting>, mut outcomes: Outcomes) -> Result<Vec<Outcome>, HostError> {
         let mut tries = 0_usize;
         while !waiting.is_empty() {
             let before = waiting.len();
@@ -149,11 +196,7 @@ impl Processor<'_> {
     }
 
     /// Decides and commits as far as it holds; returns the events that still wait.
-    fn round(
-        &self,
-        waiting: Vec<Waiting>,
-        outcomes: &mut BTreeMap<usize, Outcome>,
-    ) -> Result<Vec<Waiting>, HostError> {
+    fn round(&self, waiting: Vec<Waiting>, outcomes: &mut Outcomes) -> Result<Vec<Waiting>, HostError> {
         if let Some(first) = waiting.first().filter(|first| is_whole_close(&first.event)) {
             let place = first.place;
             let done = match self.close(&first.event)? {
@@ -174,9 +217,21 @@ impl Processor<'_> {
 
     fn decide_and_commit(
         &self,
-        mut waiting: Vec<Waiting>,
-        outcomes: &mut BTreeMap<usize, Outcome>,
+        waiting: Vec<Waiting>,
+        outcomes: &mut Outcomes,
     ) -> Result<Vec<Waiting>, HostError> {
+        let (decided, later) = self.decide_round(waiting, outcomes)?;
+        let mut again = self.commit(decided, outcomes)?;
+        again.extend(later);
+        Ok(again)
+    }
+
+    /// Decides events up to the first that must wait for one before it, and returns the decisions and the events from there on.
+    fn decide_round(
+        &self,
+        mut waiting: Vec<Waiting>,
+        outcomes: &mut Outcomes,
+    ) -> Result<(Vec<Decided>, Vec<Waiting>), HostError> {
         let mut turns = Turns::default();
         let end = waiting.iter().position(|waiting| !turns.take(&waiting.event)).unwrap_or(waiting.len());
         let later = waiting.split_off(end);
@@ -193,16 +248,14 @@ impl Processor<'_> {
         let apart = fresh.split_off(together);
         let hands = deal(fresh, members, orders, &shared.redemptions, self.threads);
         let decided = self.decide(hands, &shared)?;
-        let mut again = self.commit(decided, outcomes)?;
-        again.extend(apart.into_iter().chain(later));
-        Ok(again)
+        Ok((decided, apart.into_iter().chain(later).collect()))
     }
 
     /// Returns the events without deliveries of what nobody sent.
     fn delivering_what_was_sent(
         &self,
         waiting: Vec<Waiting>,
-        outcomes: &mut BTreeMap<usize, Outcome>,
+        outcomes: &mut Outcomes,
     ) -> Result<Vec<Waiting>, HostError> {
         let mut admitted = Vec::with_capacity(waiting.len());
         for waiting in waiting {
@@ -464,11 +517,7 @@ impl Processor<'_> {
 
     /// Commits decisions up to the first that no longer holds, and returns the events from there on. Before there is too
     /// little of something, what is held of it for too long is let go.
-    fn commit(
-        &self,
-        decided: Vec<Decided>,
-        outcomes: &mut BTreeMap<usize, Outcome>,
-    ) -> Result<Vec<Waiting>, HostError> {
+    fn commit(&self, decided: Vec<Decided>, outcomes: &mut Outcomes) -> Result<Vec<Waiting>, HostError> {
         let (mut decided, unsure) = up_to_unsure(decided);
         let mut undone;
         loop {
@@ -499,11 +548,7 @@ impl Processor<'_> {
         Ok(any)
     }
 
-    fn commit_all(
-        &self,
-        decided: Vec<Decided>,
-        outcomes: &mut BTreeMap<usize, Outcome>,
-    ) -> Result<Vec<Waiting>, HostError> {
+    fn commit_all(&self, decided: Vec<Decided>, outcomes: &mut Outcomes) -> Result<Vec<Waiting>, HostError> {
         let mut entries = Vec::with_capacity(decided.len());
         let promises: Vec<_> = decided.into_iter().map(|decided| decided.promise(&mut entries)).collect();
         let seqs = if entries.is_empty() { Vec::new() } else { self.ledger.commit(entries)?.seqs };

@@ -1,11 +1,12 @@
 //! Campaigns: what is done for members on a day that begins.
 //!
 //! Closing a day runs the campaigns of the next one, each over all members in the order of the file, so that a campaign sees what
-//! those before it did. Members are read and asked about side by side, and only for those for whom something is to be done there is
-//! an event: `CAMPAIGN/ONCE/MEMBER` of `/jifen/campaigns`, at the midnight that begins the day, with the day for `ONCE` or another
-//! time for which it is to be done once. That name is the event's for ever, so it is done once, however often days are closed. What
-//! is done in shadow has a name of its own, `CAMPAIGN/shadow-ONCE/MEMBER`, and is done once more when the campaign goes live; and
-//! where a cap or the budget leaves nothing of what it awards, nothing is done, so that it can be done later.
+//! those before it did. Members are asked about side by side, and the next of them while what is decided for these is written. Only for those
+//! for whom something is to be done there is an event: `CAMPAIGN/ONCE/MEMBER` of `/jifen/campaigns`, at the midnight that begins the
+//! day, with the day for `ONCE` or another time for which it is to be done once. That name is the event's for ever, so it is done
+//! once, however often days are closed. What is done in shadow has a name of its own, `CAMPAIGN/shadow-ONCE/MEMBER`, and is done once
+//! more when the campaign goes live; and where a cap or the budget leaves nothing of what it awards, nothing is done, so that it can
+//! be done later.
 
 use std::collections::{BTreeMap, HashMap};
 use std::thread;
@@ -21,7 +22,7 @@ use jifen_loyalty::time::{day_number, next_day};
 use jifen_loyalty::{DeploymentId, Event, Fact, Instant, InvalidEvent, Member, MemberId, Points};
 
 use crate::active::{Active, Loaded};
-use crate::batch::{Done, Outcome, Processor};
+use crate::batch::{Ahead, Done, Outcome, Processor};
 use crate::error::Undecided;
 use crate::facts::{first_day_needed, month_of};
 use crate::pipeline::{Known, Source, Stock, View, answers_to, counts, forget_others};
@@ -218,13 +219,18 @@ pub(crate) fn run_all(processor: &Processor<'_>, close: &Close, done: &mut Done)
         if !pass.runs()? {
             continue;
         }
-        let mut last = None;
-        loop {
-            let members = ledger.members(last.as_ref(), MEMBERS)?;
-            let Some(behind) = members.last() else { break };
-            pass.act(&members, done)?;
+        let mut page = pass.read(ledger.members(None, MEMBERS)?)?;
+        let mut decided = pass.decide(&page)?;
+        while let Some(last) = page.ids.last() {
+            // What is read of the next members is what was true before these, whoever is faster.
+            let next = pass.read(ledger.members(Some(last), MEMBERS)?)?;
+            let ahead = thread::scope(|scope| {
+                let ahead = scope.spawn(|| pass.decide(&next));
+                pass.act(&page.ids, decided, done)?;
+                ahead.join().expect("a policy cannot panic the host")
+            })?;
             watch(id, done.campaigns.entry(id.clone()).or_default());
-            last = Some(behind.clone());
+            (page, decided) = (next, ahead);
         }
     }
     Ok(())
@@ -234,9 +240,25 @@ fn count(members: usize) -> u64 {
     u64::try_from(members).unwrap_or(u64::MAX)
 }
 
+/// Members, and what a campaign may ask of them.
+struct Page {
+    ids: Vec<MemberId>,
+    members: Vec<Member>,
+    referrers: HashMap<MemberId, Member>,
+    budgets_used: BTreeMap<DeploymentId, Points>,
+}
+
+/// What a campaign does for some members, decided and not committed yet.
+struct Decided {
+    events: Ahead,
+    withheld: u64,
+    faults: u64,
+}
+
 /// What a campaign does for some members.
 #[derive(Default)]
 struct Acting {
+    /// Those that the ledger does not know.
     events: Vec<Event>,
     /// What it would have done, had a cap or the budget left something.
     withheld: Vec<Event>,
@@ -266,14 +288,16 @@ impl Pass<'_> {
 
     /// Does for some members what there is to do. What somebody else did to one of them meanwhile may make an event another one,
     /// and so a refusal counts only if it comes again on what is known then.
-    fn act(&self, ids: &[MemberId], done: &mut Done) -> Result<(), Undecided> {
+    fn act(&self, ids: &[MemberId], first: Decided, done: &mut Done) -> Result<(), Undecided> {
         let mut tally = Tally { members: count(ids.len()), ..Tally::default() };
         let mut refused = None;
+        let mut decided = Some(first);
         for _ in 0..TRIES {
-            let Acting { events, withheld, faults } = self.acting(ids)?;
-            (tally.withheld, tally.faults) = (count(self.unknown(withheld)?.len()), faults);
+            let again = || self.read(ids.to_vec()).and_then(|page| self.decide(&page));
+            let Decided { events, withheld, faults } = decided.take().map_or_else(again, Ok)?;
+            (tally.withheld, tally.faults) = (withheld, faults);
             refused = None;
-            for outcome in self.processor.process(self.unknown(events)?)? {
+            for outcome in self.processor.finish(events)? {
                 match outcome {
                     Outcome::Refused(refusal) if refusal.reason.starts_with(NOTHING_TO_DO) => {}
                     Outcome::Refused(refusal) if refusal.reason.starts_with(NOTHING_LEFT) => {
@@ -306,10 +330,10 @@ impl Pass<'_> {
             .collect())
     }
 
-    /// Returns what the campaign does for some members.
-    fn acting(&self, ids: &[MemberId]) -> Result<Acting, Undecided> {
+    /// Reads what the campaign may ask of some members.
+    fn read(&self, ids: Vec<MemberId>) -> Result<Page, Undecided> {
         let processor = self.processor;
-        let Processor { active, ledger, threads, .. } = processor;
+        let Processor { active, ledger, .. } = processor;
         let needs = self.campaign.needs();
         let (day, _) = active.program.day_of(self.midnight)?;
         let first_day = first_day_needed(self.campaign.loaded.needs, &day);
@@ -321,11 +345,23 @@ impl Pass<'_> {
         let referrers =
             members.iter().filter_map(|member| processor.referrer_to_read(&member.profile, &occasion));
         let referrers = processor.read_referrers(referrers.map(|by| (by, month)).collect())?;
-        let each = ids.len().div_ceil(threads.get()).max(1);
+        Ok(Page { ids, members, referrers, budgets_used })
+    }
+
+    /// Decides what the campaign does for some members.
+    fn decide(&self, page: &Page) -> Result<Decided, Undecided> {
+        let Acting { events, withheld, faults } = self.acting(page)?;
+        let events = self.processor.decide_ahead(events)?;
+        Ok(Decided { events, withheld: count(withheld.len()), faults })
+    }
+
+    /// Returns what the campaign does for some members.
+    fn acting(&self, page: &Page) -> Result<Acting, Undecided> {
+        let Page { ids, members, .. } = page;
+        let each = ids.len().div_ceil(self.processor.threads.get()).max(1);
         let parts = ids.chunks(each).zip(members.chunks(each));
-        let look =
-            |(ids, members): (&[MemberId], &[Member])| self.look(ids, members, &referrers, &budgets_used);
-        thread::scope(|scope| {
+        let look = |(ids, members): (&[MemberId], &[Member])| self.look(ids, members, page);
+        let Acting { events, withheld, faults } = thread::scope(|scope| {
             let threads: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
             let mut acting = Acting::default();
             for thread in threads {
@@ -334,18 +370,14 @@ impl Pass<'_> {
                 acting.withheld.extend(more.withheld);
                 acting.faults = acting.faults.saturating_add(more.faults);
             }
-            Ok(acting)
-        })
+            Ok::<_, Undecided>(acting)
+        })?;
+        Ok(Acting { events: self.unknown(events)?, withheld: self.unknown(withheld)?, faults })
     }
 
-    fn look(
-        &self,
-        ids: &[MemberId],
-        members: &[Member],
-        referrers: &HashMap<MemberId, Member>,
-        budgets_used: &BTreeMap<DeploymentId, Points>,
-    ) -> Result<Acting, InvalidEvent> {
+    fn look(&self, ids: &[MemberId], members: &[Member], page: &Page) -> Result<Acting, InvalidEvent> {
         let active = self.processor.active;
+        let Page { referrers, budgets_used, .. } = page;
         let (redemptions, stock) = (HashMap::new(), Stock::new());
         let mut acting = Acting::default();
         let is_past = |member: &Member| self.campaign.is_past(active, member, self.midnight);
