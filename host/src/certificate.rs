@@ -76,12 +76,11 @@ pub(crate) fn issue(ledger: &dyn Ledger, of: Of) -> Result<Certificate, HostErro
     let tree = Tree::read(ledger, ledger.length()?)?;
     let head = tree.head();
     let (mut sums, mut entries) = (Sums::default(), Vec::new());
-    for Logged { seq, event, receipt, .. } in own_entries(ledger, &of)? {
+    for (Logged { seq, event, .. }, extract, moved) in own_entries(ledger, &of)? {
         if seq > head.entries {
             continue;
         }
-        let extract = Extract::of(&receipt)?;
-        sums = sums.plus(sums_of(&read(&extract)?, &of.unit));
+        sums = sums.plus(moved);
         let event = is_evidence(&event).then(|| String::from_utf8_lossy(&event).into_owned());
         entries.push(Entry { seq, event, extract, proof: tree.proof(seq) });
     }
@@ -90,8 +89,9 @@ pub(crate) fn issue(ledger: &dyn Ledger, of: Of) -> Result<Certificate, HostErro
     Ok(Certificate { certificate, member, unit, from, through, earned, used, head, entries })
 }
 
-/// Returns the entries by which the member earned or used something in those days, in the order of the log.
-fn own_entries(ledger: &dyn Ledger, of: &Of) -> Result<Vec<Logged>, HostError> {
+/// Returns the entries by which the member earned or used something in those days, in the order of the log: each with what its receipt
+/// says of the member, and what it came to.
+fn own_entries(ledger: &dyn Ledger, of: &Of) -> Result<Vec<(Logged, String, Sums)>, HostError> {
     let member = MemberId::from(&*of.member);
     let mut lines = ledger.statement(&member, Page::default())?;
     lines.retain(|line| {
@@ -102,9 +102,11 @@ fn own_entries(ledger: &dyn Ledger, of: &Of) -> Result<Vec<Logged>, HostError> {
     let mut own = Vec::new();
     for line in lines {
         let Some(logged) = ledger.log(line.seq.saturating_sub(1), 1)?.pop() else { continue };
-        let extract = read(&Extract::of(&logged.receipt)?)?;
-        if (of.from..=of.through).contains(&extract.day) && sums_of(&extract, &of.unit) != Sums::default() {
-            own.push(logged);
+        let text = Extract::of(&logged.receipt)?;
+        let extract = read(&text)?;
+        let moved = sums_of(&extract, &of.unit);
+        if (of.from..=of.through).contains(&extract.day) && moved != Sums::default() {
+            own.push((logged, text, moved));
         }
     }
     Ok(own)
@@ -191,7 +193,7 @@ impl Certificate {
                 head.entries, head.root
             )]);
         }
-        let own = own_entries(ledger, &self.of())?.into_iter().map(|logged| logged.seq);
+        let own = own_entries(ledger, &self.of())?.into_iter().map(|(logged, ..)| logged.seq);
         let missing = own.filter(|seq| !self.entries.iter().any(|entry| entry.seq == *seq));
         let told = |seq| {
             let is_later = seq > self.head.entries;
