@@ -83,7 +83,7 @@ pub(crate) struct Recorded {
 pub(crate) struct Processor<'a> {
     pub(crate) active: &'a Active,
     /// Those that decided purchases which are returned now.
-    pub(crate) programs: Programs<'a>,
+    pub(crate) programs: &'a Programs<'a>,
     pub(crate) ledger: &'a dyn Ledger,
     pub(crate) threads: NonZeroUsize,
     /// Is told how far a campaign is.
@@ -120,15 +120,15 @@ impl Processor<'_> {
         self.rounds(waiting, outcomes)
     }
 
-    /// Decides a batch, in which no day is closed, while another may be on its way into the ledger. [`Processor::finish`] commits
-    /// what still holds then.
+    /// Decides days of a campaign, each of another member, on what was read of them, while others may be on their way into the
+    /// ledger. [`Processor::finish`] commits what still holds then.
     ///
     /// # Errors
     ///
     /// If the ledger fails.
-    pub(crate) fn decide_ahead(&self, events: Vec<Event>) -> Result<Ahead, HostError> {
-        let (waiting, mut outcomes) = self.placed(events);
-        let (mut decided, mut again) = self.decide_round(waiting, &mut outcomes)?;
+    pub(crate) fn decide_ahead(&self, runs: Vec<Event>, read: Read) -> Result<Ahead, HostError> {
+        let (waiting, outcomes) = self.placed(runs);
+        let (mut decided, mut again) = self.decide_on(waiting, read)?;
         // An entry says what must still be true of it; a refusal cannot.
         let refused = decided.iter().position(|decided| decided.verdict.is_err()).unwrap_or(decided.len());
         again.splice(0..0, decided.split_off(refused).into_iter().map(|decided| decided.waiting));
@@ -236,7 +236,7 @@ impl Processor<'_> {
         let end = waiting.iter().position(|waiting| !turns.take(&waiting.event)).unwrap_or(waiting.len());
         let later = waiting.split_off(end);
         let waiting = self.delivering_what_was_sent(waiting, outcomes)?;
-        let Read { known, members, orders, shared } = self.read(&waiting)?;
+        let (known, read) = self.read(&waiting)?;
         let mut fresh = Vec::with_capacity(waiting.len());
         for (waiting, known) in waiting.into_iter().zip(known) {
             match known {
@@ -244,11 +244,23 @@ impl Processor<'_> {
                 None => fresh.push(waiting),
             }
         }
+        let (decided, mut apart) = self.decide_on(fresh, read)?;
+        apart.extend(later);
+        Ok((decided, apart))
+    }
+
+    /// Decides events that the ledger does not know up to the first that must wait for one before it, on what it knew of
+    /// everything else, and returns the decisions and the events from there on.
+    fn decide_on(
+        &self,
+        mut fresh: Vec<Waiting>,
+        read: Read,
+    ) -> Result<(Vec<Decided>, Vec<Waiting>), HostError> {
+        let Read { members, orders, shared } = read;
         let together = together(&fresh, &orders, &shared.redemptions);
         let apart = fresh.split_off(together);
         let hands = deal(fresh, members, orders, &shared.redemptions, self.threads);
-        let decided = self.decide(hands, &shared)?;
-        Ok((decided, apart.into_iter().chain(later).collect()))
+        Ok((self.decide(hands, &shared)?, apart))
     }
 
     /// Returns the events without deliveries of what nobody sent.
@@ -314,7 +326,8 @@ impl Processor<'_> {
         })
     }
 
-    fn read(&self, waiting: &[Waiting]) -> Result<Read, HostError> {
+    /// Returns which of the events the ledger knows, and what it knows of everything else that they are decided on.
+    fn read(&self, waiting: &[Waiting]) -> Result<(Vec<Option<Known>>, Read), HostError> {
         let needs = self.needs(waiting);
         let members = self.members(waiting, needs);
         let mut orders = Vec::with_capacity(waiting.len());
@@ -351,8 +364,7 @@ impl Processor<'_> {
         let items =
             stock.iter().map(|(deployment, item, day)| ((*deployment).clone(), (*item).to_owned(), *day));
         let members = names.zip(snapshot.members).collect();
-        Ok(Read {
-            known: snapshot.known,
+        let read = Read {
             orders: numbers.zip(snapshot.orders).collect(),
             shared: Shared {
                 referrers: self.referrers(waiting, &members)?,
@@ -361,7 +373,8 @@ impl Processor<'_> {
                 budgets_used: snapshot.budgets_used,
             },
             members,
-        })
+        };
+        Ok((snapshot.known, read))
     }
 
     /// Reads whoever referred a member of the events, where that makes a difference: who they are, and what they were granted,
@@ -502,7 +515,7 @@ impl Processor<'_> {
             let program = &self.active.program;
             let known =
                 pipeline::Known { program, member, order, referrers, redemptions, budgets_used, stock };
-            let verdict = match process(self.active, &self.programs, &waiting.event, &known) {
+            let verdict = match process(self.active, self.programs, &waiting.event, &known) {
                 Ok((entry, faults)) => {
                     member.apply(&entry);
                     Ok((entry, faults))
@@ -638,12 +651,23 @@ fn moved(entry: &Entry) -> Moved {
     moved.filter_map(|it| Some((it.kind, it.unit.clone(), Points::new(it.points.unsigned_abs())?))).collect()
 }
 
-/// What the ledger knew: of the events, of their members, of their orders, and of what they share.
-struct Read {
-    known: Vec<Option<Known>>,
+/// What the ledger knew: of the events' members, of their orders, and of what they share.
+pub(crate) struct Read {
     members: HashMap<MemberId, Member>,
     orders: HashMap<String, Order>,
     shared: Shared,
+}
+
+impl Read {
+    /// Returns what days of a campaign are decided on.
+    pub(crate) fn of_members(
+        members: HashMap<MemberId, Member>,
+        referrers: HashMap<MemberId, Member>,
+        budgets_used: BTreeMap<DeploymentId, Points>,
+    ) -> Self {
+        let shared = Shared { referrers, redemptions: HashMap::new(), stock: Stock::new(), budgets_used };
+        Self { members, orders: HashMap::new(), shared }
+    }
 }
 
 /// What the ledger knew that no member has alone, and that stays as it was for a whole round.

@@ -22,7 +22,7 @@ use jifen_loyalty::time::{day_number, next_day};
 use jifen_loyalty::{DeploymentId, Event, Fact, Instant, InvalidEvent, Member, MemberId, Points};
 
 use crate::active::{Active, Loaded};
-use crate::batch::{Ahead, Done, Outcome, Processor};
+use crate::batch::{Ahead, Done, Outcome, Processor, Read};
 use crate::error::Undecided;
 use crate::facts::{first_day_needed, month_of};
 use crate::pipeline::{Known, Source, Stock, View, answers_to, counts, forget_others};
@@ -219,18 +219,16 @@ pub(crate) fn run_all(processor: &Processor<'_>, close: &Close, done: &mut Done)
         if !pass.runs()? {
             continue;
         }
-        let mut page = pass.read(ledger.members(None, MEMBERS)?)?;
-        let mut decided = pass.decide(&page)?;
-        while let Some(last) = page.ids.last() {
+        let mut decided = pass.decide(pass.read(ledger.members(None, MEMBERS)?)?)?;
+        while let Some(last) = decided.ids.last() {
             // What is read of the next members is what was true before these, whoever is faster.
             let next = pass.read(ledger.members(Some(last), MEMBERS)?)?;
-            let ahead = thread::scope(|scope| {
-                let ahead = scope.spawn(|| pass.decide(&next));
-                pass.act(&page.ids, decided, done)?;
+            decided = thread::scope(|scope| {
+                let ahead = scope.spawn(|| pass.decide(next));
+                pass.act(decided, done)?;
                 ahead.join().expect("a policy cannot panic the host")
             })?;
             watch(id, done.campaigns.entry(id.clone()).or_default());
-            (page, decided) = (next, ahead);
         }
     }
     Ok(())
@@ -250,6 +248,7 @@ struct Page {
 
 /// What a campaign does for some members, decided and not committed yet.
 struct Decided {
+    ids: Vec<MemberId>,
     events: Ahead,
     withheld: u64,
     faults: u64,
@@ -288,15 +287,13 @@ impl Pass<'_> {
 
     /// Does for some members what there is to do. What somebody else did to one of them meanwhile may make an event another one,
     /// and so a refusal counts only if it comes again on what is known then.
-    fn act(&self, ids: &[MemberId], first: Decided, done: &mut Done) -> Result<(), Undecided> {
-        let mut tally = Tally { members: count(ids.len()), ..Tally::default() };
-        let mut refused = None;
-        let mut decided = Some(first);
-        for _ in 0..TRIES {
-            let again = || self.read(ids.to_vec()).and_then(|page| self.decide(&page));
-            let Decided { events, withheld, faults } = decided.take().map_or_else(again, Ok)?;
+    fn act(&self, mut decided: Decided, done: &mut Done) -> Result<(), Undecided> {
+        let mut tally = Tally { members: count(decided.ids.len()), ..Tally::default() };
+        let mut tries = 0_usize;
+        let refused = loop {
+            let Decided { ids, events, withheld, faults } = decided;
             (tally.withheld, tally.faults) = (withheld, faults);
-            refused = None;
+            let mut refused = None;
             for outcome in self.processor.finish(events)? {
                 match outcome {
                     Outcome::Refused(refusal) if refusal.reason.starts_with(NOTHING_TO_DO) => {}
@@ -310,10 +307,12 @@ impl Pass<'_> {
                     }
                 }
             }
-            if refused.is_none() {
-                break;
+            tries = tries.saturating_add(1);
+            if refused.is_none() || tries >= TRIES {
+                break refused;
             }
-        }
+            decided = self.decide(self.read(ids)?)?;
+        };
         done.campaigns.entry(self.campaign.deployment.id.clone()).or_default().add(&tally);
         refused.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
@@ -349,10 +348,13 @@ impl Pass<'_> {
     }
 
     /// Decides what the campaign does for some members.
-    fn decide(&self, page: &Page) -> Result<Decided, Undecided> {
-        let Acting { events, withheld, faults } = self.acting(page)?;
-        let events = self.processor.decide_ahead(events)?;
-        Ok(Decided { events, withheld: count(withheld.len()), faults })
+    fn decide(&self, page: Page) -> Result<Decided, Undecided> {
+        let Acting { events, withheld, faults } = self.acting(&page)?;
+        let Page { ids, members, referrers, budgets_used } = page;
+        let members = ids.iter().cloned().zip(members).collect();
+        let read = Read::of_members(members, referrers, budgets_used);
+        let events = self.processor.decide_ahead(events, read)?;
+        Ok(Decided { ids, events, withheld: count(withheld.len()), faults })
     }
 
     /// Returns what the campaign does for some members.

@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use self::report::Report;
+use self::server::Server;
 
 #[derive(Args)]
 pub(crate) struct Bench {
@@ -54,6 +55,20 @@ enum What {
     Campaign,
     /// The same policy in other rule engines
     Peers,
+}
+
+/// How PostgreSQL is set up, as an operator would set one up on a machine like this.
+const SETTINGS: &str = "listen_addresses = ''
+shared_buffers = 1GB
+max_wal_size = 8GB
+checkpoint_timeout = 15min
+max_connections = 200
+log_min_messages = fatal
+";
+
+/// Starts a PostgreSQL server for a benchmark.
+fn server_of_its_own() -> Server {
+    Server::with(SETTINGS)
 }
 
 /// Sees that a ledger in a file is not there.

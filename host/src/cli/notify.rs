@@ -110,7 +110,7 @@ impl Notify {
         let programs = Programs::new(&*ledger, &releases, &store);
         let processor = Processor {
             active: &active,
-            programs,
+            programs: &programs,
             ledger: &*ledger,
             threads: super::threads(None),
             watch: &|_, _| {},

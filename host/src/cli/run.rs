@@ -128,7 +128,7 @@ impl Run {
         let watch = |campaign: &DeploymentId, tally: &Tally| {
             bar.set_message(format!("{campaign}: {} of {} members", tally.acted, tally.members));
         };
-        let processor = Processor { active: &active, programs, ledger: &*ledger, threads, watch: &watch };
+        let processor = Processor { active: &active, programs: &programs, ledger: &*ledger, threads, watch: &watch };
         let summary = self.pump(&processor, &mut report, &bar)?;
         self.finish(summary, began)
     }

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::forget;
 use super::report::Report;
-use super::server::Server;
+use super::{forget, server_of_its_own};
 use crate::{demo, policies};
 
 /// Of so many members one bought nothing for long.
@@ -67,10 +66,11 @@ pub(crate) fn measure(root: &Path, report: &Report, members: u64) -> Result<()> 
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("campaign.toml"), PROGRAM)?;
     purchases(&folder.join("campaign.jsonl"), members)?;
-    let server = Server::start();
+    let server = server_of_its_own();
     let mut figures = format!(
         "The close of a day of {members} members, each with one purchase, through `jifen run`: who has something due is looked for, \
-         and the campaign of the next day runs. What is done for a member is an entry of its own, durable with its receipt.\n\n\
+         and the campaign of the next day runs. What is done for a member is an entry of its own, durable with its receipt. \
+         PostgreSQL is set up as `docs/operating.md` says.\n\n\
          | store | campaign | members acted for | seconds | members/s | memory at most, MB |\n|---|---|---|---|---|---|\n"
     );
     for store in ["SQLite", "PostgreSQL"] {

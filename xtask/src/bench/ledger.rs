@@ -8,19 +8,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use jifen_author::command::output;
 
-use super::forget;
 use super::report::Report;
 use super::server::{Server, as_server, programs};
+use super::{forget, server_of_its_own};
 use crate::cargo;
-
-/// A server of its own, as an operator would set one up on a machine like this.
-const SETTINGS: &str = "listen_addresses = ''
-shared_buffers = 1GB
-max_wal_size = 8GB
-checkpoint_timeout = 15min
-max_connections = 200
-log_min_messages = fatal
-";
 
 const CLIENTS: [u32; 2] = [1, 16];
 
@@ -33,7 +24,7 @@ pub(crate) fn measure(root: &Path, report: &Report) -> Result<()> {
         .to_owned();
     figures.push_str(&bench.postings(&["sqlite", &bench.folder])?);
     figures.push_str(&bench.postings(&["statements", &bench.fresh_file("statements.db")?])?);
-    let server = Server::with(SETTINGS);
+    let server = server_of_its_own();
     let (url, statements) = (server.new_schema(), server.new_schema());
     let version = server.perform("SHOW server_version");
     let version = version.split_whitespace().next().unwrap_or_default();
@@ -54,7 +45,7 @@ pub(crate) fn growth(root: &Path, report: &Report, entries: u64) -> Result<()> {
     let file = bench.fresh_file("growth.db")?;
     figures.push_str(&bench.postings(&["growth", &file, &entries])?);
     bench.fresh_file("growth.db")?;
-    let server = Server::with(SETTINGS);
+    let server = server_of_its_own();
     figures.push_str("### PostgreSQL\n\n");
     figures.push_str(&bench.postings(&["growth", &server.new_schema(), &entries])?);
     let command = format!("cargo xtask bench growth --entries {entries}");

@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::forget;
 use super::report::Report;
-use super::server::Server;
+use super::{forget, server_of_its_own};
 use crate::{demo, policies};
 
 /// Members at a time, and how many uses of points are measured.
@@ -46,7 +45,7 @@ pub(crate) fn measure(root: &Path, report: &Report) -> Result<()> {
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("redemption.toml"), PROGRAM)?;
-    let server = Server::start();
+    let server = server_of_its_own();
     let mut figures = format!(
         "From the request to the receipt of the capture: the policy `deduction` quotes, points are held on one of the member's {LOTS} \
          lots, and captured. Two events, each durable before it is answered, through the pipes of one `jifen run`. Each member waits \
