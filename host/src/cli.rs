@@ -22,6 +22,7 @@ mod output;
 mod progress;
 mod replay;
 mod run;
+mod serve;
 mod settle;
 mod statement;
 mod test;
@@ -51,6 +52,8 @@ struct Cli {
 enum Command {
     /// Apply events to a ledger.
     Run(run::Run),
+    /// Take events and answer questions over HTTP.
+    Serve(serve::Serve),
     /// Turn opening balances of an old system into events.
     Import(import::Import),
     /// Print what members have.
@@ -128,6 +131,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Run(run) => run.execute(),
+        Command::Serve(serve) => serve.execute(),
         Command::Import(import) => import.execute(),
         Command::Balance(balance) => balance.execute(),
         Command::Statement(statement) => statement.execute(),

@@ -27,8 +27,10 @@ mod redemption;
 mod refund;
 mod releases;
 mod replay;
+mod service;
 mod settle;
 mod term;
+mod view;
 mod webhook;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ mod dice;
 mod documents;
 #[path = "../endpoint.rs"]
 mod endpoint;
+mod events_over_http;
 mod faults;
 mod hostile;
 mod hosts;
@@ -34,6 +35,8 @@ mod run;
 mod sequences;
 #[path = "../../host/ledger/src/tests/server.rs"]
 mod server;
+#[path = "../service.rs"]
+mod service;
 #[path = "../story.rs"]
 mod story;
 mod support;

@@ -20,6 +20,10 @@ mod scenarios;
 #[path = "../../host/ledger/src/tests/server.rs"]
 #[expect(dead_code, reason = "other suites stop and kill their servers")]
 mod server;
+#[path = "../service.rs"]
+#[expect(dead_code, reason = "other suites stop their hosts and look at headers")]
+mod service;
+mod serving;
 #[path = "../story.rs"]
 mod story;
 
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         scenarios::trials(),
         loops::trials(),
         readmes::trials(),
+        serving::trials(),
         baskets::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect::<Vec<Trial>>()).exit_code()

@@ -11,6 +11,7 @@ mod run;
 #[path = "../../host/ledger/src/tests/server.rs"]
 #[expect(dead_code, reason = "tests do more with a server")]
 mod server;
+mod service;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,9 +25,9 @@ use self::server::Server;
 #[derive(Args)]
 pub(crate) struct Bench {
     /// What to measure
-    #[arg(value_enum, default_values_t = [What::Evaluate, What::Policies, What::Run, What::Ledger, What::Redemption, What::Campaign, What::Peers])]
+    #[arg(value_enum, default_values_t = [What::Evaluate, What::Policies, What::Run, What::Ledger, What::Redemption, What::Campaign, What::Service, What::Peers])]
     what: Vec<What>,
-    /// Files of events for `run`
+    /// Files of events for `run` and `service`
     #[arg(long, num_args = 1.., default_value = "tests/data/journey-sample.jsonl.gz")]
     data: Vec<PathBuf>,
     /// How far the ledger of `growth` grows
@@ -53,6 +54,8 @@ enum What {
     Redemption,
     /// The close of a day of very many members that runs a campaign, on both stores
     Campaign,
+    /// The service under load, beside one that only writes
+    Service,
     /// The same policy in other rule engines
     Peers,
 }
@@ -92,6 +95,7 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result<()> {
             What::Ledger => ledger::measure(root, &report)?,
             What::Growth => ledger::growth(root, &report, bench.entries)?,
             What::Redemption => redemption::measure(root, &report)?,
+            What::Service => service::measure(root, &report, &bench.data)?,
             What::Campaign => campaign::measure(root, &report, bench.members)?,
             What::Peers => peers::measure(root, &report)?,
         }

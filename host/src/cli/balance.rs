@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jifen_loyalty::{Instant, MemberId};
-use serde::Serialize;
+
+use crate::view;
 
 #[derive(Args)]
 pub(super) struct Balance {
@@ -20,16 +21,6 @@ pub(super) struct Balance {
     at: Option<Instant>,
     /// Only this member
     member: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    member: &'a str,
-    unit: &'a str,
-    available: u64,
-    pending: u64,
-    held: u64,
-    debt: u64,
 }
 
 impl Balance {
@@ -48,13 +39,12 @@ impl Balance {
     }
 
     fn write(&self, out: &mut impl Write, balance: &jifen_ledger::Balance) -> io::Result<()> {
-        let (member, unit) = (balance.member.as_str(), balance.unit.as_str());
-        let (available, pending) = (balance.available.get(), balance.pending.get());
-        let (held, debt) = (balance.held.get(), balance.debt.get());
+        let told = view::Balance::from(balance);
         if self.json {
-            serde_json::to_writer(&mut *out, &Line { member, unit, available, pending, held, debt })?;
+            serde_json::to_writer(&mut *out, &told)?;
             return out.write_all(b"\n");
         }
+        let view::Balance { member, unit, available, pending, held, debt } = told;
         write!(out, "{member:<16} {available:>12} {unit}")?;
         if pending > 0 {
             write!(out, " and {pending} pending")?;

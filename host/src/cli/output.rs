@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::active::Pins;
 use crate::batch::Recorded;
+use crate::view::{self, Names};
 
 /// Says something on standard error. If even that cannot be written, there is nobody to tell.
 pub(super) fn complain(words: fmt::Arguments<'_>) {
@@ -22,10 +23,8 @@ pub(super) struct Receipts {
 /// The line of an event that was refused.
 #[derive(Serialize)]
 pub(super) struct RefusedLine<'a> {
-    pub(super) source: Option<&'a str>,
-    pub(super) id: Option<&'a str>,
-    pub(super) member: Option<&'a str>,
-    pub(super) time: Option<&'a str>,
+    #[serde(flatten)]
+    pub(super) names: Names,
     pub(super) outcome: &'static str,
     pub(super) file: &'a str,
     pub(super) line: u64,
@@ -37,21 +36,14 @@ pub(super) struct RefusedLine<'a> {
 
 impl Receipts {
     pub(super) fn new(out: Box<dyn Write>, pins: &Pins) -> Self {
-        Self { out, pins: serde_json::to_vec(pins).expect("text always serializes") }
+        let pins = serde_json::to_string(pins).expect("text always serializes");
+        Self { out, pins: format!("\"pins\":{pins},").into_bytes() }
     }
 
     /// Writes the receipt of an event that was applied, now or before.
     pub(super) fn applied(&mut self, outcome: &str, recorded: &Recorded) -> io::Result<()> {
-        let Recorded { seq, receipt, digest } = recorded;
-        let open = receipt.strip_suffix(b"}").unwrap_or(receipt);
-        self.out.write_all(open)?;
-        self.out.write_all(b",\"pins\":")?;
-        self.out.write_all(&self.pins)?;
-        writeln!(
-            self.out,
-            ",\"outcome\":\"{outcome}\",\"seq\":{seq},\"digest\":\"{}\"}}",
-            hex::encode(digest)
-        )
+        view::write_receipt(&mut self.out, recorded, &self.pins, outcome)?;
+        self.out.write_all(b"\n")
     }
 
     /// Writes the line of an event that was refused.

@@ -19,7 +19,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use jifen_loyalty::posting::Kind;
 use jifen_loyalty::{DeploymentId, Event, InvalidEvent, Points};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::output::{Receipts, RefusedLine, complain};
 use super::progress;
@@ -29,6 +29,7 @@ use crate::campaign::Tally;
 use crate::input::{Line, Lines};
 use crate::programs::Programs;
 use crate::releases::Releases;
+use crate::view::Names;
 
 /// Events that are read from the ledger, decided and committed together, at most: of an input that comes slowly, those that
 /// are there, so that none waits for the next.
@@ -128,7 +129,8 @@ impl Run {
         let watch = |campaign: &DeploymentId, tally: &Tally| {
             bar.set_message(format!("{campaign}: {} of {} members", tally.acted, tally.members));
         };
-        let processor = Processor { active: &active, programs: &programs, ledger: &*ledger, threads, watch: &watch };
+        let processor =
+            Processor { active: &active, programs: &programs, ledger: &*ledger, threads, watch: &watch };
         let summary = self.pump(&processor, &mut report, &bar)?;
         self.finish(summary, began)
     }
@@ -276,21 +278,8 @@ fn create(path: &Path) -> anyhow::Result<Box<dyn Write>> {
 
 /// Writes the line of a refused event, with whatever names it has.
 fn refused(receipts: &mut Receipts, line: &Line, refusal: &InvalidEvent) -> io::Result<()> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Names {
-        source: serde_json::Value,
-        id: serde_json::Value,
-        time: serde_json::Value,
-        data: serde_json::Value,
-    }
-    let names: Names =
-        line.text.as_ref().ok().and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
     receipts.refused(&RefusedLine {
-        source: names.source.as_str(),
-        id: names.id.as_str(),
-        member: names.data.get("member").and_then(serde_json::Value::as_str),
-        time: names.time.as_str(),
+        names: line.text.as_ref().map(|text| Names::of(text)).unwrap_or_default(),
         outcome: "refused",
         file: &line.file.to_string_lossy(),
         line: line.number,

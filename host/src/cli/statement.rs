@@ -5,14 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, value_parser};
-use jifen_ledger::{Ledger, Move, Page, StatementLine};
+use jifen_ledger::{Ledger, Page, StatementLine};
 use jifen_loyalty::clearing::{self, Block, Clearing};
 use jifen_loyalty::term::Awaited;
 use jifen_loyalty::time::Zone;
-use jifen_loyalty::{Event, Instant, Lot, MemberId, MerchantId};
+use jifen_loyalty::{Event, Instant, MemberId, MerchantId};
 use serde::Serialize;
 
 use crate::settle::{self, Walked};
+use crate::view::{Line, MoveOfLine, ends};
 use crate::{active, error::HostError};
 
 #[derive(Args)]
@@ -62,50 +63,6 @@ struct BlockLine {
     currency: String,
     amount: u64,
     left: u64,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    seq: u64,
-    source: &'a str,
-    id: &'a str,
-    member: &'a str,
-    time: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spend: Option<u64>,
-    lots: Vec<LotLine<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    moves: Vec<MoveLine<'a>>,
-}
-
-#[derive(Serialize)]
-struct MoveLine<'a> {
-    kind: &'static str,
-    unit: &'a str,
-    points: i64,
-    /// What is held more; negative for less.
-    #[serde(skip_serializing_if = "is_zero")]
-    held: i64,
-    /// What the member owes more; negative for less.
-    debt: i64,
-}
-
-#[derive(Serialize)]
-struct LotLine<'a> {
-    deployment: &'a str,
-    unit: &'a str,
-    issuer: String,
-    points: u64,
-    remaining: u64,
-    available: String,
-    /// The action that they wait for beside.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    awaits: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<String>,
-    /// Where the member must be told of that before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notice: Option<&'static str>,
 }
 
 impl Statement {
@@ -197,28 +154,7 @@ impl Statement {
 }
 
 fn json(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<()> {
-    let lots = line.lots.iter().map(|lot| LotLine {
-        deployment: lot.deployment.as_str(),
-        unit: lot.unit.as_str(),
-        issuer: lot.issuer.to_string(),
-        points: lot.points.get(),
-        remaining: lot.remaining.get(),
-        available: zone.format(lot.term.available_at),
-        awaits: lot.term.awaits.as_ref().map(|awaited| &*awaited.action),
-        expires: ends(lot).map(|end| zone.format(end)),
-        notice: lot.term.notice.code(),
-    });
-    let json = Line {
-        seq: line.seq,
-        source: &line.source,
-        id: &line.id,
-        member: line.member.as_str(),
-        time: zone.format(line.time),
-        spend: line.spend_minor,
-        lots: lots.collect(),
-        moves: line.moves.iter().map(MoveLine::from).collect(),
-    };
-    serde_json::to_writer(&mut *out, &json)?;
+    serde_json::to_writer(&mut *out, &Line::new(line, zone))?;
     out.write_all(b"\n")
 }
 
@@ -237,7 +173,7 @@ fn words(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<(
             write!(out, " once {action}")?;
         }
     }
-    for moved in line.moves.iter().map(MoveLine::from) {
+    for moved in line.moves.iter().map(MoveOfLine::from) {
         write!(out, "  {} {:+} {}", moved.kind, moved.points, moved.unit)?;
         if moved.held != 0 {
             write!(out, ", held {:+}", moved.held)?;
@@ -263,23 +199,6 @@ impl From<&Block> for BlockLine {
             left: left.get(),
         }
     }
-}
-
-impl<'a> From<&'a Move> for MoveLine<'a> {
-    fn from(moved: &'a Move) -> Self {
-        let debt = moved.debt.saturating_neg();
-        let Move { kind, unit, points, held, .. } = moved;
-        Self { kind: kind.code(), unit: unit.as_str(), points: *points, held: *held, debt }
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(points: &i64) -> bool {
-    *points == 0
-}
-
-fn ends(lot: &Lot) -> Option<Instant> {
-    (lot.term.expires_at != Instant::NEVER).then_some(lot.term.expires_at)
 }
 
 /// Returns minor units that may be negative as people write money.

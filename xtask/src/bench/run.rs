@@ -76,7 +76,7 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder)?;
     let bench = Bench { root, folder, data: data.iter().map(|file| root.join(file)).collect() };
-    fs::write(bench.folder.join("program.toml"), bench.program()?)?;
+    fs::write(bench.folder.join("program.toml"), program(&bench.data)?)?;
 
     let (mut run, mut replay, mut bare, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -106,6 +106,24 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
     report.write("run", "cargo xtask bench run --data FILES", figures.trim_end())
 }
 
+/// Returns the program of three deployments, with the merchants of files of events.
+pub(super) fn program(data: &[PathBuf]) -> Result<String> {
+    let mut merchants = BTreeSet::new();
+    for file in data {
+        let file = File::open(file).with_context(|| format!("open {}", file.display()))?;
+        let mut reader = BufReader::new(file);
+        let gzipped = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+        let reader: Box<dyn Read> =
+            if gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+        for line in BufReader::new(reader).lines() {
+            let event: Value = serde_json::from_str(&line?)?;
+            merchants.extend(event["data"]["merchant"].as_str().map(str::to_owned));
+        }
+    }
+    let tables = merchants.iter().map(|id| format!("\n[[merchant]]\nid = {id:?}\nregion = \"cn/town\"\n"));
+    Ok(tables.fold(PROGRAM.to_owned(), |program, table| program + &table))
+}
+
 struct Bench<'a> {
     root: &'a Path,
     folder: PathBuf,
@@ -113,24 +131,6 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn program(&self) -> Result<String> {
-        let mut merchants = BTreeSet::new();
-        for file in &self.data {
-            let file = File::open(file).with_context(|| format!("open {}", file.display()))?;
-            let mut reader = BufReader::new(file);
-            let gzipped = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-            let reader: Box<dyn Read> =
-                if gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-            for line in BufReader::new(reader).lines() {
-                let event: Value = serde_json::from_str(&line?)?;
-                merchants.extend(event["data"]["merchant"].as_str().map(str::to_owned));
-            }
-        }
-        let tables =
-            merchants.iter().map(|id| format!("\n[[merchant]]\nid = {id:?}\nregion = \"cn/town\"\n"));
-        Ok(tables.fold(PROGRAM.to_owned(), |program, table| program + &table))
-    }
-
     fn jifen(&self, arguments: &[&str]) -> Command {
         let mut jifen = Command::new(self.root.join("target/release/jifen"));
         jifen.args(arguments).current_dir(&self.folder).stdout(Stdio::piped());
@@ -170,7 +170,7 @@ impl Bench<'_> {
     }
 }
 
-fn last_line(output: &[u8]) -> Result<Value> {
+pub(super) fn last_line(output: &[u8]) -> Result<Value> {
     let text = std::str::from_utf8(output)?;
     Ok(serde_json::from_str(text.lines().last().context("read the summary")?)?)
 }

@@ -28,7 +28,7 @@ const NOTICES: &str = "/jifen/notices";
 
 /// The envelope. `Data` is raw at first, because its form depends on the type.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
 struct RawEnvelope<'a> {
     #[serde(borrow)]
     specversion: Cow<'a, str>,

@@ -26,7 +26,8 @@ fn what_is_wrong_is_named_with_its_field() {
         // The object.
         ("", "event: EOF while parsing a value"),
         ("nonsense", "event: expected ident"),
-        ("[]", "event: invalid length 0, expected struct RawEnvelope with 9 elements"),
+        ("[]", "event: invalid length 0, expected a JSON object"),
+        ("1", "event: invalid type: integer `1`, expected a JSON object"),
         (&PURCHASE[..100], "time: EOF while parsing a string"),
         (&format!("{PURCHASE}{PURCHASE}"), "event: trailing characters"),
         // The envelope.

@@ -1,0 +1,139 @@
+//! `jifen serve`: the service.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::output::complain;
+use crate::active::Active;
+use crate::releases::Releases;
+use crate::service::{self, Start};
+
+/// The program of a host that is looked at.
+const DEMO: &str = include_str!("../../../tests/data/demo.toml");
+
+/// Events that wait at most, if nothing is said.
+const QUEUE: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
+
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    flags: Settings,
+    /// A file of settings in TOML, under the names of the flags; a flag or a variable is stronger
+    #[arg(long, env = "JIFEN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Serve a program of four towns on a ledger that is not kept, to look around
+    #[arg(long, conflicts_with = "program")]
+    demo: bool,
+    /// Print the settings that hold, and end
+    #[arg(long)]
+    print_config: bool,
+}
+
+#[derive(Args, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// The ledger: a file, begun if it does not exist, or a URL
+    #[arg(long, env = "JIFEN_LEDGER", value_name = "LEDGER")]
+    ledger: Option<String>,
+    /// The program file
+    #[arg(long, env = "JIFEN_PROGRAM", value_name = "FILE")]
+    program: Option<PathBuf>,
+    /// The folder of components, one <name>.wasm for each policy
+    #[arg(long, env = "JIFEN_POLICIES", value_name = "FOLDER")]
+    policies: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, env = "JIFEN_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Threads that evaluate [default: one for each core]
+    #[arg(long, env = "JIFEN_THREADS")]
+    threads: Option<NonZeroUsize>,
+    /// Events that may wait; more are turned away [default: 10000]
+    #[arg(long, env = "JIFEN_QUEUE", value_name = "EVENTS")]
+    queue: Option<NonZeroUsize>,
+}
+
+impl Settings {
+    /// Returns these, and what they do not say from others.
+    fn or(self, other: Self) -> Self {
+        Self {
+            ledger: self.ledger.or(other.ledger),
+            program: self.program.or(other.program),
+            policies: self.policies.or(other.policies),
+            listen: self.listen.or(other.listen),
+            threads: self.threads.or(other.threads),
+            queue: self.queue.or(other.queue),
+        }
+    }
+
+    fn read(file: &Path) -> anyhow::Result<Self> {
+        let named = || format!("read {}", file.display());
+        let text = std::fs::read_to_string(file).with_context(named)?;
+        toml::from_str(&text).with_context(named)
+    }
+
+    /// What holds for a host that is looked at, where nothing is said.
+    fn demo() -> Self {
+        let (ledger, policies) = ("memory:".to_owned(), PathBuf::from("target/policies"));
+        Self { ledger: Some(ledger), policies: Some(policies), ..Self::default() }
+    }
+
+    /// What holds where nothing is said.
+    fn defaults() -> Self {
+        Self {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            threads: Some(super::threads(None)),
+            queue: Some(QUEUE),
+            ..Self::default()
+        }
+    }
+}
+
+impl Serve {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        let demo = self.demo.then(Settings::demo).unwrap_or_default();
+        let settings = self.flags.or(file).or(demo).or(Settings::defaults());
+        if self.print_config {
+            super::print(&toml::to_string(&settings)?.trim_end())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let missing =
+            |name| format!("say --{name}, set it in the file of settings, or see `jifen serve --help`");
+        let Settings { ledger, program, policies, listen, threads, queue } = settings;
+        let ledger = ledger.with_context(|| missing("ledger"))?;
+        let (named, text) = if self.demo {
+            ("the demo's program".to_owned(), DEMO.to_owned())
+        } else {
+            let file = program.with_context(|| missing("program"))?;
+            let named = file.display().to_string();
+            let text = std::fs::read_to_string(&file).with_context(|| format!("read {named}"))?;
+            (named, text)
+        };
+        let policies = policies.with_context(|| missing("policies"))?;
+        let listen = listen.with_context(|| missing("listen"))?;
+        anyhow::ensure!(
+            listen.ip().is_loopback(),
+            "{listen} can be reached from outside, and this release asks nobody who they are; listen on 127.0.0.1, behind a \
+             proxy that does"
+        );
+        let store = super::policy_store()?;
+        let ledger = jifen_ledger::open(&ledger)?;
+        let releases = Releases::new(Some(&policies), Some(&*ledger));
+        let active = Active::from_file(&text, &releases, &store).with_context(|| named.clone())?;
+        active.program.warnings.iter().for_each(|warning| complain(format_args!("{named}: {warning}")));
+        active.keep(&*ledger, &releases)?;
+        drop(releases);
+        let threads = super::threads(threads);
+        let start = Start { ledger, store, active, threads, queue: queue.unwrap_or(QUEUE).get() };
+        service::serve(start, listen, |address| {
+            complain(format_args!("listens on http://{address}; http://{address}/docs shows what it takes"));
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

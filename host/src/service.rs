@@ -1,0 +1,185 @@
+//! The service: events in and questions answered, over HTTP.
+//!
+//! ```text
+//! request ──► handler ──► intake ──► deciders, batch after batch ──► receipt ──► answer
+//!                    └──► question ──► ledger ──► answer
+//! ```
+//!
+//! Asynchronous at this edge only: what waits for the ledger has threads of its own, and of everything that waits there is a
+//! bound. An answer comes when what it says is durable; who sends the same again gets the same again.
+
+mod events;
+mod intake;
+mod members;
+mod problem;
+
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum_server::Handle;
+use jifen_engine::PolicyStore;
+use jifen_ledger::Ledger;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use self::intake::{Desk, Intake};
+use self::problem::Problem;
+use crate::active::Active;
+
+/// Bytes of a request.
+const BODY_BYTES_MAX: usize = 4 << 20;
+/// Events of a request.
+const EVENTS_MAX: usize = 1_000;
+/// Questions that are answered or wait at the same time.
+const QUESTIONS_MAX: usize = 64;
+/// How long a client may take to send the head of a request.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// How long a client may take from one piece of a body to the next.
+const BODY_WAIT: Duration = Duration::from_secs(10);
+/// How long requests may take that were begun before the host is told to stop.
+const STOP_WAIT: Duration = Duration::from_secs(30);
+
+/// What a service is started with.
+pub(crate) struct Start {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) store: PolicyStore,
+    pub(crate) active: Active,
+    pub(crate) threads: NonZeroUsize,
+    /// Events that may wait.
+    pub(crate) queue: usize,
+}
+
+/// What handlers share.
+struct Service {
+    desk: Arc<Desk>,
+    intake: Intake,
+    questions: Semaphore,
+}
+
+type Shared = Arc<Service>;
+
+/// What the API is.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Jifen", description = "The points engine: events in, receipts and answers out."),
+    tags(
+        (name = "events", description = "What happened, and what was decided on it"),
+        (name = "members", description = "What members have, and why"),
+        (name = "health", description = "For whoever runs the host"),
+    )
+)]
+struct Api;
+
+/// Serves until the process is told to stop, and finishes what was accepted. `ready` is told the address.
+///
+/// # Errors
+///
+/// If the host cannot listen there.
+pub(crate) fn serve(start: Start, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
+    let Start { ledger, store, active, threads, queue } = start;
+    let desk = Arc::new(Desk { ledger, store, active: RwLock::new(Arc::new(active)), threads });
+    let (intake, deciders) = Intake::start(&desk, queue);
+    let service = Arc::new(Service { desk, intake, questions: Semaphore::new(QUESTIONS_MAX) });
+    let runtime = Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build();
+    let runtime = runtime.context("start the service")?;
+    let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
+    let address = listener.local_addr().context("listen")?;
+    runtime.block_on(async move {
+        let handle = Handle::new();
+        tokio::spawn(stop_when_told(handle.clone()));
+        let mut server = axum_server::from_tcp(listener)?.handle(handle);
+        let timer = hyper_util::rt::TokioTimer::new();
+        server.http_builder().http1().timer(timer).header_read_timeout(HEAD_WAIT);
+        ready(address);
+        server.serve(router(service).into_make_service()).await
+    })?;
+    // With it goes whatever still holds the intake, and with that the deciders end.
+    drop(runtime);
+    deciders.finish();
+    Ok(())
+}
+
+/// Waits until the process is told to stop, and lets the requests finish that were begun.
+async fn stop_when_told(handle: Handle<SocketAddr>) {
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else { return };
+    futures_util::future::select(Box::pin(terminate.recv()), Box::pin(interrupt.recv())).await;
+    handle.graceful_shutdown(Some(STOP_WAIT));
+}
+
+fn router(service: Shared) -> Router {
+    let (router, api) = OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(events::post, events::find))
+        .routes(routes!(members::balances))
+        .routes(routes!(members::lots))
+        .routes(routes!(members::statement))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .split_for_parts();
+    router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
+        .fallback(async || Problem::not_found("there is no such path; /docs shows which there are"))
+        .method_not_allowed_fallback(async || Problem::method("other methods; /docs shows which"))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(RequestBodyTimeoutLayer::new(BODY_WAIT))
+        .layer(from_fn(limit))
+        .with_state(service)
+}
+
+/// Turns away what announces too much, before it is sent.
+async fn limit(request: Request, next: Next) -> Response {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    match announced.and_then(|value| value.parse::<usize>().ok()) {
+        Some(bytes) if bytes > BODY_BYTES_MAX => Problem::body_too_large().into_response(),
+        Some(_) | None => next.run(request).await,
+    }
+}
+
+/// Say that the process is there.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "It is there")))]
+async fn healthz() -> StatusCode {
+    StatusCode::OK
+}
+
+/// Say whether the host can answer now: the ledger can be read, and there is room for events.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    responses(
+        (status = 200, description = "It can"),
+        (status = 429, description = "Too much waits", body = Problem),
+        (status = 503, description = "The ledger cannot be reached", body = Problem),
+    )
+)]
+async fn readyz(State(service): State<Shared>) -> Result<StatusCode, Problem> {
+    service.ask(|desk| Ok(desk.ledger.latest_time().map(drop)?)).await?;
+    if service.intake.room() == 0 { Err(Problem::busy()) } else { Ok(StatusCode::OK) }
+}
+
+impl Service {
+    /// Answers a question, on a thread that may wait for the ledger.
+    async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Desk) -> anyhow::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _permit = self.questions.try_acquire().map_err(|_| Problem::busy())?;
+        let desk = Arc::clone(&self.desk);
+        let answer = tokio::task::spawn_blocking(move || question(&desk)).await;
+        answer.map_err(|_| Problem::broken())?.map_err(|error| Problem::unavailable(&error))
+    }
+}

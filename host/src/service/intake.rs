@@ -1,0 +1,186 @@
+//! The intake: events wait here, not many, and are decided batch after batch as `jifen run` does.
+//!
+//! ```text
+//! handler ──► room for so many events ──► queue ──► decider: all that wait, as one batch ──► answers
+//! ```
+//!
+//! Two deciders take turns: while one batch is flushed the next is read and evaluated, and what does not hold any longer is
+//! decided again, as between hosts. A closed day takes minutes where campaigns reach everybody, and so has a decider of its own.
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+
+use jifen_engine::PolicyStore;
+use jifen_ledger::Ledger;
+use jifen_loyalty::Event;
+use jifen_loyalty::event::Body;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::active::Active;
+use crate::batch::{Outcome, Processor};
+use crate::error::HostError;
+use crate::programs::Programs;
+use crate::releases::Releases;
+
+/// Events that are decided together at most.
+const BATCH: usize = 2_000;
+
+/// Deciders of all that is no closed day.
+const DECIDERS: usize = 2;
+
+/// What deciders work with.
+pub(super) struct Desk {
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) store: PolicyStore,
+    /// The program at work. Whoever decides takes it once for a whole batch.
+    pub(super) active: RwLock<Arc<Active>>,
+    pub(super) threads: NonZeroUsize,
+}
+
+impl Desk {
+    /// Returns the program at work.
+    pub(super) fn active(&self) -> Arc<Active> {
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Where events are handed in.
+pub(super) struct Intake {
+    room: Arc<Semaphore>,
+    size: usize,
+    queue: Sender<Submission>,
+    closes: Sender<Submission>,
+}
+
+/// The deciders' threads.
+pub(super) struct Deciders(Vec<JoinHandle<()>>);
+
+/// Events that somebody waits for.
+struct Submission {
+    events: Vec<Event>,
+    answer: oneshot::Sender<Answer>,
+    /// Given back when they are answered.
+    _room: OwnedSemaphorePermit,
+}
+
+/// What became of events, in their order.
+type Answer = Result<Vec<Outcome>, Unanswered>;
+
+/// Why events have no answer.
+#[derive(Clone, Debug)]
+pub(super) enum Unanswered {
+    /// Too many wait already.
+    Full,
+    /// The host failed. Some or all of them may have been applied; they may be sent again.
+    Failed(Arc<HostError>),
+    /// A fault of this program.
+    Broken,
+}
+
+impl Intake {
+    /// Starts the deciders, with room for so many events. They end when the intake is gone and all is answered.
+    pub(super) fn start(desk: &Arc<Desk>, room: usize) -> (Self, Deciders) {
+        let ((queue, waiting), (closes, closing)) = (mpsc::channel(), mpsc::channel());
+        let waiting = Arc::new(Mutex::new(waiting));
+        let mut threads: Vec<_> = (0..DECIDERS).map(|_| decider("decider", desk, &waiting)).collect();
+        threads.push(decider("closer", desk, &Arc::new(Mutex::new(closing))));
+        (Self { room: Arc::new(Semaphore::new(room)), size: room, queue, closes }, Deciders(threads))
+    }
+
+    /// Hands events in and waits until each is in the ledger, or refused. Whoever stops waiting does not take them back.
+    pub(super) async fn submit(&self, events: Vec<Event>) -> Answer {
+        let room = u32::try_from(events.len()).map_err(|_| Unanswered::Full)?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(room).map_err(|_| Unanswered::Full)?;
+        let (answer, answered) = oneshot::channel();
+        let closes = events.iter().any(|event| matches!(event.body, Body::Close(_)));
+        let queue = if closes { &self.closes } else { &self.queue };
+        queue.send(Submission { events, answer, _room: room }).map_err(|_| Unanswered::Broken)?;
+        answered.await.map_err(|_| Unanswered::Broken)?
+    }
+
+    /// Returns how many events may wait.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Returns how many more events may wait now.
+    pub(super) fn room(&self) -> usize {
+        self.room.available_permits()
+    }
+}
+
+impl Deciders {
+    /// Waits until all that was handed in is answered.
+    pub(super) fn finish(self) {
+        for thread in self.0 {
+            // A panic over there has been reported over there.
+            drop(thread.join());
+        }
+    }
+}
+
+fn decider(name: &str, desk: &Arc<Desk>, waiting: &Arc<Mutex<Receiver<Submission>>>) -> JoinHandle<()> {
+    let (desk, waiting) = (Arc::clone(desk), Arc::clone(waiting));
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(&desk, &waiting));
+    thread.expect("the system has room for one thread")
+}
+
+fn work(desk: &Desk, waiting: &Mutex<Receiver<Submission>>) {
+    let releases = Releases::new(None, Some(&*desk.ledger));
+    let programs = Programs::new(&*desk.ledger, &releases, &desk.store);
+    while let Some(batch) = next(waiting) {
+        answer(desk, &programs, batch);
+    }
+}
+
+/// Waits for events, and returns them with all that wait behind them.
+fn next(waiting: &Mutex<Receiver<Submission>>) -> Option<Vec<Submission>> {
+    let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = waiting.recv().ok()?;
+    let mut events = first.events.len();
+    let mut batch = vec![first];
+    while events < BATCH
+        && let Ok(more) = waiting.try_recv()
+    {
+        events = events.saturating_add(more.events.len());
+        batch.push(more);
+    }
+    Some(batch)
+}
+
+/// Decides a batch. Where that fails, each submission is decided by itself, so that none fails for another's sake.
+fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
+    let active = desk.active();
+    let events = batch.iter().flat_map(|submission| submission.events.iter().cloned()).collect();
+    match process(desk, programs, &active, events) {
+        Ok(outcomes) => {
+            let mut outcomes = outcomes.into_iter();
+            for Submission { events, answer, .. } in batch {
+                // Whoever is gone does not need the answer.
+                answer.send(Ok(outcomes.by_ref().take(events.len()).collect())).ok();
+            }
+        }
+        Err(_) if batch.len() > 1 => {
+            for Submission { events, answer, .. } in batch {
+                answer.send(process(desk, programs, &active, events)).ok();
+            }
+        }
+        Err(unanswered) => batch.into_iter().for_each(|submission| {
+            submission.answer.send(Err(unanswered.clone())).ok();
+        }),
+    }
+}
+
+fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Event>) -> Answer {
+    let Desk { ledger, threads, .. } = desk;
+    let processor = Processor { active, programs, ledger: &**ledger, threads: *threads, watch: &|_, _| {} };
+    // The ledger takes a batch or nothing of it, and nothing else outlives one.
+    match catch_unwind(AssertUnwindSafe(|| processor.process(events))) {
+        Ok(Ok(outcomes)) => Ok(outcomes),
+        Ok(Err(error)) => Err(Unanswered::Failed(Arc::new(error))),
+        Err(_) => Err(Unanswered::Broken),
+    }
+}

@@ -1,0 +1,133 @@
+//! What goes wrong, as RFC 9457 tells it, with codes that stay.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jifen_loyalty::InvalidEvent;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::BODY_BYTES_MAX;
+use super::intake::Unanswered;
+use crate::conflict::is_conflict;
+
+/// A problem, in the media type `application/problem+json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// `urn:jifen:problem:` and the code.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:jifen:problem:event-refused")]
+    kind: String,
+    /// What kind of problem it is.
+    title: &'static str,
+    /// The status of the response.
+    status: u16,
+    /// What is wrong here, and how to mend it.
+    detail: String,
+    /// The kind of problem, for programs. Codes are never changed.
+    pub(super) code: &'static str,
+    /// The part of what was sent that is wrong, such as `data.lines[0].amount`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// Seconds after which to try again.
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// What was sent cannot be read.
+    pub(super) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read", detail)
+    }
+
+    /// There is nothing of that name.
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+    }
+
+    /// The body is of another media type.
+    pub(super) fn media_type(detail: impl Into<String>) -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "media-type", "The body is of another media type", detail)
+    }
+
+    /// More was sent than is taken at once.
+    pub(super) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", detail)
+    }
+
+    /// The request has a larger body than is taken.
+    pub(super) fn body_too_large() -> Self {
+        Self::too_large(format!("a request has at most {BODY_BYTES_MAX} bytes; send smaller batches"))
+    }
+
+    /// The path takes another method.
+    pub(super) fn method(allowed: &str) -> Self {
+        let detail = format!("this path takes {allowed}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The path takes another method", detail)
+    }
+
+    /// More is asked for than can wait.
+    pub(super) fn busy() -> Self {
+        let detail = "too much waits already, and nothing of this was taken; send it again later";
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", "The host is busy", detail);
+        Self { retry_after: Some(1), ..problem }
+    }
+
+    /// The ledger cannot be reached, or something else that an answer needs.
+    pub(super) fn unavailable(error: &anyhow::Error) -> Self {
+        let title = "The host cannot answer now";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, format!("{error:#}"));
+        Self { retry_after: Some(1), ..problem }
+    }
+
+    /// A fault of this program.
+    pub(super) fn broken() -> Self {
+        let detail = "this is a fault of the host; nothing was acknowledged, and the same may be sent again";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The host is at fault", detail)
+    }
+
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        let (kind, detail) = (format!("urn:jifen:problem:{code}"), detail.into());
+        Self { kind, title, status: status.as_u16(), detail, code, field: None, retry_after: None }
+    }
+}
+
+impl From<&InvalidEvent> for Problem {
+    fn from(refusal: &InvalidEvent) -> Self {
+        let (status, code, title) = if is_conflict(refusal) {
+            (StatusCode::CONFLICT, "conflict", "Another event has that name")
+        } else {
+            (StatusCode::UNPROCESSABLE_ENTITY, "event-refused", "The event is refused")
+        };
+        let problem = Self::new(status, code, title, refusal.reason.clone());
+        Self { field: Some(refusal.field.clone()), ..problem }
+    }
+}
+
+impl From<Unanswered> for Problem {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Full => Self::busy(),
+            Unanswered::Failed(error) => {
+                let sent = "the events may have been applied or not; send them again under the same names";
+                Self::unavailable(&anyhow::Error::from(error).context(sent))
+            }
+            Unanswered::Broken => Self::broken(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,209 @@
+//! What answers look like in JSON, on the command line and over HTTP alike.
+
+use std::io::{self, Write};
+
+use jifen_ledger::{Move, StatementLine};
+use jifen_loyalty::time::Zone;
+use jifen_loyalty::{Instant, Lot};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::batch::Recorded;
+
+/// What a member has of a unit.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Balance {
+    /// Whose.
+    #[schema(example = "m900")]
+    pub(crate) member: String,
+    /// Of what.
+    #[schema(example = "points")]
+    pub(crate) unit: String,
+    /// Points that can be spent.
+    pub(crate) available: u64,
+    /// Points that are awarded but not yet available.
+    pub(crate) pending: u64,
+    /// Points that are set aside for redemptions.
+    pub(crate) held: u64,
+    /// Points that are owed: they were spent before what earned them was returned.
+    pub(crate) debt: u64,
+}
+
+/// What an event did to a member.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Line {
+    /// The receipt's place in the log.
+    pub(crate) seq: u64,
+    /// Who sent the event.
+    #[schema(example = "/merchants/store-330")]
+    pub(crate) source: String,
+    /// The sender's name for it.
+    pub(crate) id: String,
+    /// To whom it happened: the member of the statement, or one whom that member referred.
+    pub(crate) member: String,
+    /// When it happened.
+    pub(crate) time: String,
+    /// What was spent, in minor units; absent if it was not a purchase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spend: Option<u64>,
+    /// What the member got for it, as it stands now.
+    pub(crate) lots: Vec<LotOfLine>,
+    /// What it took from points that the member had before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) moves: Vec<MoveOfLine>,
+}
+
+/// What an event did to points that a member had.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MoveOfLine {
+    /// What the movement is.
+    #[schema(example = "expiry")]
+    pub(crate) kind: &'static str,
+    /// Of which unit.
+    pub(crate) unit: String,
+    /// Points that the member's lots gained; negative for what they lost.
+    pub(crate) points: i64,
+    /// What is held more; negative for less.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) held: i64,
+    /// What the member owes more; negative for less.
+    pub(crate) debt: i64,
+}
+
+/// The points of one award.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LotOfLine {
+    /// The deployment that awarded them.
+    pub(crate) deployment: String,
+    /// Of which unit.
+    pub(crate) unit: String,
+    /// Who owes for them: `platform`, or a merchant.
+    pub(crate) issuer: String,
+    /// How many were awarded.
+    pub(crate) points: u64,
+    /// How many are left.
+    pub(crate) remaining: u64,
+    /// From when on they can be spent.
+    pub(crate) available: String,
+    /// The action that they wait for beside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) awaits: Option<String>,
+    /// From when on they can be spent no longer; absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<String>,
+    /// Where the member must be told of that before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) notice: Option<&'static str>,
+}
+
+impl From<&jifen_ledger::Balance> for Balance {
+    fn from(balance: &jifen_ledger::Balance) -> Self {
+        Self {
+            member: balance.member.as_str().to_owned(),
+            unit: balance.unit.as_str().to_owned(),
+            available: balance.available.get(),
+            pending: balance.pending.get(),
+            held: balance.held.get(),
+            debt: balance.debt.get(),
+        }
+    }
+}
+
+impl Line {
+    /// Times are told in a zone.
+    pub(crate) fn new(line: &StatementLine, zone: Zone) -> Self {
+        Self {
+            seq: line.seq,
+            source: line.source.clone(),
+            id: line.id.clone(),
+            member: line.member.as_str().to_owned(),
+            time: zone.format(line.time),
+            spend: line.spend_minor,
+            lots: line.lots.iter().map(|lot| LotOfLine::new(lot, zone)).collect(),
+            moves: line.moves.iter().map(MoveOfLine::from).collect(),
+        }
+    }
+}
+
+impl LotOfLine {
+    /// Times are told in a zone.
+    pub(crate) fn new(lot: &Lot, zone: Zone) -> Self {
+        Self {
+            deployment: lot.deployment.as_str().to_owned(),
+            unit: lot.unit.as_str().to_owned(),
+            issuer: lot.issuer.to_string(),
+            points: lot.points.get(),
+            remaining: lot.remaining.get(),
+            available: zone.format(lot.term.available_at),
+            awaits: lot.term.awaits.as_ref().map(|awaited| awaited.action.to_string()),
+            expires: ends(lot).map(|end| zone.format(end)),
+            notice: lot.term.notice.code(),
+        }
+    }
+}
+
+impl From<&Move> for MoveOfLine {
+    fn from(moved: &Move) -> Self {
+        let debt = moved.debt.saturating_neg();
+        let Move { kind, unit, points, held, .. } = moved;
+        Self { kind: kind.code(), unit: unit.as_str().to_owned(), points: *points, held: *held, debt }
+    }
+}
+
+/// Returns the first instant at which a lot can be spent no longer, if there is one.
+pub(crate) fn ends(lot: &Lot) -> Option<Instant> {
+    (lot.term.expires_at != Instant::NEVER).then_some(lot.term.expires_at)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(points: &i64) -> bool {
+    *points == 0
+}
+
+/// What names an event that was refused, as far as it has them.
+#[derive(Default, Serialize, ToSchema)]
+pub(crate) struct Names {
+    /// Who sent it.
+    pub(crate) source: Option<String>,
+    /// The sender's name for it.
+    pub(crate) id: Option<String>,
+    /// To whom it happened.
+    pub(crate) member: Option<String>,
+    /// When.
+    pub(crate) time: Option<String>,
+}
+
+impl Names {
+    /// Reads them from what may be no event.
+    pub(crate) fn of(event: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Any {
+            source: Value,
+            id: Value,
+            time: Value,
+            data: Value,
+        }
+        let Any { source, id, time, data } = serde_json::from_slice(event).unwrap_or_default();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let member = data.get("member").and_then(text);
+        Self { source: text(&source), id: text(&id), member, time: text(&time) }
+    }
+}
+
+/// Writes the receipt of an event that was applied, now or before: the canonical form, then `more` members of the
+/// object, such as `"pins":{…},`, then what became of the event, its place and digest.
+pub(crate) fn write_receipt(
+    out: &mut impl Write,
+    recorded: &Recorded,
+    more: &[u8],
+    outcome: &str,
+) -> io::Result<()> {
+    let Recorded { seq, receipt, digest } = recorded;
+    let open = receipt.strip_suffix(b"}").unwrap_or(receipt);
+    out.write_all(open)?;
+    out.write_all(b",")?;
+    out.write_all(more)?;
+    write!(out, "\"outcome\":\"{outcome}\",\"seq\":{seq},\"digest\":\"{}\"}}", hex::encode(digest))
+}

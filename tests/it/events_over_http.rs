@@ -1,0 +1,365 @@
+//! `jifen serve`: events in, and questions about what became of them.
+
+use std::thread;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::mixed;
+use crate::service::{Answer, Host};
+use crate::town::{Town, objects, purchase, registration, text};
+
+const NOON: &str = "2025-07-25T12:00:00+08:00";
+
+/// One point per yuan.
+fn town() -> Town {
+    let town = Town::new();
+    town.program(&[("spend", "spend", "base", "")]);
+    town
+}
+
+/// Starts a host on the town's program and a ledger.
+fn start(town: &Town, ledger: &str, more: &[&str]) -> Host {
+    let program = ["serve", "--program", "program.toml", "--policies", "policies"];
+    let place = ["--ledger", ledger, "--listen", "127.0.0.1:0"];
+    Host::start(&mut town.jifen(&[&program, &place[..], more].concat()))
+}
+
+#[test]
+fn an_event_is_answered_with_its_receipt_however_often_it_comes() {
+    let town = town();
+    let host = start(&town, "l.db", &[]);
+    let event = purchase("1", "ann", NOON, 6_850);
+    let first = host.events(&event);
+    assert_eq!((first.status, first.header("content-type")), (200, "application/json"), "{first:?}");
+    let receipt = first.json();
+    assert_eq!((&receipt["outcome"], &receipt["seq"]), (&json!("applied"), &json!(1)));
+    assert_eq!(receipt["awards"][0]["granted"], 68);
+    let again = host.events(&event);
+    assert_eq!((again.status, &again.text, again.header("idempotent-replayed")), (200, &first.text, "true"));
+    assert_eq!(first.header("idempotent-replayed"), "");
+    assert_eq!(host.get("/v1/events?source=/merchants/shop&id=1").text, first.text);
+    let other = host.events(&purchase("1", "ann", NOON, 100));
+    let problem = other.json();
+    assert_eq!((other.status, &problem["code"]), (409, &json!("conflict")), "{other:?}");
+    assert_eq!(problem["field"], "data.lines[0].amount");
+    drop(host);
+    // A host that starts later knows it, too.
+    let host = start(&town, "l.db", &[]);
+    assert_eq!(host.events(&event).text, first.text);
+    assert_eq!(town.balances("l.db"), "ann 68");
+}
+
+#[test]
+fn a_batch_is_answered_in_its_order_and_a_bad_event_keeps_nobody_back() {
+    let town = town();
+    let host = start(&town, "l.db", &[]);
+    let mut wrong = purchase("3", "ann", NOON, 100);
+    wrong["data"]["merchant"] = json!("nobody");
+    let batch = json!([
+        purchase("1", "ann", NOON, 6_850),
+        {"id": "2"},
+        wrong,
+        purchase("1", "ann", NOON, 6_850),
+        purchase("1", "ann", NOON, 1),
+        "no event",
+        registration("4", "bob", NOON),
+    ]);
+    let answer = host.events(&batch);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let told: Vec<_> = answer.json().as_array().expect("an array").iter().map(told).collect();
+    assert_eq!(
+        told,
+        [
+            "1 applied seq 1",
+            "2 event-refused event",
+            "3 event-refused data.merchant",
+            "1 applied seq 1",
+            "1 conflict data.lines[0].amount",
+            "null event-refused event",
+            "4 applied seq 2",
+        ]
+    );
+    assert_eq!(host.events(&json!([])).text, "[]");
+}
+
+/// Returns what an answer of a batch says, in short.
+fn told(answer: &Value) -> String {
+    let id = answer["id"].as_str().unwrap_or("null");
+    match text(&answer["outcome"]) {
+        "refused" => format!("{id} {} {}", text(&answer["code"]), text(&answer["field"])),
+        outcome => format!("{id} {outcome} seq {}", answer["seq"]),
+    }
+}
+
+#[test]
+fn an_event_may_have_its_attributes_in_headers() {
+    let town = town();
+    let host = start(&town, "l.db", &[]);
+    let event = purchase("1 元", "ann", NOON, 6_850);
+    let send = |media_type: &str, id: &str| {
+        let request = host.request("/v1/events").header("content-type", media_type);
+        let request = request.header("ce-specversion", "1.0").header("ce-id", id);
+        let request = request.header("ce-source", "/merchants/shop").header("ce-time", NOON);
+        Answer::to(request.header("ce-type", "jifen.purchase.completed").body(event["data"].to_string()))
+    };
+    let answer = send("application/json; charset=utf-8", "1%20%E5%85%83");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(host.events(&event).text, answer.text, "it is the same event");
+    assert_eq!(send("application/cloudevents+json", "2").status, 415);
+    assert_eq!(send("application/json", "%ff").json()["code"], "malformed");
+}
+
+#[test]
+fn bad_requests_are_told_what_is_wrong() {
+    let town = town();
+    let host = start(&town, "l.db", &["--queue", "3"]);
+    let event = |id: &str| purchase(id, "ann", NOON, 100).to_string();
+    let many = format!("[{}]", vec!["1"; 1_001].join(","));
+    let four = format!("[{}]", ["1", "2", "3", "4"].map(event).join(","));
+    let mut negative = purchase("1", "ann", NOON, 100);
+    negative["data"]["lines"][0]["quantity"] = json!(-1);
+    for (body, status, code, detail) in [
+        ("", 400, "malformed", "no JSON"),
+        ("{", 400, "malformed", "no JSON"),
+        ("{} {}", 400, "malformed", "no JSON"),
+        ("1", 422, "event-refused", "object"),
+        (&negative.to_string(), 422, "event-refused", "quantity"),
+        (&many, 413, "too-large", "at most 1000 events"),
+        (&four, 413, "too-large", "3 events"),
+    ] {
+        let answer = host.post("/v1/events", body);
+        let problem = answer.json();
+        let started: String = body.chars().take(40).collect();
+        assert_eq!((answer.status, text(&problem["code"])), (status, code), "{started}: {problem}");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert_eq!(
+            (&problem["status"], &problem["type"]),
+            (&json!(status), &json!(format!("urn:jifen:problem:{code}")))
+        );
+        let said = format!("{} {}", problem["detail"], problem["field"]);
+        assert!(said.contains(detail), "{started}: {problem}");
+    }
+    for (path, status, code, detail) in [
+        ("/v1/event", 404, "not-found", "/docs"),
+        ("/v1/events", 400, "malformed", "source"),
+        ("/v1/events?source=/merchants/shop&id=7", 404, "not-found", "\"7\""),
+        ("/v1/events?source=a&id=7&member=ann", 400, "malformed", "member"),
+        ("/v1/members/ann/balances", 404, "not-found", "\"ann\""),
+        ("/v1/members/ann/balances?at=noon", 400, "malformed", "at"),
+        ("/v1/members/ann/lots", 404, "not-found", "\"ann\""),
+        ("/v1/members/ann/statement?limit=0", 400, "malformed", "1 to 500"),
+        ("/v1/members/ann/statement?limit=x", 400, "malformed", "limit"),
+    ] {
+        let answer = host.get(path);
+        let problem = answer.json();
+        assert_eq!((answer.status, text(&problem["code"])), (status, code), "{path}: {problem}");
+        assert!(text(&problem["detail"]).contains(detail), "{path}: {problem}");
+    }
+    assert_eq!(Answer::to(host.request("/v1/members/ann/lots").body("")).json()["code"], "method");
+    let form = host.request("/v1/events").header("content-type", "text/plain").body(event("1"));
+    assert_eq!(Answer::to(form).json()["code"], "media-type");
+    // Who announces too much is told so before sending it.
+    let announced = "POST /v1/events HTTP/1.1\r\nhost: jifen\r\ncontent-type: application/json\r\ncontent-length: 5242880\r\n\
+                     connection: close\r\n\r\n";
+    let answer = host.raw(announced);
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("\"too-large\""), "{answer}");
+    assert_eq!(town.balances("l.db"), "", "nothing of it was applied");
+}
+
+#[test]
+fn what_the_service_decides_is_what_run_decides() {
+    let town = mixed::town();
+    let events = mixed::events(7, 400);
+    town.run("run.db", &events, &["--receipts", "r.jsonl"]);
+    let decided = objects(&town.path("r.jsonl"));
+    let host = start(&town, "http.db", &[]);
+    let send = |batch: &[Value]| host.events(&json!(batch)).json().as_array().expect("an array").clone();
+    let answers = events.chunks(37).flat_map(send);
+    let short = |it: &Value| match text(&it["outcome"]) {
+        "refused" => format!("{} {} {}", it["id"], it["field"], it["reason"]),
+        _ => format!("{} {}", it["id"], it["digest"]),
+    };
+    let answers: Vec<_> = answers.map(|answer| short(&answer)).collect();
+    assert_eq!(answers, decided.iter().map(short).collect::<Vec<_>>());
+    assert_eq!(town.log("http.db"), town.log("run.db"));
+}
+
+#[test]
+fn members_are_told_what_they_have_until_when_and_why() {
+    let town = Town::new();
+    town.program(&[("spend", "spend", "base", "")]);
+    let program =
+        town.read("program.toml").replace("id = \"points\"", "id = \"points\"\nexpires = { months = 1 }");
+    town.write("program.toml", program);
+    let host = start(&town, "l.db", &[]);
+    let buy =
+        |day: u32| purchase(&day.to_string(), "ann", &format!("2025-07-{day:02}T12:00:00+08:00"), 1_000);
+    host.events(&json!([buy(3), buy(1), buy(4), buy(2), buy(5), registration("6", "bob", NOON)]));
+    let balances = host.get("/v1/members/ann/balances").json();
+    let points = |available: u64| json!([{"member": "ann", "unit": "points", "available": available, "pending": 0, "held": 0, "debt": 0}]);
+    assert_eq!(balances, json!({"member": "ann", "balances": points(50)}));
+    let then = host.get("/v1/members/ann/balances?at=2025-07-03T00:00:00%2B08:00").json();
+    assert_eq!(then["balances"], points(20));
+    assert_eq!(host.get("/v1/members/bob/balances").json(), json!({"member": "bob", "balances": []}));
+    let lots = host.get("/v1/members/ann/lots").json();
+    let ends =
+        lots["lots"].as_array().expect("an array").iter().map(|lot| text(&lot["expires"])[..10].to_owned());
+    assert_eq!(
+        ends.collect::<Vec<_>>(),
+        ["2025-08-02", "2025-08-03", "2025-08-04", "2025-08-05", "2025-08-06"]
+    );
+    let (mut pages, mut before) = (Vec::new(), String::new());
+    loop {
+        let page = host.get(&format!("/v1/members/ann/statement?limit=2{before}")).json();
+        let ids = page["lines"].as_array().expect("an array").iter().map(|line| text(&line["id"]).to_owned());
+        pages.push(ids.collect::<Vec<_>>().join(" "));
+        let Some(next) = page["next"].as_u64() else { break };
+        before = format!("&before={next}");
+    }
+    assert_eq!(pages, ["4 5", "2 3", "1"]);
+}
+
+/// Somebody else writes for longer than a host would wait: what cannot wait is turned away, and nothing of it is lost.
+#[test]
+fn who_comes_when_too_much_waits_is_turned_away() {
+    let town = town();
+    let host = start(&town, "sqlite:l.db", &["--queue", "4"]);
+    let event = |n: usize| purchase(&n.to_string(), "ann", NOON, 100);
+    host.events(&event(0));
+    let other = Connection::open(town.path("l.db")).expect("the ledger is a file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("nobody writes now");
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (1..=4)
+            .map(|n| {
+                (
+                    n,
+                    scope.spawn({
+                        let host = &host;
+                        move || host.events(&event(n))
+                    }),
+                )
+            })
+            .collect();
+        let turned_away = (0..500).find_map(|_| {
+            let ready = host.get("/readyz");
+            (ready.status == 429).then_some(ready).or_else(|| {
+                thread::sleep(std::time::Duration::from_millis(10));
+                None
+            })
+        });
+        let turned_away = turned_away.expect("four events fill the queue");
+        assert_eq!(turned_away.header("retry-after"), "1");
+        let answer = host.events(&event(5));
+        assert_eq!((answer.status, answer.json()["code"].clone()), (429, json!("busy")));
+        other.execute_batch("ROLLBACK").expect("it can be given up");
+        for (n, waiting) in waiting {
+            let answer = waiting.join().expect("it is answered");
+            assert_eq!((answer.status, answer.json()["id"].clone()), (200, json!(n.to_string())));
+        }
+    });
+    assert_eq!(host.get("/readyz").status, 200);
+    assert_eq!(host.events(&event(5)).status, 200);
+    assert_eq!(town.balances("sqlite:l.db"), "ann 6");
+}
+
+#[test]
+fn a_host_that_is_told_to_stop_finishes_what_it_accepted() {
+    let town = town();
+    let host = start(&town, "l.db", &[]);
+    let answered: u64 = thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                scope.spawn({
+                    let url = host.url("/v1/events");
+                    move || send_until_refused(&url, client)
+                })
+            })
+            .collect();
+        thread::sleep(std::time::Duration::from_millis(300));
+        host.tell_to_stop();
+        clients.into_iter().map(|client| client.join().expect("it is answered")).sum()
+    });
+    assert_eq!(host.wait(), Some(0));
+    assert!(answered > 0);
+    assert_eq!(
+        u64::try_from(town.log("l.db").len()).ok(),
+        Some(answered),
+        "all that was accepted is answered"
+    );
+    assert_eq!(town.replay("l.db"), answered);
+}
+
+/// Sends events until the host takes no more. Returns how many were answered.
+fn send_until_refused(url: &str, client: u32) -> u64 {
+    let http = reqwest::blocking::Client::new();
+    let send = |n: &u64| {
+        let event = purchase(&format!("{client}-{n}"), &format!("m{client}"), NOON, 100).to_string();
+        let request = http.post(url).header("content-type", "application/json").body(event);
+        // A connection that was idle may be closed under a request that nobody read.
+        let status = request.send().ok().map(|response| response.status().as_u16());
+        assert!(matches!(status, Some(200) | None), "{status:?}");
+        status.is_some()
+    };
+    let answered = (0..).take_while(send).count();
+    u64::try_from(answered).expect("it fits")
+}
+
+#[test]
+fn the_api_describes_itself() {
+    let town = town();
+    let host = start(&town, "l.db", &[]);
+    let api = host.get("/openapi.json").json();
+    assert!(text(&api["openapi"]).starts_with("3.1"), "{}", api["openapi"]);
+    let paths: Vec<_> = api["paths"].as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(
+        paths,
+        [
+            "/healthz",
+            "/readyz",
+            "/v1/events",
+            "/v1/members/{member}/balances",
+            "/v1/members/{member}/lots",
+            "/v1/members/{member}/statement",
+        ]
+    );
+    let page = host.get("/docs/");
+    assert!(page.status == 200 && page.text.contains("swagger"), "{page:?}");
+    assert_eq!(host.get("/healthz").status, 200);
+}
+
+#[test]
+fn settings_come_from_flags_variables_and_a_file_the_strongest_first() {
+    let town = town();
+    town.write("host.toml", "ledger = 'file.db'\nlisten = '127.0.0.1:1'\nqueue = 7\n");
+    let mut jifen =
+        town.jifen(&["serve", "--config", "host.toml", "--listen", "127.0.0.1:3", "--print-config"]);
+    let jifen =
+        jifen.env("JIFEN_LISTEN", "127.0.0.1:2").env("JIFEN_PROGRAM", "p.toml").env("JIFEN_THREADS", "5");
+    let printed = crate::town::Done::from(jifen.output().expect("jifen starts"));
+    assert_eq!(
+        printed.out,
+        "ledger = \"file.db\"\nprogram = \"p.toml\"\nlisten = \"127.0.0.1:3\"\nthreads = 5\nqueue = 7\n",
+        "{printed:?}"
+    );
+    for (file, arguments, told) in [
+        ("listen = 1", &[][..], "host.toml"),
+        ("listen = '127.0.0.1:0'\nqueu = 1", &[], "unknown field `queu`"),
+        ("", &["--ledger", "l.db"], "say --program"),
+        ("queue = 0", &[], "nonzero"),
+        (
+            "listen = '0.0.0.0:0'",
+            &["--ledger", "l.db", "--program", "program.toml", "--policies", "policies"],
+            "reached from outside",
+        ),
+        (
+            "listen = '127.0.0.1:0'",
+            &["--ledger", "l.db", "--program", "none.toml", "--policies", "policies"],
+            "none.toml",
+        ),
+    ] {
+        town.write("host.toml", file);
+        let done = town.done(&[&["serve", "--config", "host.toml"], arguments].concat());
+        assert!(done.code == Some(2) && done.err.contains(told), "{file}: {done:?}");
+    }
+}

@@ -1,0 +1,124 @@
+//! A service for tests: a host of its own on loopback, and a client.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Once;
+use std::thread;
+
+use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// A host that serves. It is killed with the test, unless it was stopped.
+pub(crate) struct Host {
+    process: Child,
+    address: SocketAddr,
+    client: Client,
+}
+
+/// What a request was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Host {
+    /// Starts `jifen serve`, told to listen on a free port.
+    pub(crate) fn start(jifen: &mut Command) -> Self {
+        let mut process = jifen.stderr(Stdio::piped()).spawn().expect("jifen starts");
+        let mut told = BufReader::new(process.stderr.take().expect("it is piped"));
+        let mut said = String::new();
+        let address = loop {
+            let before = said.len();
+            assert!(told.read_line(&mut said).expect("it is text") > 0, "the host does not listen: {said}");
+            let address = said[before..].split("http://").nth(1).and_then(|rest| rest.split(';').next());
+            if let Some(address) = address {
+                break address.parse().expect("it is an address");
+            }
+        };
+        // It must not wait for somebody to read on.
+        thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
+        Self { process, address, client: client() }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        Answer::to(self.client.get(self.url(path)))
+    }
+
+    /// Sends a body as JSON.
+    pub(crate) fn post(&self, path: &str, body: impl Into<String>) -> Answer {
+        let request = self.client.post(self.url(path)).header("content-type", "application/json");
+        Answer::to(request.body(body.into()))
+    }
+
+    /// Returns a request to be sent by [`Answer::to`].
+    pub(crate) fn request(&self, path: &str) -> RequestBuilder {
+        self.client.post(self.url(path))
+    }
+
+    /// Sends events, one or an array of them.
+    pub(crate) fn events(&self, events: &Value) -> Answer {
+        self.post("/v1/events", events.to_string())
+    }
+
+    /// Sends bytes, and returns what comes back until the host closes the connection.
+    pub(crate) fn raw(&self, bytes: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("the host listens");
+        stream.write_all(bytes.as_bytes()).expect("the host reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it is text");
+        answer
+    }
+
+    /// Tells the host to stop, as a supervisor does, without waiting for it.
+    pub(crate) fn tell_to_stop(&self) {
+        let mut kill = Command::new("kill");
+        let told = kill.arg(self.process.id().to_string()).status().expect("kill is there");
+        assert!(told.success());
+    }
+
+    /// Waits until the host has ended, and returns its exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.process.wait().expect("jifen ends").code()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+impl Answer {
+    /// Sends a request and reads the answer.
+    pub(crate) fn to(request: RequestBuilder) -> Self {
+        let response = request.send().expect("the host answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, text: response.text().expect("it is text") }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Returns the answer's header, empty if it has none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("it is text"))
+    }
+}
+
+/// The client's TLS wants to know whose cryptography it uses, though nothing here is encrypted.
+fn client() -> Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    Client::new()
+}
