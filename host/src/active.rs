@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jifen_engine::{Policy, PolicyStore, World};
-use jifen_ledger::{Ledger, Logged, Needs};
+use jifen_ledger::{Ledger, LedgerError, Logged, Needs};
 use jifen_loyalty::event::Run;
 use jifen_loyalty::program::{Deployment, PolicyRef, RedemptionDeployment};
 use jifen_loyalty::{DeploymentId, Fact, InvalidEvent, MerchantId, Program, Receipt};
@@ -176,8 +176,12 @@ impl Active {
         for pin in &self.pins.policies {
             releases.keep(&pin.component, ledger)?;
         }
-        ledger.put_program(&Sha256::digest(&self.document).into(), &self.document)?;
-        Ok(())
+        Ok(self.keep_again(ledger)?)
+    }
+
+    /// Writes the program into a ledger that has it, which changes nothing, and shows whether the ledger can be written.
+    pub(crate) fn keep_again(&self, ledger: &dyn Ledger) -> Result<(), LedgerError> {
+        ledger.put_program(&Sha256::digest(&self.document).into(), &self.document)
     }
 
     /// Returns the deployments of a lane, in the order of the file.

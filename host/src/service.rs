@@ -9,12 +9,16 @@
 //! bound. An answer comes when what it says is durable; who sends the same again gets the same again.
 
 mod events;
+mod extract;
 mod intake;
 mod members;
 mod problem;
 
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -22,21 +26,23 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
+use futures_util::future::select;
 use jifen_engine::PolicyStore;
 use jifen_ledger::Ledger;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use self::intake::{Desk, Intake};
+use self::intake::{Desk, Held, Intake};
 use self::problem::Problem;
 use crate::active::Active;
 
@@ -44,8 +50,12 @@ use crate::active::Active;
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// Events of a request.
 const EVENTS_MAX: usize = 1_000;
-/// Questions that are answered or wait at the same time.
-const QUESTIONS_MAX: usize = 64;
+/// Bytes of requests that are read or not answered yet, in KiB.
+const BODIES_KIB_MAX: usize = 64 << 10;
+/// Questions that are answered at the same time: each may have a connection to the ledger's server.
+const QUESTIONS_MAX: usize = 8;
+/// How long a question may wait until it is one of them.
+const QUESTION_WAIT: Duration = Duration::from_secs(5);
 /// How long a client may take to send the head of a request.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// How long a client may take from one piece of a body to the next.
@@ -67,7 +77,8 @@ pub(crate) struct Start {
 struct Service {
     desk: Arc<Desk>,
     intake: Intake,
-    questions: Semaphore,
+    questions: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
 }
 
 type Shared = Arc<Service>;
@@ -91,34 +102,38 @@ struct Api;
 /// If the host cannot listen there.
 pub(crate) fn serve(start: Start, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
     let Start { ledger, store, active, threads, queue } = start;
-    let desk = Arc::new(Desk { ledger, store, active: RwLock::new(Arc::new(active)), threads });
+    let (active, failing) = (RwLock::new(Arc::new(active)), AtomicBool::new(false));
+    let desk = Arc::new(Desk { ledger, store, active, threads, failing });
     let (intake, deciders) = Intake::start(&desk, queue);
-    let service = Arc::new(Service { desk, intake, questions: Semaphore::new(QUESTIONS_MAX) });
+    let (questions, bodies) = (Semaphore::new(QUESTIONS_MAX), Semaphore::new(BODIES_KIB_MAX));
+    let service =
+        Arc::new(Service { desk, intake, questions: Arc::new(questions), bodies: Arc::new(bodies) });
     let runtime = Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build();
     let runtime = runtime.context("start the service")?;
     let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr().context("listen")?;
     runtime.block_on(async move {
         let handle = Handle::new();
-        tokio::spawn(stop_when_told(handle.clone()));
-        let mut server = axum_server::from_tcp(listener)?.handle(handle);
+        let told = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+        tokio::spawn(stop_when_told(handle.clone(), told));
+        let server = axum_server::from_tcp(listener)?.handle(handle);
+        let mut server = server.http1_only().first_request_timeout(HEAD_WAIT);
         let timer = hyper_util::rt::TokioTimer::new();
         server.http_builder().http1().timer(timer).header_read_timeout(HEAD_WAIT);
         ready(address);
-        server.serve(router(service).into_make_service()).await
-    })?;
-    // With it goes whatever still holds the intake, and with that the deciders end.
-    drop(runtime);
-    deciders.finish();
-    Ok(())
+        server.serve(router(service).into_make_service()).await?;
+        // With the last connection the intake is gone, and with that the deciders end.
+        tokio::task::spawn_blocking(|| deciders.finish()).await?;
+        Ok(())
+    })
 }
 
-/// Waits until the process is told to stop, and lets the requests finish that were begun.
-async fn stop_when_told(handle: Handle<SocketAddr>) {
-    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else { return };
-    futures_util::future::select(Box::pin(terminate.recv()), Box::pin(interrupt.recv())).await;
+/// Waits until the process is told to stop, and lets the requests finish that were begun; told twice, it does not wait for them.
+async fn stop_when_told(handle: Handle<SocketAddr>, [mut terminate, mut interrupt]: [Signal; 2]) {
+    select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
     handle.graceful_shutdown(Some(STOP_WAIT));
+    select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
+    process::exit(1);
 }
 
 fn router(service: Shared) -> Router {
@@ -136,17 +151,26 @@ fn router(service: Shared) -> Router {
         .method_not_allowed_fallback(async || Problem::method("other methods; /docs shows which"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(RequestBodyTimeoutLayer::new(BODY_WAIT))
-        .layer(from_fn(limit))
+        .layer(from_fn_with_state(Arc::clone(&service), limit))
         .with_state(service)
 }
 
-/// Turns away what announces too much, before it is sent.
-async fn limit(request: Request, next: Next) -> Response {
+/// Turns away what announces too much, and what there is no room for, before it is read.
+async fn limit(State(service): State<Shared>, mut request: Request, next: Next) -> Response {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    match announced.and_then(|value| value.parse::<usize>().ok()) {
-        Some(bytes) if bytes > BODY_BYTES_MAX => Problem::body_too_large().into_response(),
-        Some(_) | None => next.run(request).await,
+    let unannounced = request.headers().contains_key(header::TRANSFER_ENCODING).then_some(BODY_BYTES_MAX);
+    let bytes = announced.and_then(|value| value.parse::<usize>().ok()).or(unannounced).unwrap_or(0);
+    if bytes > BODY_BYTES_MAX {
+        return Problem::body_too_large().into_response();
     }
+    if let Some(kib) = u32::try_from(bytes.div_ceil(1 << 10)).ok().filter(|kib| *kib > 0) {
+        let Ok(held) = Arc::clone(&service.bodies).try_acquire_many_owned(kib) else {
+            return Problem::busy().into_response();
+        };
+        let held: Held = Arc::new(held);
+        request.extensions_mut().insert(held);
+    }
+    next.run(request).await
 }
 
 /// Say that the process is there.
@@ -155,7 +179,7 @@ async fn healthz() -> StatusCode {
     StatusCode::OK
 }
 
-/// Say whether the host can answer now: the ledger can be read, and there is room for events.
+/// Say whether the host can answer now: the ledger can be read and, where that failed last, written, and there is room for events.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -167,7 +191,12 @@ async fn healthz() -> StatusCode {
     )
 )]
 async fn readyz(State(service): State<Shared>) -> Result<StatusCode, Problem> {
-    service.ask(|desk| Ok(desk.ledger.latest_time().map(drop)?)).await?;
+    let written = |desk: &Desk| match desk.failing.load(Ordering::Relaxed) {
+        true => desk.active().keep_again(&*desk.ledger),
+        false => desk.ledger.latest_time().map(drop),
+    };
+    service.ask(move |desk| Ok(written(desk)?)).await?;
+    service.desk.failing.store(false, Ordering::Relaxed);
     if service.intake.room() == 0 { Err(Problem::busy()) } else { Ok(StatusCode::OK) }
 }
 
@@ -175,11 +204,16 @@ impl Service {
     /// Answers a question, on a thread that may wait for the ledger.
     async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
-        question: impl FnOnce(&Desk) -> anyhow::Result<T> + Send + 'static,
+        question: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let _permit = self.questions.try_acquire().map_err(|_| Problem::busy())?;
+        let permit = timeout(QUESTION_WAIT, Arc::clone(&self.questions).acquire_owned()).await;
+        let permit = permit.map_err(|_| Problem::busy())?.map_err(|_| Problem::broken())?;
         let desk = Arc::clone(&self.desk);
-        let answer = tokio::task::spawn_blocking(move || question(&desk)).await;
-        answer.map_err(|_| Problem::broken())?.map_err(|error| Problem::unavailable(&error))
+        let answer = tokio::task::spawn_blocking(move || {
+            // Held until the question is answered, whoever has gone.
+            let _permit = permit;
+            question(&desk)
+        });
+        answer.await.map_err(|_| Problem::broken())?
     }
 }

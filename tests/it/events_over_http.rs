@@ -108,6 +108,11 @@ fn an_event_may_have_its_attributes_in_headers() {
     assert_eq!(host.events(&event).text, answer.text, "it is the same event");
     assert_eq!(send("application/cloudevents+json", "2").status, 415);
     assert_eq!(send("application/json", "%ff").json()["code"], "malformed");
+    assert_eq!(send("application/json", "\"1 %E5%85%83\"").text, answer.text, "it may be quoted");
+    // A proxy might have looked at the other one.
+    let twice = host.request("/v1/events").header("content-type", "application/json").header("ce-id", "2");
+    let twice = Answer::to(twice.header("ce-specversion", "1.0").header("ce-id", "3").body("{}")).json();
+    assert!(text(&twice["detail"]).contains("ce-id stands there twice"), "{twice}");
 }
 
 #[test]
@@ -148,6 +153,9 @@ fn bad_requests_are_told_what_is_wrong() {
         ("/v1/members/ann/balances", 404, "not-found", "\"ann\""),
         ("/v1/members/ann/balances?at=noon", 400, "malformed", "at"),
         ("/v1/members/ann/lots", 404, "not-found", "\"ann\""),
+        ("/v1/members/a%00n/lots", 404, "not-found", "a\\0n"),
+        ("/v1/members/%ff/lots", 400, "malformed", "UTF-8"),
+        ("/v1/events?source=a%00&id=7", 404, "not-found", "a\\0"),
         ("/v1/members/ann/statement?limit=0", 400, "malformed", "1 to 500"),
         ("/v1/members/ann/statement?limit=x", 400, "malformed", "limit"),
     ] {
@@ -342,8 +350,20 @@ fn settings_come_from_flags_variables_and_a_file_the_strongest_first() {
         "ledger = \"file.db\"\nprogram = \"p.toml\"\nlisten = \"127.0.0.1:3\"\nthreads = 5\nqueue = 7\n",
         "{printed:?}"
     );
+    let secret = "postgres://ann:secret@127.0.0.1/points";
+    let printed = town.done(&["serve", "--listen", "127.0.0.1:3", "--print-config", "--ledger", secret]);
+    assert!(
+        printed.out.contains("postgres://ann@127.0.0.1:5432/points") && !printed.out.contains("secret"),
+        "{printed:?}"
+    );
+    let help = town.jifen(&["serve", "--help"]).env("JIFEN_LEDGER", secret).output().expect("jifen starts");
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("secret"));
+    // What is only looked at must not begin in a ledger that is kept.
+    let demo = town.jifen(&["serve", "--demo"]).env("JIFEN_LEDGER", "l.db").output().expect("jifen starts");
+    assert!(String::from_utf8_lossy(&demo.stderr).contains("cannot be used with"), "{demo:?}");
     for (file, arguments, told) in [
-        ("listen = 1", &[][..], "host.toml"),
+        ("ledger = 'l.db'", &["--demo"][..], "--demo has a program and a ledger of its own"),
+        ("listen = 1", &[], "host.toml"),
         ("listen = '127.0.0.1:0'\nqueu = 1", &[], "unknown field `queu`"),
         ("", &["--ledger", "l.db"], "say --program"),
         ("queue = 0", &[], "nonzero"),

@@ -1,7 +1,5 @@
 //! What `docs/serving.md` shows is true: the demo is started and asked what it says to ask.
 
-use std::process::Command;
-
 use libtest_mimic::{Failed, Trial};
 
 use crate::service::{Answer, Host};

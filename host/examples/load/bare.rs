@@ -54,6 +54,8 @@ enum Sent {
 pub(crate) fn run(ledger: &str, fresh: &str) -> anyhow::Result<()> {
     let source = Connection::open(ledger)?;
     let target = rows::begin(&source, fresh)?;
+    // Of the file that is read alone: the rows of an entry are looked up.
+    source.execute_batch("CREATE INDEX IF NOT EXISTS lots_of_entry ON lots (seq)")?;
     let mut known = HashMap::new();
     let mut entries = source.prepare("SELECT seq, id, receipt FROM transactions")?;
     let entry = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?));

@@ -222,6 +222,18 @@ pub struct Release {
     pub component: Vec<u8>,
 }
 
+/// Returns the URL of a ledger as it may be shown.
+///
+/// # Errors
+///
+/// If it is none.
+pub fn without_password(url: &str) -> Result<String, LedgerError> {
+    match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => postgres::without_password(url),
+        Some(_) | None => Ok(url.to_owned()),
+    }
+}
+
 /// Opens the ledger at a URL: a path or `sqlite:` and a path, `postgres://` and a database ([`Postgres::open`]), each begun
 /// if there is none yet, or `memory:`, which is gone when it is closed.
 ///

@@ -53,6 +53,11 @@ pub struct Postgres {
     writer: Writer,
 }
 
+/// Returns a URL that says which server, database and schema, and who asks, without what only who asks may know.
+pub(crate) fn without_password(url: &str) -> Result<String, LedgerError> {
+    Ok(Server::new(url)?.place().to_string())
+}
+
 impl Postgres {
     /// Opens the ledger in the current schema of a database, or begins one if there is none.
     ///

@@ -28,9 +28,9 @@ pub(super) struct Serve {
     #[arg(long, env = "JIFEN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Serve a program of four towns on a ledger that is not kept, to look around
-    #[arg(long, conflicts_with = "program")]
+    #[arg(long, conflicts_with_all = ["program", "ledger"])]
     demo: bool,
-    /// Print the settings that hold, and end
+    /// Print the settings that hold, without the password of a ledger, and end
     #[arg(long)]
     print_config: bool,
 }
@@ -39,7 +39,8 @@ pub(super) struct Serve {
 #[serde(deny_unknown_fields)]
 struct Settings {
     /// The ledger: a file, begun if it does not exist, or a URL
-    #[arg(long, env = "JIFEN_LEDGER", value_name = "LEDGER")]
+    // Help must not show a password.
+    #[arg(long, env = "JIFEN_LEDGER", hide_env_values = true, value_name = "LEDGER")]
     ledger: Option<String>,
     /// The program file
     #[arg(long, env = "JIFEN_PROGRAM", value_name = "FILE")]
@@ -97,10 +98,15 @@ impl Settings {
 impl Serve {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        anyhow::ensure!(
+            !self.demo || file.program.is_none() && file.ledger.is_none(),
+            "--demo has a program and a ledger of its own; leave it away, or program and ledger out of the file of settings"
+        );
         let demo = self.demo.then(Settings::demo).unwrap_or_default();
         let settings = self.flags.or(file).or(demo).or(Settings::defaults());
         if self.print_config {
-            super::print(&toml::to_string(&settings)?.trim_end())?;
+            let ledger = settings.ledger.as_deref().map(jifen_ledger::without_password).transpose()?;
+            super::print(&toml::to_string(&Settings { ledger, ..settings })?.trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
         let missing =

@@ -1,16 +1,25 @@
 //! Events: in, one or many, and each answered with its receipt.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jifen_loyalty::{Event, InvalidEvent};
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use tokio::task::block_in_place;
+use tower_http::timeout::TimeoutError;
 use utoipa::{IntoParams, ToSchema};
 
+use super::extract::Parameters;
+use super::intake::Held;
 use super::problem::Problem;
 use super::{EVENTS_MAX, Service, Shared};
 use crate::batch::{Outcome, Recorded};
@@ -117,9 +126,43 @@ pub(super) struct Key {
 }
 
 /// Events as they came.
-enum Sent {
-    One(Vec<u8>),
-    Many(Vec<Box<RawValue>>),
+enum Sent<'b> {
+    One(Cow<'b, str>),
+    Many(Vec<&'b RawValue>),
+}
+
+/// The events of an array, as many as are taken at once, and how many it has.
+struct Batch<'b> {
+    events: Vec<&'b RawValue>,
+    found: usize,
+}
+
+impl<'de> Deserialize<'de> for Batch<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Events;
+        impl<'de> Visitor<'de> for Events {
+            type Value = Batch<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of events")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+                let mut events = Vec::new();
+                while events.len() < EVENTS_MAX
+                    && let Some(event) = array.next_element()?
+                {
+                    events.push(event);
+                }
+                let mut found = events.len();
+                while array.next_element::<IgnoredAny>()?.is_some() {
+                    found = found.saturating_add(1);
+                }
+                Ok(Batch { events, found })
+            }
+        }
+        deserializer.deserialize_seq(Events)
+    }
 }
 
 /// Send events.
@@ -150,16 +193,19 @@ enum Sent {
 pub(super) async fn post(
     State(service): State<Shared>,
     headers: HeaderMap,
+    bytes: Option<Extension<Held>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = body.map_err(|rejection| unread(&rejection))?;
-    match sent(&headers, &body)? {
+    let bytes = bytes.map(|Extension(held)| held);
+    match aside(body.len(), || sent(&headers, &body))? {
         Sent::One(event) => {
-            let event = Event::parse(&event).map_err(|refusal| Problem::from(&refusal))?;
-            let outcome = service.intake.submit(vec![event]).await?.pop().ok_or_else(Problem::broken)?;
-            one(&outcome)
+            let event = aside(body.len(), || Event::parse(event.as_bytes()));
+            let event = event.map_err(|refusal| Problem::from(&refusal))?;
+            let outcome = service.intake.submit(vec![event], bytes).await?.pop();
+            one(&outcome.ok_or_else(Problem::broken)?)
         }
-        Sent::Many(events) => many(&service, &events).await,
+        Sent::Many(events) => many(&service, &events, body.len(), bytes).await,
     }
 }
 
@@ -177,15 +223,17 @@ pub(super) async fn post(
 )]
 pub(super) async fn find(
     State(service): State<Shared>,
-    key: Result<Query<Key>, QueryRejection>,
+    Parameters(Key { source, id }): Parameters<Key>,
 ) -> Result<Response, Problem> {
-    let Query(Key { source, id }) = key.map_err(|rejection| Problem::malformed(rejection.body_text()))?;
     let logged = service
         .ask(move |desk| {
             let unknown = || Problem::not_found(format!("the ledger has no event {id:?} of {source:?}"));
-            Ok(desk.ledger.find(&source, &id)?.ok_or_else(unknown))
+            if [&source, &id].iter().any(|name| name.contains(char::is_control)) {
+                return Err(unknown());
+            }
+            desk.ledger.find(&source, &id)?.ok_or_else(unknown)
         })
-        .await??;
+        .await?;
     let recorded = Recorded { seq: logged.seq, receipt: logged.receipt, digest: logged.receipt_digest };
     Ok(json(receipt(&recorded)))
 }
@@ -193,13 +241,21 @@ pub(super) async fn find(
 fn unread(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Problem::body_too_large()
+    } else if anyhow::Chain::new(rejection).any(|cause| cause.is::<TimeoutError>()) {
+        Problem::too_slow()
     } else {
         Problem::malformed(rejection.body_text())
     }
 }
 
+/// Does work on so many bytes. Others are not kept waiting for what is large.
+fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    const LARGE: usize = 64 << 10;
+    if bytes < LARGE { work() } else { block_in_place(work) }
+}
+
 /// Returns what was sent, whichever of the CloudEvents modes it came in.
-fn sent(headers: &HeaderMap, body: &[u8]) -> Result<Sent, Problem> {
+fn sent<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Sent<'b>, Problem> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_binary = headers.contains_key("ce-specversion");
@@ -211,38 +267,45 @@ fn sent(headers: &HeaderMap, body: &[u8]) -> Result<Sent, Problem> {
     let no_json = |error: serde_json::Error| Problem::malformed(format!("the body is no JSON: {error}"));
     let value: &RawValue = serde_json::from_slice(body).map_err(no_json)?;
     if is_binary {
-        return binary(headers, value).map(Sent::One);
+        return binary(headers, value).map(|event| Sent::One(event.into()));
     }
-    if !value.get().trim_start().starts_with('[') {
-        return Ok(Sent::One(value.get().as_bytes().to_vec()));
+    if !value.get().starts_with('[') {
+        return Ok(Sent::One(value.get().into()));
     }
-    let events: Vec<Box<RawValue>> = serde_json::from_str(value.get()).map_err(no_json)?;
-    if events.len() > EVENTS_MAX {
-        let found = events.len();
-        return Err(Problem::too_large(format!(
-            "a batch has at most {EVENTS_MAX} events, and this has {found}"
-        )));
+    let Batch { events, found } = serde_json::from_str(value.get()).map_err(no_json)?;
+    if found > events.len() {
+        let detail = format!("a batch has at most {EVENTS_MAX} events, and this has {found}");
+        return Err(Problem::too_large(detail));
     }
     Ok(Sent::Many(events))
 }
 
 /// Returns the structured form of an event whose attributes are headers.
-fn binary(headers: &HeaderMap, data: &RawValue) -> Result<Vec<u8>, Problem> {
-    let mut event = Map::new();
+fn binary(headers: &HeaderMap, data: &RawValue) -> Result<String, Problem> {
+    let mut attributes = Map::new();
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix(ATTRIBUTE) else { continue };
-        let text = value.to_str().ok().and_then(percent_decoded);
+        let text = value.to_str().ok().and_then(attribute_text);
         let text = text.ok_or_else(|| Problem::malformed(format!("the header {name} is no text")))?;
-        event.insert(attribute.to_owned(), Value::String(text));
+        if attributes.insert(attribute.to_owned(), Value::String(text)).is_some() {
+            return Err(Problem::malformed(format!("the header {name} stands there twice")));
+        }
     }
-    let data = serde_json::from_str(data.get()).map_err(|error| Problem::malformed(error.to_string()))?;
-    event.insert("data".to_owned(), data);
-    Ok(serde_json::to_vec(&event).expect("text always serializes"))
+    let attributes = Value::Object(attributes).to_string();
+    let open = attributes.trim_end_matches('}');
+    Ok(format!("{open},\"data\":{}}}", data.get()))
 }
 
-/// Returns what a header of an attribute says: bytes that no header takes are escaped.
-fn percent_decoded(text: &str) -> Option<String> {
-    let text = percent_encoding::percent_decode_str(text).decode_utf8().ok()?;
+/// Returns what a header of an attribute says: it may be quoted, and bytes that no header takes are escaped.
+fn attribute_text(text: &str) -> Option<String> {
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let mut plain = String::with_capacity(text.len());
+    let mut letters = quoted.unwrap_or(text).chars();
+    while let Some(letter) = letters.next() {
+        let is_escape = quoted.is_some() && letter == '\\';
+        plain.push(if is_escape { letters.next()? } else { letter });
+    }
+    let text = percent_encoding::percent_decode_str(&plain).decode_utf8().ok()?;
     Some(text.into_owned())
 }
 
@@ -259,17 +322,20 @@ fn one(outcome: &Outcome) -> Result<Response, Problem> {
 }
 
 /// Answers a batch, each event in its place.
-async fn many(service: &Service, sent: &[Box<RawValue>]) -> Result<Response, Problem> {
+async fn many(
+    service: &Service,
+    sent: &[&RawValue],
+    size: usize,
+    bytes: Option<Held>,
+) -> Result<Response, Problem> {
     let mut events = Vec::with_capacity(sent.len());
-    let mut refusals = Vec::with_capacity(sent.len());
-    for sent in sent {
-        refusals.push(Event::parse(sent.get().as_bytes()).map(|event| events.push(event)).err());
-    }
+    let parse = |sent: &&RawValue| Event::parse(sent.get().as_bytes()).map(|event| events.push(event)).err();
+    let refusals: Vec<_> = aside(size, || sent.iter().map(parse).collect());
     let room = service.intake.size();
     if events.len() > room {
         return Err(Problem::too_large(format!("at most {room} events wait here, so send no more at once")));
     }
-    let outcomes = if events.is_empty() { Vec::new() } else { service.intake.submit(events).await? };
+    let outcomes = if events.is_empty() { Vec::new() } else { service.intake.submit(events, bytes).await? };
     let (mut outcomes, mut body) = (outcomes.into_iter(), b"[".to_vec());
     for (sent, refusal) in sent.iter().zip(refusals) {
         if body.len() > 1 {

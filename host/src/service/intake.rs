@@ -4,17 +4,18 @@
 //! handler ──► room for so many events ──► queue ──► decider: all that wait, as one batch ──► answers
 //! ```
 //!
-//! Two deciders take turns: while one batch is flushed the next is read and evaluated, and what does not hold any longer is
+//! What comes waits with its bytes counted, too. Two deciders take turns: while one batch is flushed the next is read and evaluated, and what does not hold any longer is
 //! decided again, as between hosts. A closed day takes minutes where campaigns reach everybody, and so has a decider of its own.
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use jifen_engine::PolicyStore;
-use jifen_ledger::Ledger;
+use jifen_ledger::{Ledger, LedgerError};
 use jifen_loyalty::Event;
 use jifen_loyalty::event::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -31,6 +32,9 @@ const BATCH: usize = 2_000;
 /// Deciders of all that is no closed day.
 const DECIDERS: usize = 2;
 
+/// Events that may wait with closed days among them.
+const CLOSING: usize = 2 * super::EVENTS_MAX;
+
 /// What deciders work with.
 pub(super) struct Desk {
     pub(super) ledger: Arc<dyn Ledger>,
@@ -38,6 +42,8 @@ pub(super) struct Desk {
     /// The program at work. Whoever decides takes it once for a whole batch.
     pub(super) active: RwLock<Arc<Active>>,
     pub(super) threads: NonZeroUsize,
+    /// Whether the ledger could not be written when that was tried last.
+    pub(super) failing: AtomicBool,
 }
 
 impl Desk {
@@ -50,6 +56,7 @@ impl Desk {
 /// Where events are handed in.
 pub(super) struct Intake {
     room: Arc<Semaphore>,
+    room_to_close: Arc<Semaphore>,
     size: usize,
     queue: Sender<Submission>,
     closes: Sender<Submission>,
@@ -58,12 +65,16 @@ pub(super) struct Intake {
 /// The deciders' threads.
 pub(super) struct Deciders(Vec<JoinHandle<()>>);
 
+/// Room for the bytes of a request, given back when nobody holds it.
+pub(super) type Held = Arc<OwnedSemaphorePermit>;
+
 /// Events that somebody waits for.
 struct Submission {
     events: Vec<Event>,
     answer: oneshot::Sender<Answer>,
     /// Given back when they are answered.
     _room: OwnedSemaphorePermit,
+    _bytes: Option<Held>,
 }
 
 /// What became of events, in their order.
@@ -87,17 +98,21 @@ impl Intake {
         let waiting = Arc::new(Mutex::new(waiting));
         let mut threads: Vec<_> = (0..DECIDERS).map(|_| decider("decider", desk, &waiting)).collect();
         threads.push(decider("closer", desk, &Arc::new(Mutex::new(closing))));
-        (Self { room: Arc::new(Semaphore::new(room)), size: room, queue, closes }, Deciders(threads))
+        let (size, room) = (room, Arc::new(Semaphore::new(room)));
+        let room_to_close = Arc::new(Semaphore::new(CLOSING));
+        (Self { room, room_to_close, size, queue, closes }, Deciders(threads))
     }
 
     /// Hands events in and waits until each is in the ledger, or refused. Whoever stops waiting does not take them back.
-    pub(super) async fn submit(&self, events: Vec<Event>) -> Answer {
-        let room = u32::try_from(events.len()).map_err(|_| Unanswered::Full)?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(room).map_err(|_| Unanswered::Full)?;
-        let (answer, answered) = oneshot::channel();
+    pub(super) async fn submit(&self, events: Vec<Event>, bytes: Option<Held>) -> Answer {
         let closes = events.iter().any(|event| matches!(event.body, Body::Close(_)));
-        let queue = if closes { &self.closes } else { &self.queue };
-        queue.send(Submission { events, answer, _room: room }).map_err(|_| Unanswered::Broken)?;
+        let (queue, room) =
+            if closes { (&self.closes, &self.room_to_close) } else { (&self.queue, &self.room) };
+        let count = u32::try_from(events.len()).map_err(|_| Unanswered::Full)?;
+        let room = Arc::clone(room).try_acquire_many_owned(count).map_err(|_| Unanswered::Full)?;
+        let (answer, answered) = oneshot::channel();
+        let submission = Submission { events, answer, _room: room, _bytes: bytes };
+        queue.send(submission).map_err(|_| Unanswered::Broken)?;
         answered.await.map_err(|_| Unanswered::Broken)?
     }
 
@@ -109,6 +124,30 @@ impl Intake {
     /// Returns how many more events may wait now.
     pub(super) fn room(&self) -> usize {
         self.room.available_permits()
+    }
+}
+
+impl Unanswered {
+    /// Returns whether it may be for what one request asks; otherwise everybody hears the same.
+    fn is_for_one(&self) -> bool {
+        match self {
+            Self::Full => false,
+            Self::Broken => true,
+            Self::Failed(error) => match &**error {
+                HostError::Ledger(error) => matches!(error, LedgerError::Overflow { .. }),
+                HostError::Contention { .. } => false,
+                HostError::Program(_)
+                | HostError::Deployment { .. }
+                | HostError::Policy { .. }
+                | HostError::World { .. }
+                | HostError::Release(_)
+                | HostError::Event(_)
+                | HostError::Receipt(_)
+                | HostError::Unreadable(_)
+                | HostError::UnknownProgram { .. }
+                | HostError::OtherTables { .. } => true,
+            },
+        }
     }
 }
 
@@ -151,7 +190,8 @@ fn next(waiting: &Mutex<Receiver<Submission>>) -> Option<Vec<Submission>> {
     Some(batch)
 }
 
-/// Decides a batch. Where that fails, each submission is decided by itself, so that none fails for another's sake.
+/// Decides a batch. Where it fails for what one of the submissions may ask, each is decided by itself, so that none fails for
+/// another's sake.
 fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
     let active = desk.active();
     let events = batch.iter().flat_map(|submission| submission.events.iter().cloned()).collect();
@@ -163,7 +203,7 @@ fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
                 answer.send(Ok(outcomes.by_ref().take(events.len()).collect())).ok();
             }
         }
-        Err(_) if batch.len() > 1 => {
+        Err(unanswered) if batch.len() > 1 && unanswered.is_for_one() => {
             for Submission { events, answer, .. } in batch {
                 answer.send(process(desk, programs, &active, events)).ok();
             }
@@ -179,8 +219,14 @@ fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Ev
     let processor = Processor { active, programs, ledger: &**ledger, threads: *threads, watch: &|_, _| {} };
     // The ledger takes a batch or nothing of it, and nothing else outlives one.
     match catch_unwind(AssertUnwindSafe(|| processor.process(events))) {
-        Ok(Ok(outcomes)) => Ok(outcomes),
-        Ok(Err(error)) => Err(Unanswered::Failed(Arc::new(error))),
+        Ok(Ok(outcomes)) => {
+            desk.failing.store(false, Ordering::Relaxed);
+            Ok(outcomes)
+        }
+        Ok(Err(error)) => {
+            desk.failing.store(matches!(error, HostError::Ledger(_)), Ordering::Relaxed);
+            Err(Unanswered::Failed(Arc::new(error)))
+        }
         Err(_) => Err(Unanswered::Broken),
     }
 }

@@ -1,14 +1,14 @@
 //! Questions about members: what they have, until when, and what happened to them.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use jifen_ledger::{MemberQuery, Needs, Page};
+use axum::extract::State;
+use jifen_ledger::{MemberQuery, Needs, Page, Query};
 use jifen_loyalty::{Instant, Member, MemberId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
+use super::extract::{Named, Parameters};
 use super::intake::Desk;
 use super::problem::Problem;
 use crate::view::{self, Line, LotOfLine};
@@ -80,22 +80,18 @@ pub(super) struct Statement {
 )]
 pub(super) async fn balances(
     State(service): State<Shared>,
-    Path(member): Path<String>,
-    at: Result<Query<At>, QueryRejection>,
+    Named(member): Named<String>,
+    Parameters(At { at }): Parameters<At>,
 ) -> Result<Json<Balances>, Problem> {
-    let Query(At { at }) = at.map_err(|rejection| Problem::malformed(rejection.body_text()))?;
     let at = at.as_deref().map(Instant::parse).transpose();
     let at = at.map_err(|error| Problem::malformed(format!("at: {error}")))?;
     let answer = service.ask(move |desk| {
-        let id = MemberId::from(&*member);
-        if let Err(unknown) = known(desk, &id, false)? {
-            return Ok(Err(unknown));
-        }
+        let id = known(desk, &member, false)?.0;
         let mut balances = Vec::new();
         desk.ledger.balances(at, Some(&id), &mut |balance| balances.push(view::Balance::from(&balance)))?;
-        Ok(Ok(Balances { member, balances }))
+        Ok(Balances { member, balances })
     });
-    answer.await?.map(Json)
+    answer.await.map(Json)
 }
 
 /// Return what a member's points are made of, with every end.
@@ -111,16 +107,15 @@ pub(super) async fn balances(
 )]
 pub(super) async fn lots(
     State(service): State<Shared>,
-    Path(member): Path<String>,
+    Named(member): Named<String>,
 ) -> Result<Json<Lots>, Problem> {
     let answer = service.ask(move |desk| {
         let zone = desk.active().program.zone;
-        Ok(known(desk, &MemberId::from(&*member), true)?.map(|Member { mut lots, .. }| {
-            lots.sort_by_key(|lot| (lot.term.expires_at, lot.earned_at));
-            Lots { member, lots: lots.iter().map(|lot| LotOfLine::new(lot, zone)).collect() }
-        }))
+        let mut lots = known(desk, &member, true)?.1.lots;
+        lots.sort_by_key(|lot| (lot.term.expires_at, lot.earned_at));
+        Ok(Lots { member, lots: lots.iter().map(|lot| LotOfLine::new(lot, zone)).collect() })
     });
-    answer.await?.map(Json)
+    answer.await.map(Json)
 }
 
 /// Return what happened to a member, page by page from the latest back.
@@ -137,23 +132,18 @@ pub(super) async fn lots(
 )]
 pub(super) async fn statement(
     State(service): State<Shared>,
-    Path(member): Path<String>,
-    lines: Result<Query<Lines>, QueryRejection>,
+    Named(member): Named<String>,
+    Parameters(Lines { limit, before }): Parameters<Lines>,
 ) -> Result<Json<Statement>, Problem> {
-    let Query(Lines { limit, before }) =
-        lines.map_err(|rejection| Problem::malformed(rejection.body_text()))?;
     let limit = limit.unwrap_or(LINES);
     if !(1..=LINES_MAX).contains(&limit) {
         return Err(Problem::malformed(format!("limit: a page has 1 to {LINES_MAX} lines")));
     }
     let answer = service.ask(move |desk| {
-        let id = MemberId::from(&*member);
-        if let Err(unknown) = known(desk, &id, false)? {
-            return Ok(Err(unknown));
-        }
-        if before.is_some_and(|seq| seq == 0) || before > Some(desk.ledger.length()?) {
+        let id = known(desk, &member, false)?.0;
+        if before == Some(0) || before > Some(desk.ledger.length()?) {
             let detail = "before: the ledger has no such receipt; take what next of a page says";
-            return Ok(Err(Problem::malformed(detail)));
+            return Err(Problem::malformed(detail));
         }
         // One more tells whether there is a further page.
         let page = Page { before, last: Some(limit.saturating_add(1)) };
@@ -163,16 +153,21 @@ pub(super) async fn statement(
         let surplus = lines.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         lines.drain(..surplus);
         let next = lines.first().filter(|_| surplus > 0).map(|line| line.seq);
-        Ok(Ok(Statement { member, lines, next }))
+        Ok(Statement { member, lines, next })
     });
-    answer.await?.map(Json)
+    answer.await.map(Json)
 }
 
 /// Returns a member whom the ledger knows.
-fn known(desk: &Desk, id: &MemberId, lots: bool) -> anyhow::Result<Result<Member, Problem>> {
-    let asked = [MemberQuery { id, first_day: i32::MAX, lots }];
-    let needs = Needs { lots, ..Needs::default() };
-    let query = jifen_ledger::Query { members: &asked, needs, ..jifen_ledger::Query::default() };
-    let member = desk.ledger.read(&query)?.members.pop().filter(|member| member.version > 0);
-    Ok(member.ok_or_else(|| Problem::not_found(format!("the ledger knows no member {:?}", id.as_str()))))
+fn known(desk: &Desk, member: &str, lots: bool) -> Result<(MemberId, Member), Problem> {
+    let unknown = || Problem::not_found(format!("the ledger knows no member {member:?}"));
+    // No event has such a name, and not every store takes the question.
+    if member.contains(char::is_control) {
+        return Err(unknown());
+    }
+    let id = MemberId::from(member);
+    let asked = [MemberQuery { id: &id, first_day: i32::MAX, lots }];
+    let query = Query { members: &asked, needs: Needs { lots, ..Needs::default() }, ..Query::default() };
+    let found = desk.ledger.read(&query)?.members.pop().filter(|member| member.version > 0);
+    found.map(|found| (id, found)).ok_or_else(unknown)
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jifen_ledger::LedgerError;
 use jifen_loyalty::InvalidEvent;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 use super::BODY_BYTES_MAX;
 use super::intake::Unanswered;
 use crate::conflict::is_conflict;
+use crate::error::HostError;
 
 /// A problem, in the media type `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,10 +76,24 @@ impl Problem {
         Self { retry_after: Some(1), ..problem }
     }
 
-    /// The ledger cannot be reached, or something else that an answer needs.
-    pub(super) fn unavailable(error: &anyhow::Error) -> Self {
+    /// A body came too slowly.
+    pub(super) fn too_slow() -> Self {
+        let detail = "the body did not come in time, and nothing of it was taken; send it again";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request came too slowly", detail)
+    }
+
+    /// The ledger did not do what it was asked.
+    fn of_ledger(error: &LedgerError, told: String) -> Self {
+        if matches!(error, LedgerError::Overflow { .. }) {
+            let title = "A total would leave its column";
+            return Self::new(StatusCode::UNPROCESSABLE_ENTITY, "overflow", title, told);
+        }
+        Self::unavailable(told)
+    }
+
+    fn unavailable(told: String) -> Self {
         let title = "The host cannot answer now";
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, format!("{error:#}"));
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, told);
         Self { retry_after: Some(1), ..problem }
     }
 
@@ -105,13 +121,25 @@ impl From<&InvalidEvent> for Problem {
     }
 }
 
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        Self::of_ledger(&error, error.to_string())
+    }
+}
+
 impl From<Unanswered> for Problem {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
             Unanswered::Full => Self::busy(),
             Unanswered::Failed(error) => {
-                let sent = "the events may have been applied or not; send them again under the same names";
-                Self::unavailable(&anyhow::Error::from(error).context(sent))
+                let again = format!("{error}; the same may be sent again, whether or not it was applied");
+                if let HostError::Ledger(ledger) = &*error {
+                    Self::of_ledger(ledger, again)
+                } else if matches!(*error, HostError::Contention { .. }) {
+                    Self::unavailable(again)
+                } else {
+                    Self { detail: error.to_string(), ..Self::broken() }
+                }
             }
             Unanswered::Broken => Self::broken(),
         }
