@@ -12,6 +12,7 @@ use jifen_loyalty::program::{Deployment, PolicyRef, RedemptionDeployment};
 use jifen_loyalty::{DeploymentId, Fact, InvalidEvent, MerchantId, Program, Receipt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::campaign::Campaign;
 use crate::error::{HostError, ReleaseError};
@@ -32,6 +33,7 @@ pub(crate) struct Active {
     pub(crate) budgets: Vec<DeploymentId>,
     /// What every receipt line says of the program.
     pub(crate) pins: Pins,
+    text: String,
     document: Vec<u8>,
     /// By deployment.
     policies: Vec<Loaded>,
@@ -87,8 +89,14 @@ pub(crate) fn program_named(ledger: &dyn Ledger, digest: &str) -> Result<(Progra
     Ok((Program::parse(&program).map_err(HostError::Program)?, pins))
 }
 
+/// Returns the text of the program of a digest, and what it pins.
+pub(crate) fn text_named(ledger: &dyn Ledger, digest: &str) -> Result<(String, Pins), HostError> {
+    let Document { program, pins } = Document::of(digest, ledger)?;
+    Ok((program, pins))
+}
+
 /// What a program depends on beside its file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Pins {
     /// The SHA-256 of the calendar tables.
     pub(crate) calendars: String,
@@ -99,7 +107,7 @@ pub(crate) struct Pins {
 }
 
 /// What a deployment runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Pin {
     /// The deployment.
     pub(crate) deployment: String,
@@ -164,6 +172,7 @@ impl Active {
             caps_referrers: program.deployments.iter().any(|it| it.cap.of_referrers()),
             places: places.collect(),
             pins,
+            text: text.to_owned(),
             document,
             policies,
             redemptions,
@@ -177,6 +186,11 @@ impl Active {
             releases.keep(&pin.component, ledger)?;
         }
         Ok(self.keep_again(ledger)?)
+    }
+
+    /// Returns the text of the file.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Writes the program into a ledger that has it, which changes nothing, and shows whether the ledger can be written.

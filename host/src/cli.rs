@@ -4,6 +4,7 @@
 //! failed, a receipt differs); 2 the command could not be done; 3 done, and some events were refused or notices not
 //! delivered.
 
+mod apply;
 mod audit_certificate;
 mod audit_check;
 mod audit_head;
@@ -54,6 +55,14 @@ enum Command {
     Run(run::Run),
     /// Take events and answer questions over HTTP.
     Serve(serve::Serve),
+    /// Show what a program file would change of the program at work.
+    Plan(apply::Show),
+    /// Put a program to work.
+    Apply(apply::Apply),
+    /// Put the program of an earlier version to work again.
+    Rollback(apply::Rollback),
+    /// Print which programs were put to work, when, by whom and why.
+    Changes(apply::Changes),
     /// Turn opening balances of an old system into events.
     Import(import::Import),
     /// Print what members have.
@@ -132,6 +141,10 @@ pub(crate) fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run(run) => run.execute(),
         Command::Serve(serve) => serve.execute(),
+        Command::Plan(plan) => plan.execute(),
+        Command::Apply(apply) => apply.execute(),
+        Command::Rollback(rollback) => rollback.execute(),
+        Command::Changes(changes) => changes.execute(),
         Command::Import(import) => import.execute(),
         Command::Balance(balance) => balance.execute(),
         Command::Statement(statement) => statement.execute(),

@@ -7,6 +7,7 @@ mod block;
 mod campaign;
 mod cases;
 mod certificate;
+mod change;
 mod cli;
 mod clock;
 mod close;

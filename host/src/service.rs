@@ -10,9 +10,11 @@
 
 mod events;
 mod extract;
+mod follow;
 mod intake;
 mod members;
 mod problem;
+mod program;
 
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -31,7 +33,7 @@ use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use futures_util::future::select;
 use jifen_engine::PolicyStore;
-use jifen_ledger::Ledger;
+use jifen_ledger::{Ledger, ProgramChange};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -42,7 +44,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use self::intake::{Desk, Held, Intake};
+use self::intake::Unanswered;
+use self::intake::{Desk, Held, Intake, Live};
 use self::problem::Problem;
 use crate::active::Active;
 
@@ -68,6 +71,8 @@ pub(crate) struct Start {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) store: PolicyStore,
     pub(crate) active: Active,
+    /// What put it to work.
+    pub(crate) change: ProgramChange,
     pub(crate) threads: NonZeroUsize,
     /// Events that may wait.
     pub(crate) queue: usize,
@@ -90,20 +95,29 @@ type Shared = Arc<Service>;
     tags(
         (name = "events", description = "What happened, and what was decided on it"),
         (name = "members", description = "What members have, and why"),
+        (name = "program", description = "The rules that are at work"),
         (name = "health", description = "For whoever runs the host"),
     )
 )]
 struct Api;
 
-/// Serves until the process is told to stop, and finishes what was accepted. `ready` is told the address.
+/// Serves until the process is told to stop, and finishes what was accepted. `ready` is told the address, and `complain` what a person
+/// should see to.
 ///
 /// # Errors
 ///
 /// If the host cannot listen there.
-pub(crate) fn serve(start: Start, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
-    let Start { ledger, store, active, threads, queue } = start;
-    let (active, failing) = (RwLock::new(Arc::new(active)), AtomicBool::new(false));
-    let desk = Arc::new(Desk { ledger, store, active, threads, failing });
+pub(crate) fn serve(
+    start: Start,
+    listen: SocketAddr,
+    ready: impl FnOnce(SocketAddr),
+    complain: impl Fn(&str) + Send + 'static,
+) -> anyhow::Result<()> {
+    let Start { ledger, store, active, change, threads, queue } = start;
+    let live = RwLock::new(Live { change, active: Arc::new(active) });
+    let (behind, failing) = (AtomicBool::new(false), AtomicBool::new(false));
+    let desk = Arc::new(Desk { ledger, store, live, behind, threads, failing });
+    follow::start(&desk, complain);
     let (intake, deciders) = Intake::start(&desk, queue);
     let (questions, bodies) = (Semaphore::new(QUESTIONS_MAX), Semaphore::new(BODIES_KIB_MAX));
     let service =
@@ -142,6 +156,8 @@ fn router(service: Shared) -> Router {
         .routes(routes!(members::balances))
         .routes(routes!(members::lots))
         .routes(routes!(members::statement))
+        .routes(routes!(program::at_work))
+        .routes(routes!(program::changes))
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .split_for_parts();
@@ -197,6 +213,9 @@ async fn readyz(State(service): State<Shared>) -> Result<StatusCode, Problem> {
     };
     service.ask(move |desk| Ok(written(desk)?)).await?;
     service.desk.failing.store(false, Ordering::Relaxed);
+    if service.desk.behind.load(Ordering::Relaxed) {
+        return Err(Unanswered::Behind.into());
+    }
     if service.intake.room() == 0 { Err(Problem::busy()) } else { Ok(StatusCode::OK) }
 }
 

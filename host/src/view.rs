@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use jifen_ledger::{Move, StatementLine};
+use jifen_ledger::{Move, ProgramChange, StatementLine};
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{Instant, Lot};
 use serde::{Deserialize, Serialize};
@@ -159,6 +159,29 @@ pub(crate) fn ends(lot: &Lot) -> Option<Instant> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(points: &i64) -> bool {
     *points == 0
+}
+
+/// That a program was put to work.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChangeLine {
+    /// Counts the changes, from 1.
+    pub(crate) version: u64,
+    /// The SHA-256 of the program.
+    pub(crate) program: String,
+    /// When, by the clock of who did it.
+    pub(crate) made: String,
+    /// Who did it.
+    pub(crate) who: String,
+    /// Why.
+    pub(crate) why: String,
+}
+
+impl From<&ProgramChange> for ChangeLine {
+    fn from(change: &ProgramChange) -> Self {
+        let ProgramChange { version, program, made_at, who, why } = change;
+        let (program, made) = (hex::encode(program), made_at.to_string());
+        Self { version: *version, program, made, who: who.clone(), why: why.clone() }
+    }
 }
 
 /// What names an event that was refused, as far as it has them.

@@ -329,6 +329,8 @@ fn the_api_describes_itself() {
             "/v1/members/{member}/balances",
             "/v1/members/{member}/lots",
             "/v1/members/{member}/statement",
+            "/v1/program",
+            "/v1/program/changes",
         ]
     );
     let page = host.get("/docs/");
@@ -365,7 +367,7 @@ fn settings_come_from_flags_variables_and_a_file_the_strongest_first() {
         ("ledger = 'l.db'", &["--demo"][..], "--demo has a program and a ledger of its own"),
         ("listen = 1", &[], "host.toml"),
         ("listen = '127.0.0.1:0'\nqueu = 1", &[], "unknown field `queu`"),
-        ("", &["--ledger", "l.db"], "say --program"),
+        ("", &["--ledger", "l.db"], "no program was ever put to work here; say --program"),
         ("queue = 0", &[], "nonzero"),
         (
             "listen = '0.0.0.0:0'",

@@ -5,6 +5,7 @@ mod authors;
 mod backup;
 mod campaigns;
 mod certificates;
+mod changes;
 mod clearing;
 mod cohorts;
 mod components;

@@ -14,7 +14,7 @@ use jifen_loyalty::term::{Awaited, Notice};
 use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, Term, UnitId};
 
 use crate::admission::Account;
-use crate::{Digest, Known, Logged};
+use crate::{Digest, Known, Logged, ProgramChange};
 
 /// A row that a store gave. Columns are counted from 0.
 pub(crate) trait Row {
@@ -51,6 +51,17 @@ pub(crate) fn flag<R: Row>(row: &R, column: usize) -> Result<bool, R::Error> {
 /// Reads a name, such as a member's.
 pub(crate) fn name<R: Row, T: for<'a> From<&'a str>>(row: &R, column: usize) -> Result<T, R::Error> {
     row.text(column).map(T::from)
+}
+
+/// Reads version, program, time, who and why of a change.
+pub(crate) fn change<R: Row>(row: &R) -> Result<ProgramChange, R::Error> {
+    Ok(ProgramChange {
+        version: count(row, 0)?,
+        program: digest(row, 1)?,
+        made_at: Instant::from_millis(row.number(2)?),
+        who: row.text(3)?.to_owned(),
+        why: row.text(4)?.to_owned(),
+    })
 }
 
 pub(crate) fn points<R: Row>(row: &R, column: usize) -> Result<Points, R::Error> {

@@ -124,6 +124,14 @@ pub enum LedgerError {
         /// Which.
         total: Total,
     },
+    /// Another change of the program came first.
+    #[error(
+        "the program was changed meanwhile, the last version is {last}; see what it says, and make the change again"
+    )]
+    Superseded {
+        /// The last version.
+        last: u64,
+    },
     /// The store failed while it made a transaction durable: it may be there or not. Sending the same again is safe.
     #[error("the last entries may or may not be in ledger {place}; send them again")]
     Uncertain {
@@ -187,6 +195,7 @@ impl LedgerError {
             | Self::ReadOnly { .. }
             | Self::Damaged { .. }
             | Self::Overflow { .. }
+            | Self::Superseded { .. }
             | Self::Stopped { .. }
             | Self::Store { .. } => false,
         }

@@ -88,6 +88,19 @@ pub trait Ledger: Send + Sync {
     /// Returns the release whose component has that digest.
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError>;
 
+    /// Puts a program to work that the ledger keeps: appends a change.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Superseded`] if its version is not the one after the last; nothing is changed then.
+    fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError>;
+
+    /// Returns up to `limit` changes of the program behind a version, in order.
+    fn program_changes(&self, after: u64, limit: usize) -> Result<Vec<ProgramChange>, LedgerError>;
+
+    /// Returns the last change of the program, the one that holds; `None` if no program was ever put to work here.
+    fn last_program_change(&self) -> Result<Option<ProgramChange>, LedgerError>;
+
     /// Returns up to `limit` entries behind the place `after`, in order. The first entry's place is 1.
     fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError>;
 
@@ -207,6 +220,21 @@ pub enum Conflict {
         /// Whose.
         deployment: DeploymentId,
     },
+}
+
+/// That a program was put to work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramChange {
+    /// Counts a ledger's changes, from 1.
+    pub version: u64,
+    /// The digest of the program, which the ledger keeps.
+    pub program: Digest,
+    /// When it was made, by the clock of who made it. It decides nothing.
+    pub made_at: Instant,
+    /// Who made it.
+    pub who: String,
+    /// Why.
+    pub why: String,
 }
 
 /// A policy's component under a name and a version.

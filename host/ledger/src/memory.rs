@@ -20,8 +20,8 @@ use crate::report::{Tally, moves};
 use crate::snapshot::{add_lot, add_purchase};
 use crate::{
     Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery, Needs, Order,
-    OrderQuery, Page, Purchased, Query, RedeemedPart, Redemption, RedemptionQuery, Release, Snapshot,
-    StatementLine, Stored, Total, Undelivered,
+    OrderQuery, Page, ProgramChange, Purchased, Query, RedeemedPart, Redemption, RedemptionQuery, Release,
+    Snapshot, StatementLine, Stored, Total, Undelivered,
 };
 
 /// A ledger in memory.
@@ -33,6 +33,8 @@ struct State {
     log: Log,
     programs: BTreeMap<Digest, Vec<u8>>,
     releases: BTreeMap<Digest, Release>,
+    /// The first version is 1.
+    changes: Vec<ProgramChange>,
     /// The last that was kept of attempts to deliver a notice.
     attempts: BTreeMap<NoticeId, Undelivered>,
 }
@@ -97,6 +99,25 @@ impl Ledger for Memory {
 
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError> {
         Ok(self.state().releases.get(digest).cloned())
+    }
+
+    fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {
+        let changes = &mut self.state().changes;
+        let last = changes.last().map_or(0, |last| last.version);
+        if change.version != last.saturating_add(1) {
+            return Err(LedgerError::Superseded { last });
+        }
+        changes.push(change.clone());
+        Ok(())
+    }
+
+    fn program_changes(&self, after: u64, limit: usize) -> Result<Vec<ProgramChange>, LedgerError> {
+        let changes = &self.state().changes;
+        Ok(changes.iter().filter(|change| change.version > after).take(limit).cloned().collect())
+    }
+
+    fn last_program_change(&self) -> Result<Option<ProgramChange>, LedgerError> {
+        Ok(self.state().changes.last().cloned())
     }
 
     fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError> {

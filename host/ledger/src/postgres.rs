@@ -43,8 +43,8 @@ use self::readers::Readers;
 use self::server::Server;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Query, Release, Snapshot, StatementLine,
-    Stored, Undelivered,
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Query, Release, Snapshot,
+    StatementLine, Stored, Undelivered,
 };
 
 /// A ledger in a schema of a PostgreSQL database.
@@ -100,6 +100,18 @@ impl Ledger for Postgres {
 
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError> {
         self.readers.read(|link| store::release(link, digest))
+    }
+
+    fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {
+        self.writer.change_program(change)
+    }
+
+    fn program_changes(&self, after: u64, limit: usize) -> Result<Vec<ProgramChange>, LedgerError> {
+        self.readers.read(|link| store::changes(link, after, limit))
+    }
+
+    fn last_program_change(&self) -> Result<Option<ProgramChange>, LedgerError> {
+        self.readers.read(store::last_change)
     }
 
     fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError> {

@@ -43,8 +43,8 @@ use self::file::File;
 use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Query, Release, Snapshot, StatementLine,
-    Stored, Undelivered,
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Query, Release, Snapshot,
+    StatementLine, Stored, Undelivered,
 };
 
 /// A ledger in one SQLite file.
@@ -105,6 +105,18 @@ impl Ledger for Sqlite {
 
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError> {
         self.readers.read(|connection| Ok(store::release(connection, digest)?))
+    }
+
+    fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {
+        self.writer.change_program(change)
+    }
+
+    fn program_changes(&self, after: u64, limit: usize) -> Result<Vec<ProgramChange>, LedgerError> {
+        self.readers.read(|connection| Ok(store::changes(connection, after, limit)?))
+    }
+
+    fn last_program_change(&self) -> Result<Option<ProgramChange>, LedgerError> {
+        self.readers.read(|connection| Ok(store::last_change(connection)?))
     }
 
     fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError> {

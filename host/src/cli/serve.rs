@@ -7,10 +7,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use jifen_ledger::{Ledger, LedgerError, ProgramChange};
 use serde::{Deserialize, Serialize};
 
 use super::output::complain;
 use crate::active::Active;
+use crate::change::{Reason, put_to_work};
+use crate::error::HostError;
 use crate::releases::Releases;
 use crate::service::{self, Start};
 
@@ -113,33 +116,72 @@ impl Serve {
             |name| format!("say --{name}, set it in the file of settings, or see `jifen serve --help`");
         let Settings { ledger, program, policies, listen, threads, queue } = settings;
         let ledger = ledger.with_context(|| missing("ledger"))?;
-        let (named, text) = if self.demo {
-            ("the demo's program".to_owned(), DEMO.to_owned())
-        } else {
-            let file = program.with_context(|| missing("program"))?;
-            let named = file.display().to_string();
-            let text = std::fs::read_to_string(&file).with_context(|| format!("read {named}"))?;
-            (named, text)
-        };
-        let policies = policies.with_context(|| missing("policies"))?;
         let listen = listen.with_context(|| missing("listen"))?;
         anyhow::ensure!(
             listen.ip().is_loopback(),
             "{listen} can be reached from outside, and this release asks nobody who they are; listen on 127.0.0.1, behind a \
              proxy that does"
         );
+        let file = match (self.demo, program) {
+            (true, _) => Some(("the demo's program".to_owned(), DEMO.to_owned())),
+            (false, None) => None,
+            (false, Some(file)) => {
+                let named = file.display().to_string();
+                let text = std::fs::read_to_string(&file).with_context(|| format!("read {named}"))?;
+                Some((named, text))
+            }
+        };
         let store = super::policy_store()?;
         let ledger = jifen_ledger::open(&ledger)?;
-        let releases = Releases::new(Some(&policies), Some(&*ledger));
-        let active = Active::from_file(&text, &releases, &store).with_context(|| named.clone())?;
-        active.program.warnings.iter().for_each(|warning| complain(format_args!("{named}: {warning}")));
-        active.keep(&*ledger, &releases)?;
-        drop(releases);
+        let (active, change) = match file {
+            None => {
+                let last = ledger.last_program_change()?;
+                let last = last.with_context(|| {
+                    format!("no program was ever put to work here; {}", missing("program"))
+                })?;
+                let releases = Releases::new(None, Some(&*ledger));
+                (Active::from_ledger(&hex::encode(last.program), &*ledger, &releases, &store)?, last)
+            }
+            Some((named, text)) => {
+                let policies = policies.with_context(|| missing("policies"))?;
+                let releases = Releases::new(Some(&policies), Some(&*ledger));
+                let active = Active::from_file(&text, &releases, &store).with_context(|| named.clone())?;
+                active
+                    .program
+                    .warnings
+                    .iter()
+                    .for_each(|warning| complain(format_args!("{named}: {warning}")));
+                let change = begin(&*ledger, &active, &releases).with_context(|| named)?;
+                (active, change)
+            }
+        };
         let threads = super::threads(threads);
-        let start = Start { ledger, store, active, threads, queue: queue.unwrap_or(QUEUE).get() };
-        service::serve(start, listen, |address| {
+        let start = Start { ledger, store, active, change, threads, queue: queue.unwrap_or(QUEUE).get() };
+        let ready = |address| {
             complain(format_args!("listens on http://{address}; http://{address}/docs shows what it takes"));
-        })?;
+        };
+        service::serve(start, listen, ready, |words| complain(format_args!("{words}")))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Returns what put a program to work. Of hosts that begin on one ledger at once, one does.
+fn begin(ledger: &dyn Ledger, active: &Active, releases: &Releases<'_>) -> anyhow::Result<ProgramChange> {
+    loop {
+        match ledger.last_program_change()? {
+            Some(last) if hex::encode(last.program) == active.digest => return Ok(last),
+            Some(last) => anyhow::bail!(
+                "version {} is at work, and this is another program; `jifen plan` shows how they differ, `jifen apply` puts it to \
+                 work; without --program the host serves what is at work",
+                last.version
+            ),
+            None => {
+                let (who, why) = ("jifen serve".to_owned(), "the first program".to_owned());
+                match put_to_work(ledger, active, releases, 0, Reason { who, why }) {
+                    Err(HostError::Ledger(LedgerError::Superseded { .. })) => {}
+                    change => return Ok(change?),
+                }
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use jifen_engine::PolicyStore;
-use jifen_ledger::{Ledger, LedgerError};
+use jifen_ledger::{Ledger, LedgerError, ProgramChange};
 use jifen_loyalty::Event;
 use jifen_loyalty::event::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -40,16 +40,31 @@ pub(super) struct Desk {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) store: PolicyStore,
     /// The program at work. Whoever decides takes it once for a whole batch.
-    pub(super) active: RwLock<Arc<Active>>,
+    pub(super) live: RwLock<Live>,
+    /// Whether another program is at work that this host could not load: it decides nothing then.
+    pub(super) behind: AtomicBool,
     pub(super) threads: NonZeroUsize,
     /// Whether the ledger could not be written when that was tried last.
     pub(super) failing: AtomicBool,
 }
 
+/// A program at work.
+#[derive(Clone)]
+pub(super) struct Live {
+    /// What put it to work.
+    pub(super) change: ProgramChange,
+    pub(super) active: Arc<Active>,
+}
+
 impl Desk {
     /// Returns the program at work.
     pub(super) fn active(&self) -> Arc<Active> {
-        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner))
+        self.live().active
+    }
+
+    /// Returns the program at work, and what put it there.
+    pub(super) fn live(&self) -> Live {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -85,6 +100,8 @@ type Answer = Result<Vec<Outcome>, Unanswered>;
 pub(super) enum Unanswered {
     /// Too many wait already.
     Full,
+    /// The host could not load the program that is at work.
+    Behind,
     /// The host failed. Some or all of them may have been applied; they may be sent again.
     Failed(Arc<HostError>),
     /// A fault of this program.
@@ -131,7 +148,7 @@ impl Unanswered {
     /// Returns whether it may be for what one request asks; otherwise everybody hears the same.
     fn is_for_one(&self) -> bool {
         match self {
-            Self::Full => false,
+            Self::Full | Self::Behind => false,
             Self::Broken => true,
             Self::Failed(error) => match &**error {
                 HostError::Ledger(error) => matches!(error, LedgerError::Overflow { .. }),
@@ -193,6 +210,12 @@ fn next(waiting: &Mutex<Receiver<Submission>>) -> Option<Vec<Submission>> {
 /// Decides a batch. Where it fails for what one of the submissions may ask, each is decided by itself, so that none fails for
 /// another's sake.
 fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
+    if desk.behind.load(Ordering::Relaxed) {
+        for submission in batch {
+            submission.answer.send(Err(Unanswered::Behind)).ok();
+        }
+        return;
+    }
     let active = desk.active();
     let events = batch.iter().flat_map(|submission| submission.events.iter().cloned()).collect();
     match process(desk, programs, &active, events) {

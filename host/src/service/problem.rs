@@ -141,6 +141,9 @@ impl From<Unanswered> for Problem {
                     Self { detail: error.to_string(), ..Self::broken() }
                 }
             }
+            Unanswered::Behind => Self::unavailable(
+                "another program is at work, which this host could not load yet; its log says why".to_owned(),
+            ),
             Unanswered::Broken => Self::broken(),
         }
     }

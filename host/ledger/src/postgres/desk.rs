@@ -73,6 +73,8 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
     let batches = || tasks.iter().filter_map(batch);
     let mut found = found::under_lock(link, &Named::by(batches().flatten()))?;
     let (mut admitted, mut answers, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    // The last version of the program, once it was looked at.
+    let mut changed = None;
     for task in tasks {
         answers.push(match task {
             Task::Commit(entries) => admit(&mut found, entries, &mut admitted),
@@ -83,6 +85,20 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
             Task::Release(release) => {
                 kept.push(Change::any(store::put_release(release)));
                 Ok(Committed::default())
+            }
+            Task::Change(change) => {
+                let last = match changed {
+                    Some(last) => last,
+                    None => store::last_change(link)?.map_or(0, |last| last.version),
+                };
+                if change.version == last.saturating_add(1) {
+                    changed = Some(change.version);
+                    kept.push(Change::any(store::put_change(change)));
+                    Ok(Committed::default())
+                } else {
+                    changed = Some(last);
+                    Err(LedgerError::Superseded { last })
+                }
             }
             Task::Attempts(tried) => {
                 kept.push(Change::any(outbox::keep(tried)));
@@ -108,6 +124,6 @@ fn admit<'a>(found: &mut Found<'a>, batch: &'a [Entry], admitted: &mut Vec<Admis
 fn batch(task: &Task) -> Option<&[Entry]> {
     match task {
         Task::Commit(entries) => Some(entries),
-        Task::Program { .. } | Task::Release(_) | Task::Attempts(_) => None,
+        Task::Program { .. } | Task::Release(_) | Task::Change(_) | Task::Attempts(_) => None,
     }
 }

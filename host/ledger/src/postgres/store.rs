@@ -1,9 +1,10 @@
-//! Programs and releases, by the digest of their bytes.
+//! Programs and releases, by the digest of their bytes, and which program is at work.
 
+use super::column::Unsigned;
 use super::failure::Stop;
 use super::link::{Call, Link};
-use crate::column::Row as _;
-use crate::{Digest, Release};
+use crate::column::{self, Row as _};
+use crate::{Digest, ProgramChange, Release};
 
 pub(super) fn put_program<'a>(digest: &'a Digest, body: &'a [u8]) -> Call<'a> {
     let sql = "
@@ -34,4 +35,36 @@ pub(super) fn release(link: &Link, digest: &Digest) -> Result<Option<Release>, S
     let Some(row) = rows.first() else { return Ok(None) };
     let (name, version) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
     Ok(Some(Release { digest: *digest, name, version, component: row.bytes(2)?.to_vec() }))
+}
+
+pub(super) fn put_change(change: &ProgramChange) -> Call<'_> {
+    let sql = "
+        INSERT INTO changes (version, program, made_ms, who, why)
+        VALUES ($1, $2, $3, $4, $5)";
+    let ProgramChange { version, program, made_at, who, why } = change;
+    let call = Call::new(sql).value(Unsigned(*version)).value(&program[..]).value(made_at.millis());
+    call.value(&**who).value(&**why)
+}
+
+pub(super) fn changes(link: &Link, after: u64, limit: usize) -> Result<Vec<ProgramChange>, Stop> {
+    let sql = "
+        SELECT version, program, made_ms, who, why
+        FROM changes
+        WHERE version > $1
+        ORDER BY version
+        LIMIT $2";
+    let bounded = |number: Option<i64>| number.unwrap_or(i64::MAX);
+    let (after, limit) = (bounded(i64::try_from(after).ok()), bounded(i64::try_from(limit).ok()));
+    let rows = link.ask_one(&Call::new(sql).value(after).value(limit))?;
+    Ok(rows.iter().map(column::change).collect::<Result<_, _>>()?)
+}
+
+pub(super) fn last_change(link: &Link) -> Result<Option<ProgramChange>, Stop> {
+    let sql = "
+        SELECT version, program, made_ms, who, why
+        FROM changes
+        ORDER BY version DESC
+        LIMIT 1";
+    let rows = link.ask_one(&Call::new(sql))?;
+    Ok(rows.first().map(column::change).transpose()?)
 }

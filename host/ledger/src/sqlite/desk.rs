@@ -36,14 +36,20 @@ fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
 
 fn answer(connection: &Connection, task: &Task) -> rusqlite::Result<Answer> {
     match task {
-        Task::Commit(entries) => match apply(connection, entries) {
-            Ok(committed) => Ok(Ok(committed)),
-            Err(Stop::Asked(error)) => Ok(Err(error)),
-            Err(Stop::Store(error)) => Err(error),
-        },
+        Task::Commit(entries) => asked(apply(connection, entries)),
+        Task::Change(change) => asked(store::put_change(connection, change).map(|()| Committed::default())),
         Task::Program { digest, body } => store::put_program(connection, digest, body).map(nothing_committed),
         Task::Release(release) => store::put_release(connection, release).map(nothing_committed),
         Task::Attempts(tried) => outbox::keep(connection, tried).map(nothing_committed),
+    }
+}
+
+/// Returns the answer of a task that may ask for what cannot be.
+fn asked(done: Result<Committed, Stop>) -> rusqlite::Result<Answer> {
+    match done {
+        Ok(committed) => Ok(Ok(committed)),
+        Err(Stop::Asked(error)) => Ok(Err(error)),
+        Err(Stop::Store(error)) => Err(error),
     }
 }
 

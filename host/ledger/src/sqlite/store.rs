@@ -1,8 +1,10 @@
-//! Programs and releases, by the digest of their bytes.
+//! Programs and releases, by the digest of their bytes, and which program is at work.
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use crate::{Digest, Release};
+use super::failure::Stop;
+use crate::column;
+use crate::{Digest, LedgerError, ProgramChange, Release};
 
 pub(super) fn put_program(connection: &Connection, digest: &Digest, body: &[u8]) -> Result<()> {
     let sql = "
@@ -32,4 +34,38 @@ pub(super) fn release(connection: &Connection, digest: &Digest) -> Result<Option
         Ok(Release { digest: *digest, name: row.get(0)?, version: row.get(1)?, component: row.get(2)? })
     };
     connection.prepare_cached(sql)?.query_one([digest], release).optional()
+}
+
+pub(super) fn put_change(connection: &Connection, change: &ProgramChange) -> std::result::Result<(), Stop> {
+    let last = last_change(connection)?.map_or(0, |last| last.version);
+    if change.version != last.saturating_add(1) {
+        return Err(LedgerError::Superseded { last }.into());
+    }
+    let sql = "
+        INSERT INTO changes (version, program, made_ms, who, why)
+        VALUES (?1, ?2, ?3, ?4, ?5)";
+    let ProgramChange { version, program, made_at, who, why } = change;
+    connection.prepare_cached(sql)?.execute(params![version, program, made_at.millis(), who, why])?;
+    Ok(())
+}
+
+pub(super) fn changes(connection: &Connection, after: u64, limit: usize) -> Result<Vec<ProgramChange>> {
+    let sql = "
+        SELECT version, program, made_ms, who, why
+        FROM changes
+        WHERE version > ?1
+        ORDER BY version
+        LIMIT ?2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    connection.prepare_cached(sql)?.query_map(params![after, limit], |row| column::change(row))?.collect()
+}
+
+pub(super) fn last_change(connection: &Connection) -> Result<Option<ProgramChange>> {
+    let sql = "
+        SELECT version, program, made_ms, who, why
+        FROM changes
+        ORDER BY version DESC
+        LIMIT 1";
+    connection.prepare_cached(sql)?.query_one([], |row| column::change(row)).optional()
 }

@@ -7,7 +7,8 @@ use jifen_loyalty::{Event, Instant, MemberId, NoticeId, Points};
 use super::fixture::{DAY_MS, Draft, EVERYTHING, SOURCE, View, balances, digest, lot, member, plain, stores};
 use super::script::check;
 use crate::{
-    Committed, Known, LedgerError, MemberQuery, Needs, Page, Query, Release, Stored, Total, Undelivered,
+    Committed, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange, Query, Release, Stored, Total,
+    Undelivered,
 };
 
 const MAX: u64 = Points::MAX.get();
@@ -536,6 +537,42 @@ fn the_largest_figures_fit() {
         ",
         day = i32::MAX - 30,
     ));
+}
+
+/// The last change holds, and of two that were made on the same one, one does.
+#[test]
+fn changes_of_the_program_follow_each_other() {
+    for store in stores() {
+        let ledger = &*store.ledger;
+        let (one, other) = (digest("one"), digest("other"));
+        ledger.put_program(&one, b"one").unwrap();
+        ledger.put_program(&other, b"other").unwrap();
+        assert_eq!(
+            (ledger.last_program_change().unwrap(), ledger.program_changes(0, 9).unwrap()),
+            (None, Vec::new())
+        );
+        let change = |version, program| ProgramChange {
+            version,
+            program,
+            made_at: Instant::from_millis(1_764_000_000_123),
+            who: "赵敏".to_owned(),
+            why: "the first of a month".to_owned(),
+        };
+        let superseded = |change: ProgramChange| match ledger.change_program(&change) {
+            Err(LedgerError::Superseded { last }) => last,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(superseded(change(2, one)), 0);
+        ledger.change_program(&change(1, one)).unwrap();
+        assert_eq!(superseded(change(1, other)), 1);
+        ledger.change_program(&change(2, other)).unwrap();
+        ledger.change_program(&change(3, one)).unwrap();
+        assert_eq!(superseded(change(5, one)), 3);
+        assert_eq!(ledger.last_program_change().unwrap(), Some(change(3, one)));
+        assert_eq!(ledger.program_changes(1, 9).unwrap(), [change(2, other), change(3, one)]);
+        assert_eq!(ledger.program_changes(0, 1).unwrap(), [change(1, one)]);
+        assert_eq!(ledger.program_changes(3, 9).unwrap(), []);
+    }
 }
 
 #[test]

@@ -1,0 +1,279 @@
+//! The program at work: which one it is, how another one takes its place, and what differs between them.
+//!
+//! A ledger has a list of changes, each with who made it and why. The last one holds. A change is made on the one before it: of
+//! two that are made at once, one is told that it is superseded.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jifen_engine::PolicyStore;
+use jifen_ledger::{Ledger, ProgramChange};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::active::{Active, Pins, text_named};
+use crate::clock;
+use crate::error::HostError;
+use crate::releases::{Releases, parse_digest};
+
+/// Who makes a change, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Reason {
+    pub(crate) who: String,
+    pub(crate) why: String,
+}
+
+/// Puts a program to work after the version that it was made on, 0 where there is none.
+pub(crate) fn put_to_work(
+    ledger: &dyn Ledger,
+    active: &Active,
+    releases: &Releases<'_>,
+    after: u64,
+    reason: Reason,
+) -> Result<ProgramChange, HostError> {
+    active.keep(ledger, releases)?;
+    append(ledger, &active.digest, after, reason)
+}
+
+/// Puts the program of an earlier version to work once more.
+pub(crate) fn roll_back(
+    ledger: &dyn Ledger,
+    store: &PolicyStore,
+    to: &ProgramChange,
+    after: u64,
+    reason: Reason,
+) -> Result<ProgramChange, HostError> {
+    let digest = hex::encode(to.program);
+    // It must be one that this build can run.
+    Active::from_ledger(&digest, ledger, &Releases::new(None, Some(ledger)), store)?;
+    append(ledger, &digest, after, reason)
+}
+
+fn append(
+    ledger: &dyn Ledger,
+    digest: &str,
+    after: u64,
+    Reason { who, why }: Reason,
+) -> Result<ProgramChange, HostError> {
+    let program = parse_digest(digest).expect("a program's digest is one");
+    let change = ProgramChange { version: after.saturating_add(1), program, made_at: clock::now(), who, why };
+    ledger.change_program(&change)?;
+    Ok(change)
+}
+
+/// What a change would change.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct Plan {
+    /// The version that it is made on, 0 where there is none.
+    pub(crate) after: u64,
+    /// The SHA-256 of the program that would be at work.
+    pub(crate) program: String,
+    /// What differs, table by table; nothing where it is the same program.
+    pub(crate) differences: Vec<Difference>,
+}
+
+/// One thing in which two programs differ.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Difference {
+    /// `added`, `removed`, `changed` or `moved`.
+    pub(crate) what: What,
+    /// The table of the file, such as `deployment`.
+    pub(crate) table: String,
+    /// Which of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    /// What of it, such as `parameters.per`; `component` is what its policy runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) field: Option<String>,
+    /// What it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) was: Option<Value>,
+    /// What it is then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) now: Option<Value>,
+}
+
+/// How two programs differ in something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum What {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It is another.
+    Changed,
+    /// It stands in another place among its like, which may matter.
+    Moved,
+}
+
+impl Plan {
+    /// Compares a program with the one at work.
+    pub(crate) fn new(ledger: &dyn Ledger, active: &Active) -> Result<Self, HostError> {
+        let last = ledger.last_program_change()?;
+        let after = last.as_ref().map_or(0, |last| last.version);
+        let program = active.digest.clone();
+        let (text, pins) = match &last {
+            Some(last) => text_named(ledger, &hex::encode(last.program))?,
+            None => (String::new(), Pins::default()),
+        };
+        let mut differences = Vec::new();
+        tables(&value(&text), &value(active.text()), &mut differences);
+        components(&pins, &active.pins, &mut differences);
+        Ok(Self { after, program, differences })
+    }
+}
+
+/// Reads a program's text, which was parsed before.
+fn value(text: &str) -> Map<String, Value> {
+    toml::from_str(text).unwrap_or_default()
+}
+
+fn tables(was: &Map<String, Value>, now: &Map<String, Value>, out: &mut Vec<Difference>) {
+    for table in union(was.keys(), now.keys()) {
+        let (was, now) = (was.get(table), now.get(table));
+        match (was.map_or(Some(&[][..]), listed), now.map_or(Some(&[][..]), listed)) {
+            (Some(was), Some(now)) => lists(table, was, now, out),
+            (_, _) => fields(table, None, "", was, now, out),
+        }
+    }
+}
+
+/// Returns the tables of an array of tables.
+fn listed(value: &Value) -> Option<&[Value]> {
+    value.as_array().filter(|tables| tables.iter().all(Value::is_object)).map(Vec::as_slice)
+}
+
+/// Compares tables that have names by their names, others by their places.
+fn lists(table: &str, was: &[Value], now: &[Value], out: &mut Vec<Difference>) {
+    let (old, new) = (named(was), named(now));
+    for id in union(old.iter().map(|(id, _)| id), new.iter().map(|(id, _)| id)) {
+        let of = |list: &[(String, usize)], values: &[Value]| {
+            let place = list.iter().find(|(other, _)| other == id)?.1;
+            values.get(place).cloned()
+        };
+        let (was, now) = (of(&old, was), of(&new, now));
+        let one = |what, was, now| Difference {
+            what,
+            table: table.to_owned(),
+            id: Some(id.clone()),
+            field: None,
+            was,
+            now,
+        };
+        match (was, now) {
+            (None, now) => out.push(one(What::Added, None, now)),
+            (was, None) => out.push(one(What::Removed, was, None)),
+            (Some(was), Some(now)) => fields(table, Some(id), "", Some(&was), Some(&now), out),
+        }
+    }
+    let common = |list: &[(String, usize)], other: &[(String, usize)]| {
+        let there = |id: &String| other.iter().any(|(other, _)| other == id);
+        list.iter().map(|(id, _)| id.clone()).filter(there).collect::<Vec<_>>()
+    };
+    let (before, after) = (common(&old, &new), common(&new, &old));
+    if before != after {
+        let (was, now) = (Some(before.into()), Some(after.into()));
+        let (table, field) = (table.to_owned(), Some("order".to_owned()));
+        out.push(Difference { what: What::Moved, table, id: None, field, was, now });
+    }
+}
+
+/// Returns the names of tables with their places; the place is the name of one that has none.
+fn named(tables: &[Value]) -> Vec<(String, usize)> {
+    let name = |(place, table): (usize, &Value)| {
+        let id = table.get("id").and_then(Value::as_str);
+        (id.map_or_else(|| format!("#{}", place.saturating_add(1)), str::to_owned), place)
+    };
+    tables.iter().enumerate().map(name).collect()
+}
+
+fn fields(
+    table: &str,
+    id: Option<&String>,
+    path: &str,
+    was: Option<&Value>,
+    now: Option<&Value>,
+    out: &mut Vec<Difference>,
+) {
+    if was == now {
+        return;
+    }
+    if let (Some(Value::Object(was)), Some(Value::Object(now))) = (was, now) {
+        for key in union(was.keys(), now.keys()) {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            fields(table, id, &path, was.get(key), now.get(key), out);
+        }
+        return;
+    }
+    let what = match (was, now) {
+        (None, _) if path.is_empty() => What::Added,
+        (_, None) if path.is_empty() => What::Removed,
+        (_, _) => What::Changed,
+    };
+    out.push(Difference {
+        what,
+        table: table.to_owned(),
+        id: id.cloned(),
+        field: (!path.is_empty()).then(|| path.to_owned()),
+        was: was.cloned(),
+        now: now.cloned(),
+    });
+}
+
+/// Compares what deployments run that are in both programs.
+fn components(was: &Pins, now: &Pins, out: &mut Vec<Difference>) {
+    let old: BTreeMap<_, _> = was.policies.iter().map(|pin| (&pin.deployment, pin)).collect();
+    for pin in &now.policies {
+        let Some(was) = old.get(&pin.deployment).filter(|was| was.component != pin.component) else {
+            continue;
+        };
+        out.push(Difference {
+            what: What::Changed,
+            table: "deployment".to_owned(),
+            id: Some(pin.deployment.clone()),
+            field: Some("component".to_owned()),
+            was: Some(format!("{} {}", was.policy, was.component).into()),
+            now: Some(format!("{} {}", pin.policy, pin.component).into()),
+        });
+    }
+}
+
+/// Returns all of both, each once, in the order of the first.
+fn union<'a>(
+    first: impl Iterator<Item = &'a String>,
+    second: impl Iterator<Item = &'a String>,
+) -> Vec<&'a String> {
+    let mut all: Vec<_> = first.collect();
+    for more in second {
+        if !all.contains(&more) {
+            all.push(more);
+        }
+    }
+    all
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, table, id, field, was, now } = self;
+        let mark = match what {
+            What::Added => '+',
+            What::Removed => '-',
+            What::Changed | What::Moved => '~',
+        };
+        write!(f, "{mark} {table}")?;
+        if let Some(id) = id {
+            write!(f, " {id}")?;
+        }
+        if let Some(field) = field {
+            write!(f, ": {field}")?;
+        }
+        let told =
+            |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+        match what {
+            What::Added | What::Removed => Ok(()),
+            What::Changed | What::Moved => write!(f, " {} -> {}", told(was), told(now)),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `jifen plan`, `apply`, `rollback` and `changes`: which program is at work.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use jifen_ledger::ProgramChange;
+
+use super::output::complain;
+use crate::active::Active;
+use crate::change::{Plan, Reason, put_to_work, roll_back};
+use crate::releases::Releases;
+use crate::view::ChangeLine;
+
+/// A program in a file.
+#[derive(Args)]
+struct Candidate {
+    /// The program file
+    #[arg(long)]
+    program: PathBuf,
+    /// The folder of components, one <name>.wasm for each policy
+    #[arg(long)]
+    policies: PathBuf,
+}
+
+#[derive(Args)]
+struct Because {
+    /// Why, for whoever reads the list of changes
+    #[arg(long)]
+    why: String,
+    /// Who makes the change
+    #[arg(long, env = "USER", default_value = "operator")]
+    who: String,
+}
+
+impl Because {
+    fn reason(self) -> anyhow::Result<Reason> {
+        let Self { why, who } = self;
+        for (flag, text) in [("--why", &why), ("--who", &who)] {
+            anyhow::ensure!(!text.trim().is_empty(), "{flag} says nothing; write it for who asks later");
+        }
+        Ok(Reason { who, why })
+    }
+}
+
+#[derive(Args)]
+pub(super) struct Show {
+    #[command(flatten)]
+    ledger: super::LedgerArg,
+    #[command(flatten)]
+    candidate: Candidate,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Apply {
+    /// The ledger: a file, begun if it does not exist, or a URL
+    #[arg(long)]
+    ledger: String,
+    #[command(flatten)]
+    candidate: Candidate,
+    #[command(flatten)]
+    because: Because,
+    /// Only if this version is at work, such as that of a plan
+    #[arg(long, value_name = "VERSION")]
+    after: Option<u64>,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    ledger: super::LedgerArg,
+    /// The version whose program is put to work again [default: that before the last]
+    #[arg(long, value_name = "VERSION")]
+    to: Option<u64>,
+    #[command(flatten)]
+    because: Because,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Changes {
+    #[command(flatten)]
+    ledger: super::LedgerArg,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Candidate {
+    fn load(&self, releases: &Releases<'_>) -> anyhow::Result<Active> {
+        let named = || self.program.display().to_string();
+        let text = std::fs::read_to_string(&self.program).with_context(|| format!("read {}", named()))?;
+        let active = Active::from_file(&text, releases, &super::policy_store()?).with_context(named)?;
+        active.program.warnings.iter().for_each(|warning| complain(format_args!("{}: {warning}", named())));
+        Ok(active)
+    }
+}
+
+impl Show {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let ledger = self.ledger.open()?;
+        let releases = Releases::new(Some(&self.candidate.policies), Some(&*ledger));
+        let active = self.candidate.load(&releases)?;
+        let plan = Plan::new(&*ledger, &active)?;
+        if self.json {
+            super::print(&serde_json::to_string(&plan)?)?;
+        } else {
+            super::print(&words(&plan))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Apply {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let reason = self.because.reason()?;
+        let ledger = jifen_ledger::open(&self.ledger)?;
+        let releases = Releases::new(Some(&self.candidate.policies), Some(&*ledger));
+        let active = self.candidate.load(&releases)?;
+        let plan = Plan::new(&*ledger, &active)?;
+        if let Some(after) = self.after.filter(|after| *after != plan.after) {
+            let found = plan.after;
+            anyhow::bail!("version {found} is at work and not {after}; look at `jifen plan` again");
+        }
+        if plan.differences.is_empty() {
+            complain(format_args!("nothing changes: it is the program of version {}", plan.after));
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !self.json {
+            super::print(&words(&plan))?;
+        }
+        told(&put_to_work(&*ledger, &active, &releases, plan.after, reason)?, self.json)
+    }
+}
+
+impl Rollback {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let reason = self.because.reason()?;
+        let ledger = self.ledger.open()?;
+        let last = ledger
+            .last_program_change()?
+            .context("no program was ever put to work here; see `jifen apply`")?;
+        let to = match self.to {
+            Some(to) => to,
+            None => {
+                last.version.checked_sub(1).filter(|to| *to > 0).context("there is no version before 1")?
+            }
+        };
+        let found =
+            ledger.program_changes(to.saturating_sub(1), 1)?.into_iter().find(|change| change.version == to);
+        let found =
+            found.with_context(|| format!("there is no version {to}; the last is {}", last.version))?;
+        anyhow::ensure!(found.program != last.program, "version {to} has the program that is at work");
+        told(&roll_back(&*ledger, &super::policy_store()?, &found, last.version, reason)?, self.json)
+    }
+}
+
+impl Changes {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        const PAGE: usize = 1_000;
+        let ledger = self.ledger.open()?;
+        let mut after = 0;
+        loop {
+            let page = ledger.program_changes(after, PAGE)?;
+            for change in &page {
+                let line = ChangeLine::from(change);
+                if self.json {
+                    super::print(&serde_json::to_string(&line)?)?;
+                } else {
+                    let ChangeLine { version, program, made, who, why } = line;
+                    let short = program.get(..12).unwrap_or(&program);
+                    super::print(&format_args!("{version:>4}  {made}  {short}  {who}: {why}"))?;
+                }
+            }
+            let Some(last) = page.last() else { return Ok(ExitCode::SUCCESS) };
+            after = last.version;
+        }
+    }
+}
+
+fn words(plan: &Plan) -> String {
+    if plan.differences.is_empty() {
+        return format!("nothing changes: it is the program of version {}", plan.after);
+    }
+    let lines = plan.differences.iter().map(|difference| format!("\n{difference}"));
+    let from = match plan.after {
+        0 => "the first program of this ledger".to_owned(),
+        after => format!("from version {after}"),
+    };
+    lines.fold(from, |words, line| words + &line)
+}
+
+fn told(change: &ProgramChange, json: bool) -> anyhow::Result<ExitCode> {
+    let line = ChangeLine::from(change);
+    if json {
+        super::print(&serde_json::to_string(&line)?)?;
+    } else {
+        super::print(&format_args!("version {} is at work: program {}", line.version, line.program))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,177 @@
+//! Which program is at work: `jifen plan`, `apply`, `rollback`, `changes`, and hosts that follow (F7).
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::service::Host;
+use crate::town::{Done, Town, purchase, text};
+
+const NOON: &str = "2025-07-25T12:00:00+08:00";
+
+/// Writes a program that awards so many points for each purchase.
+fn program(town: &Town, file: &str, points: u64) {
+    town.program(&[("flat", "flat", "base", &format!("parameters = {{ points = {points} }}"))]);
+    town.write(file, town.read("program.toml"));
+}
+
+fn done(town: &Town, command: &str, more: &[&str]) -> Done {
+    town.done(&[&[command, "--ledger", "l.db"], more].concat())
+}
+
+fn apply(town: &Town, file: &str, more: &[&str]) -> Done {
+    let arguments = ["--program", file, "--policies", "policies", "--who", "赵敏", "--why", "a test"];
+    done(town, "apply", &[&arguments, more].concat())
+}
+
+fn plan(town: &Town, file: &str) -> Done {
+    done(town, "plan", &["--program", file, "--policies", "policies"])
+}
+
+#[test]
+fn programs_are_planned_applied_and_rolled_back() {
+    let town = Town::new();
+    town.begin("l.db");
+    program(&town, "one.toml", 1);
+    program(&town, "two.toml", 2);
+    let planned = plan(&town, "one.toml").out;
+    assert!(
+        planned.starts_with("the first program of this ledger\n+ calendar town\n+ deployment flat\n"),
+        "{planned}"
+    );
+    let first = apply(&town, "one.toml", &[]);
+    assert!(first.code == Some(0) && first.out.contains("version 1 is at work"), "{first:?}");
+    let again = apply(&town, "one.toml", &[]);
+    assert!(
+        again.code == Some(0) && again.err.contains("nothing changes: it is the program of version 1"),
+        "{again:?}"
+    );
+    let planned = plan(&town, "two.toml");
+    assert_eq!(planned.out, "from version 1\n~ deployment flat: parameters.points 1 -> 2\n");
+    let stale = apply(&town, "two.toml", &["--after", "7"]);
+    assert!(stale.code == Some(2) && stale.err.contains("version 1 is at work and not 7"), "{stale:?}");
+    assert_eq!(apply(&town, "two.toml", &["--after", "1", "--json"]).json()["version"], 2);
+    for (more, told) in [
+        (&["--why", " "][..], "--why says nothing"),
+        (&["--why", "x", "--to", "9"], "there is no version 9; the last is 2"),
+        (&["--why", "x", "--to", "2"], "version 2 has the program that is at work"),
+    ] {
+        let refused = done(&town, "rollback", more);
+        assert!(refused.code == Some(2) && refused.err.contains(told), "{refused:?}");
+    }
+    let back = done(&town, "rollback", &["--who", "钱进", "--why", "两倍太多"]);
+    assert!(back.code == Some(0) && back.out.contains("version 3 is at work"), "{back:?}");
+    let changes = done(&town, "changes", &["--json"]);
+    let changes: Vec<Value> =
+        changes.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told =
+        changes.iter().map(|it| format!("{} {} {}", it["version"], text(&it["who"]), text(&it["why"])));
+    assert_eq!(told.collect::<Vec<_>>(), ["1 赵敏 a test", "2 赵敏 a test", "3 钱进 两倍太多"]);
+    assert_eq!(changes[0]["program"], changes[2]["program"]);
+    assert_eq!(done(&town, "changes", &[]).out.lines().count(), 3);
+}
+
+#[test]
+fn a_plan_says_what_differs() {
+    let town = Town::new();
+    town.begin("l.db");
+    town.program(&[("spend", "spend", "base", ""), ("flat", "flat", "base", "parameters = { points = 1 }")]);
+    apply(&town, "program.toml", &[]);
+    town.program(&[
+        ("flat", "flat", "base", "parameters = { points = 1 }\nbudget = 900"),
+        ("spend", "spend", "bonus", ""),
+        ("double", "doubling", "bonus", ""),
+    ]);
+    town.write("program.toml", town.read("program.toml").replace("小镇", "大镇"));
+    let planned = plan(&town, "program.toml");
+    assert_eq!(
+        planned.out,
+        "from version 1\n\
+         ~ deployment spend: lane \"base\" -> \"bonus\"\n\
+         ~ deployment flat: budget nothing -> 900\n\
+         + deployment double\n\
+         ~ deployment: order [\"spend\",\"flat\"] -> [\"flat\",\"spend\"]\n\
+         ~ program: name \"小镇\" -> \"大镇\"\n"
+    );
+    // Another component under the same name.
+    apply(&town, "program.toml", &[]);
+    town.policy("spend", &crate::components::counting());
+    let planned = plan(&town, "program.toml").out;
+    assert!(planned.starts_with("from version 2\n~ deployment spend: component \"spend "), "{planned}");
+}
+
+#[test]
+fn a_host_serves_what_is_at_work_and_nothing_else() {
+    let town = Town::new();
+    program(&town, "one.toml", 1);
+    program(&town, "two.toml", 2);
+    let serve = |more: &[&str]| done(&town, "serve", &[&["--listen", "127.0.0.1:0"], more].concat());
+    let nothing = serve(&[]);
+    assert!(
+        nothing.code == Some(2) && nothing.err.contains("no program was ever put to work here"),
+        "{nothing:?}"
+    );
+    apply(&town, "one.toml", &[]);
+    let other = serve(&["--program", "two.toml", "--policies", "policies"]);
+    assert!(other.code == Some(2) && other.err.contains("`jifen apply` puts it to work"), "{other:?}");
+    let host = start(&town);
+    assert_eq!(granted(&host.events(&purchase("1", "ann", NOON, 100)).json()), 1);
+    let answer = host.get("/v1/program");
+    let program = answer.json();
+    assert_eq!((answer.header("etag"), &program["version"]), ("\"1\"", &json!(1)));
+    assert!(
+        text(&program["text"]).contains("points = 1") && program["pins"]["policies"][0]["policy"] == "flat"
+    );
+    let changes = host.get("/v1/program/changes").json();
+    assert_eq!((&changes["changes"][0]["who"], &changes["next"]), (&json!("赵敏"), &Value::Null));
+    assert_eq!(host.get("/v1/program/changes?after=1").json(), json!({"changes": []}));
+}
+
+fn start(town: &Town) -> Host {
+    Host::start(&mut town.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]))
+}
+
+fn granted(receipt: &Value) -> u64 {
+    receipt["awards"][0]["granted"].as_u64().unwrap_or_else(|| panic!("nothing was granted: {receipt}"))
+}
+
+/// Two hosts decide while the program changes, again and again: no event is lost or done twice, each is decided by one program whole,
+/// and both follow.
+#[test]
+fn swaps_under_load_lose_nothing() {
+    const EVENTS: usize = 150;
+    let town = Town::new();
+    program(&town, "one.toml", 1);
+    program(&town, "two.toml", 2);
+    apply(&town, "one.toml", &[]);
+    let hosts = [start(&town), start(&town)];
+    let receipts: Vec<Value> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                let host = &hosts[client % 2];
+                let buy = move |n| purchase(&format!("{client}-{n}"), &format!("m{client}"), NOON, 100);
+                scope.spawn(move || (0..EVENTS).map(|n| host.events(&buy(n)).json()).collect::<Vec<_>>())
+            })
+            .collect();
+        for file in ["two.toml", "one.toml"].into_iter().cycle().take(6) {
+            assert_eq!(apply(&town, file, &[]).code, Some(0));
+        }
+        clients.into_iter().flat_map(|client| client.join().expect("it is answered")).collect()
+    });
+    let decided: BTreeSet<_> =
+        receipts.iter().map(|receipt| (text(&receipt["program"]), granted(receipt))).collect();
+    assert!(decided.len() <= 2, "each program has its points: {decided:?}");
+    assert_eq!(town.log("l.db").len(), 4 * EVENTS);
+    assert_eq!(town.replay("l.db"), 600);
+    assert_eq!(apply(&town, "two.toml", &[]).code, Some(0));
+    for (n, host) in hosts.iter().enumerate() {
+        let follows = (0..1_500).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            host.get("/v1/program").json()["version"] == 8
+        });
+        assert!(follows, "a host follows");
+        assert_eq!(granted(&host.events(&purchase(&format!("last-{n}"), "ann", NOON, 100)).json()), 2);
+    }
+}
