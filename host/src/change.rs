@@ -17,6 +17,9 @@ use crate::clock;
 use crate::error::HostError;
 use crate::releases::{Releases, parse_digest};
 
+/// The tables that run policies.
+const RUNS: [&str; 3] = ["deployment", "campaign", "redemption"];
+
 /// Who makes a change, and why.
 #[derive(Clone, Debug)]
 pub(crate) struct Reason {
@@ -119,8 +122,9 @@ impl Plan {
             None => (String::new(), Pins::default()),
         };
         let mut differences = Vec::new();
-        tables(&value(&text), &value(active.text()), &mut differences);
-        components(&pins, &active.pins, &mut differences);
+        let now = value(active.text());
+        tables(&value(&text), &now, &mut differences);
+        components(&pins, &active.pins, &now, &mut differences);
         Ok(Self { after, program, differences })
     }
 }
@@ -223,7 +227,11 @@ fn fields(
 }
 
 /// Compares what deployments run that are in both programs.
-fn components(was: &Pins, now: &Pins, out: &mut Vec<Difference>) {
+fn components(was: &Pins, now: &Pins, program: &Map<String, Value>, out: &mut Vec<Difference>) {
+    let has = |table: &str, id: &str| {
+        let tables = program.get(table).and_then(listed).unwrap_or_default();
+        named(tables).iter().any(|(other, _)| other == id)
+    };
     let old: BTreeMap<_, _> = was.policies.iter().map(|pin| (&pin.deployment, pin)).collect();
     for pin in &now.policies {
         let Some(was) = old.get(&pin.deployment).filter(|was| was.component != pin.component) else {
@@ -231,7 +239,7 @@ fn components(was: &Pins, now: &Pins, out: &mut Vec<Difference>) {
         };
         out.push(Difference {
             what: What::Changed,
-            table: "deployment".to_owned(),
+            table: RUNS.into_iter().find(|table| has(table, &pin.deployment)).unwrap_or_default().to_owned(),
             id: Some(pin.deployment.clone()),
             field: Some("component".to_owned()),
             was: Some(format!("{} {}", was.policy, was.component).into()),
