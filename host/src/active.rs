@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jifen_engine::{Policy, PolicyStore, World};
-use jifen_ledger::{Ledger, LedgerError, Logged, Needs};
+use jifen_ledger::{Ledger, LedgerError, Logged, Needs, ProgramChange};
 use jifen_loyalty::event::Run;
 use jifen_loyalty::program::{Deployment, PolicyRef, RedemptionDeployment};
 use jifen_loyalty::{DeploymentId, Fact, InvalidEvent, MerchantId, Program, Receipt};
@@ -31,10 +31,8 @@ pub(crate) struct Active {
     pub(crate) caps_referrers: bool,
     /// Deployments that have a budget.
     pub(crate) budgets: Vec<DeploymentId>,
-    /// What every receipt line says of the program.
-    pub(crate) pins: Pins,
-    text: String,
-    document: Vec<u8>,
+    /// What the digest is of.
+    pub(crate) document: Document,
     /// By deployment.
     policies: Vec<Loaded>,
     /// By redemption deployment.
@@ -52,20 +50,27 @@ pub(crate) struct Loaded {
     pub(crate) scalars: Vec<Fact>,
 }
 
-/// The document that the digest is of.
-#[derive(Serialize, Deserialize)]
-struct Document {
-    program: String,
+/// The document that a program's digest is of.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Document {
+    /// The text of the file.
+    pub(crate) program: String,
+    /// What every receipt line says of the program.
     #[serde(flatten)]
-    pins: Pins,
+    pub(crate) pins: Pins,
 }
 
 impl Document {
-    fn of(digest: &str, ledger: &dyn Ledger) -> Result<Self, HostError> {
+    /// Returns the one of a digest, as the ledger kept it.
+    pub(crate) fn of(digest: &str, ledger: &dyn Ledger) -> Result<Self, HostError> {
         let unknown = || HostError::UnknownProgram { digest: digest.to_owned() };
         let key = parse_digest(digest).ok_or_else(unknown)?;
         let bytes = ledger.program(&key)?.ok_or_else(unknown)?;
         serde_json::from_slice(&bytes).map_err(|_| unknown())
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("text always serializes")
     }
 }
 
@@ -87,12 +92,6 @@ pub(crate) fn check_merchant(ledger: &dyn Ledger, merchant: &MerchantId) -> anyh
 pub(crate) fn program_named(ledger: &dyn Ledger, digest: &str) -> Result<(Program, Pins), HostError> {
     let Document { program, pins } = Document::of(digest, ledger)?;
     Ok((Program::parse(&program).map_err(HostError::Program)?, pins))
-}
-
-/// Returns the text of the program of a digest, and what it pins.
-pub(crate) fn text_named(ledger: &dyn Ledger, digest: &str) -> Result<(String, Pins), HostError> {
-    let Document { program, pins } = Document::of(digest, ledger)?;
-    Ok((program, pins))
 }
 
 /// What a program depends on beside its file.
@@ -134,6 +133,16 @@ impl Active {
         Self::load(text, program, &found, store)
     }
 
+    /// Loads the program of a change, with what the ledger keeps alone.
+    pub(crate) fn at_work(
+        change: &ProgramChange,
+        ledger: &dyn Ledger,
+        store: &PolicyStore,
+    ) -> Result<Self, HostError> {
+        let releases = Releases::new(None, Some(ledger));
+        Self::from_ledger(&hex::encode(change.program), ledger, &releases, store)
+    }
+
     /// Loads the program of a digest as the ledger kept it.
     pub(crate) fn from_ledger(
         digest: &str,
@@ -150,7 +159,7 @@ impl Active {
         let found = found.collect::<Result<Vec<_>, _>>()?;
         let active = Self::load(&document.program, program, &found, store)?;
         if active.digest != digest {
-            let (then, now) = (Box::new(document.pins), Box::new(active.pins));
+            let (then, now) = (Box::new(document.pins), Box::new(active.document.pins));
             return Err(HostError::OtherTables { digest: digest.to_owned(), then, now });
         }
         Ok(active)
@@ -160,19 +169,15 @@ impl Active {
         let policies = deployed(&program).zip(found).map(|(deployed, release)| deployed.load(release, store));
         let mut policies = policies.collect::<Result<Vec<_>, HostError>>()?;
         let redemptions = policies.split_off(program.deployments.len());
-        let pins = Pins::new(&program, found);
-        let document = Document { program: text.to_owned(), pins: pins.clone() };
-        let document = serde_json::to_vec(&document).expect("text always serializes");
+        let document = Document { program: text.to_owned(), pins: Pins::new(&program, found) };
         let budgets = program.deployments.iter().filter(|deployment| deployment.budget.is_some());
         let places = program.deployments.iter().map(|deployment| deployment.id.clone()).zip(0..);
         Ok(Self {
-            digest: hex::encode(Sha256::digest(&document)),
+            digest: hex::encode(Sha256::digest(document.bytes())),
             needs: needs(&program, &policies, &redemptions),
             budgets: budgets.map(|deployment| deployment.id.clone()).collect(),
             caps_referrers: program.deployments.iter().any(|it| it.cap.of_referrers()),
             places: places.collect(),
-            pins,
-            text: text.to_owned(),
             document,
             policies,
             redemptions,
@@ -182,20 +187,16 @@ impl Active {
 
     /// Writes the program and its releases into the ledger, so that replay needs nothing else.
     pub(crate) fn keep(&self, ledger: &dyn Ledger, releases: &Releases<'_>) -> Result<(), HostError> {
-        for pin in &self.pins.policies {
+        for pin in &self.document.pins.policies {
             releases.keep(&pin.component, ledger)?;
         }
         Ok(self.keep_again(ledger)?)
     }
 
-    /// Returns the text of the file.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
     /// Writes the program into a ledger that has it, which changes nothing, and shows whether the ledger can be written.
     pub(crate) fn keep_again(&self, ledger: &dyn Ledger) -> Result<(), LedgerError> {
-        ledger.put_program(&Sha256::digest(&self.document).into(), &self.document)
+        let document = self.document.bytes();
+        ledger.put_program(&Sha256::digest(&document).into(), &document)
     }
 
     /// Returns the deployments of a lane, in the order of the file.

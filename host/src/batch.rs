@@ -115,7 +115,7 @@ impl Processor<'_> {
     /// # Errors
     ///
     /// If the ledger fails. What was committed by then is in the ledger; processing the same batch again is safe.
-    pub(crate) fn process(&self, events: Vec<Event>) -> Result<Vec<Outcome>, HostError> {
+    pub(crate) fn process(&self, events: Vec<impl Into<Arc<Event>>>) -> Result<Vec<Outcome>, HostError> {
         let (waiting, outcomes) = self.placed(events);
         self.rounds(waiting, outcomes)
     }
@@ -148,14 +148,13 @@ impl Processor<'_> {
     }
 
     /// Gives events their places and days, and refuses those that can have none.
-    fn placed(&self, events: Vec<Event>) -> (Vec<Waiting>, Outcomes) {
+    fn placed(&self, events: Vec<impl Into<Arc<Event>>>) -> (Vec<Waiting>, Outcomes) {
         let mut outcomes = Outcomes::new();
         let mut waiting = Vec::with_capacity(events.len());
         for (place, event) in events.into_iter().enumerate() {
+            let event = event.into();
             match self.day_of(&event) {
-                Ok(day) => {
-                    waiting.push(Waiting { place, day, event: Arc::new(event), restocked: false });
-                }
+                Ok(day) => waiting.push(Waiting { place, day, event, restocked: false }),
                 Err(refusal) => drop(outcomes.insert(place, Outcome::Refused(refusal))),
             }
         }

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jifen_engine::PolicyStore;
-use jifen_ledger::{Ledger, ProgramChange};
+use jifen_ledger::{Digest, Ledger, ProgramChange};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::active::{Active, Pins, text_named};
+use crate::active::{Active, Document, Pins};
 use crate::clock;
 use crate::error::HostError;
 use crate::releases::{Releases, parse_digest};
@@ -36,7 +36,8 @@ pub(crate) fn put_to_work(
     reason: Reason,
 ) -> Result<ProgramChange, HostError> {
     active.keep(ledger, releases)?;
-    append(ledger, &active.digest, after, reason)
+    let program = parse_digest(&active.digest).expect("a program's digest is one");
+    append(ledger, program, after, reason)
 }
 
 /// Puts the program of an earlier version to work once more.
@@ -47,19 +48,17 @@ pub(crate) fn roll_back(
     after: u64,
     reason: Reason,
 ) -> Result<ProgramChange, HostError> {
-    let digest = hex::encode(to.program);
     // It must be one that this build can run.
-    Active::from_ledger(&digest, ledger, &Releases::new(None, Some(ledger)), store)?;
-    append(ledger, &digest, after, reason)
+    Active::at_work(to, ledger, store)?;
+    append(ledger, to.program, after, reason)
 }
 
 fn append(
     ledger: &dyn Ledger,
-    digest: &str,
+    program: Digest,
     after: u64,
     Reason { who, why }: Reason,
 ) -> Result<ProgramChange, HostError> {
-    let program = parse_digest(digest).expect("a program's digest is one");
     let change = ProgramChange { version: after.saturating_add(1), program, made_at: clock::now(), who, why };
     ledger.change_program(&change)?;
     Ok(change)
@@ -116,16 +115,13 @@ impl Plan {
     pub(crate) fn new(ledger: &dyn Ledger, active: &Active) -> Result<Self, HostError> {
         let last = ledger.last_program_change()?;
         let after = last.as_ref().map_or(0, |last| last.version);
-        let program = active.digest.clone();
-        let (text, pins) = match &last {
-            Some(last) => text_named(ledger, &hex::encode(last.program))?,
-            None => (String::new(), Pins::default()),
-        };
+        let was = last.map(|last| Document::of(&hex::encode(last.program), ledger)).transpose()?;
+        let (was, now) = (was.unwrap_or_default(), &active.document);
+        let program = value(&now.program);
         let mut differences = Vec::new();
-        let now = value(active.text());
-        tables(&value(&text), &now, &mut differences);
-        components(&pins, &active.pins, &now, &mut differences);
-        Ok(Self { after, program, differences })
+        tables(&value(&was.program), &program, &mut differences);
+        components(&was.pins, &now.pins, &program, &mut differences);
+        Ok(Self { after, program: active.digest.clone(), differences })
     }
 }
 
@@ -150,29 +146,13 @@ fn listed(value: &Value) -> Option<&[Value]> {
 }
 
 /// Compares tables that have names by their names, others by their places.
-fn lists(table: &str, was: &[Value], now: &[Value], out: &mut Vec<Difference>) {
+fn lists<'v>(table: &str, was: &'v [Value], now: &'v [Value], out: &mut Vec<Difference>) {
     let (old, new) = (named(was), named(now));
     for id in union(old.iter().map(|(id, _)| id), new.iter().map(|(id, _)| id)) {
-        let of = |list: &[(String, usize)], values: &[Value]| {
-            let place = list.iter().find(|(other, _)| other == id)?.1;
-            values.get(place).cloned()
-        };
-        let (was, now) = (of(&old, was), of(&new, now));
-        let one = |what, was, now| Difference {
-            what,
-            table: table.to_owned(),
-            id: Some(id.clone()),
-            field: None,
-            was,
-            now,
-        };
-        match (was, now) {
-            (None, now) => out.push(one(What::Added, None, now)),
-            (was, None) => out.push(one(What::Removed, was, None)),
-            (Some(was), Some(now)) => fields(table, Some(id), "", Some(&was), Some(&now), out),
-        }
+        let of = |list: &[(String, &'v Value)]| list.iter().find(|(other, _)| other == id).map(|(_, it)| *it);
+        fields(table, Some(id), "", of(&old), of(&new), out);
     }
-    let common = |list: &[(String, usize)], other: &[(String, usize)]| {
+    let common = |list: &[(String, &Value)], other: &[(String, &Value)]| {
         let there = |id: &String| other.iter().any(|(other, _)| other == id);
         list.iter().map(|(id, _)| id.clone()).filter(there).collect::<Vec<_>>()
     };
@@ -184,13 +164,13 @@ fn lists(table: &str, was: &[Value], now: &[Value], out: &mut Vec<Difference>) {
     }
 }
 
-/// Returns the names of tables with their places; the place is the name of one that has none.
-fn named(tables: &[Value]) -> Vec<(String, usize)> {
-    let name = |(place, table): (usize, &Value)| {
+/// Returns tables with their names; the place is the name of one that has none.
+fn named(tables: &[Value]) -> Vec<(String, &Value)> {
+    let name = |place: usize, table: &Value| {
         let id = table.get("id").and_then(Value::as_str);
-        (id.map_or_else(|| format!("#{}", place.saturating_add(1)), str::to_owned), place)
+        id.map_or_else(|| format!("#{}", place.saturating_add(1)), str::to_owned)
     };
-    tables.iter().enumerate().map(name).collect()
+    tables.iter().enumerate().map(|(place, table)| (name(place, table), table)).collect()
 }
 
 fn fields(

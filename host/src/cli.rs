@@ -29,6 +29,7 @@ mod statement;
 mod test;
 mod why;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,9 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use jifen_engine::PolicyStore;
 use jifen_ledger::Ledger;
+
+use crate::active::Active;
+use crate::releases::Releases;
 
 /// Runs consumption-points programs: rules are wasm components, every posting can be derived again.
 #[derive(Parser)]
@@ -193,11 +197,24 @@ fn policy_store() -> anyhow::Result<PolicyStore> {
     Ok(PolicyStore::open(&cache, &compiler)?)
 }
 
+/// Loads the program of a file, and says what its author should see to.
+fn load(
+    file: impl Display,
+    text: &str,
+    releases: &Releases<'_>,
+    store: &PolicyStore,
+) -> anyhow::Result<Active> {
+    let active = Active::from_file(text, releases, store).with_context(|| file.to_string())?;
+    let warnings = active.program.warnings.iter();
+    warnings.for_each(|warning| output::complain(format_args!("{file}: {warning}")));
+    Ok(active)
+}
+
 /// Returns how many threads evaluate.
 fn threads(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
     wanted.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
-fn print(text: &impl std::fmt::Display) -> anyhow::Result<()> {
+fn print(text: &impl Display) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")
 }

@@ -44,8 +44,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use self::intake::Unanswered;
-use self::intake::{Desk, Held, Intake, Live};
+use self::intake::{Desk, Held, Intake, Live, Unanswered};
 use self::problem::Problem;
 use crate::active::Active;
 
@@ -164,7 +163,7 @@ fn router(service: Shared) -> Router {
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
         .fallback(async || Problem::not_found("there is no such path; /docs shows which there are"))
-        .method_not_allowed_fallback(async || Problem::method("other methods; /docs shows which"))
+        .method_not_allowed_fallback(async || Problem::method())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(RequestBodyTimeoutLayer::new(BODY_WAIT))
         .layer(from_fn_with_state(Arc::clone(&service), limit))
@@ -217,6 +216,11 @@ async fn readyz(State(service): State<Shared>) -> Result<StatusCode, Problem> {
         return Err(Unanswered::Behind.into());
     }
     if service.intake.room() == 0 { Err(Problem::busy()) } else { Ok(StatusCode::OK) }
+}
+
+/// Returns whether anything may have that name: no event has another one, and not every store takes the question.
+fn is_name(text: &str) -> bool {
+    !text.contains(char::is_control)
 }
 
 impl Service {

@@ -232,23 +232,14 @@ fn members_are_told_what_they_have_until_when_and_why() {
 #[test]
 fn who_comes_when_too_much_waits_is_turned_away() {
     let town = town();
-    let host = start(&town, "sqlite:l.db", &["--queue", "4"]);
+    let host = &start(&town, "sqlite:l.db", &["--queue", "4"]);
     let event = |n: usize| purchase(&n.to_string(), "ann", NOON, 100);
     host.events(&event(0));
     let other = Connection::open(town.path("l.db")).expect("the ledger is a file");
     other.execute_batch("BEGIN IMMEDIATE").expect("nobody writes now");
     thread::scope(|scope| {
-        let waiting: Vec<_> = (1..=4)
-            .map(|n| {
-                (
-                    n,
-                    scope.spawn({
-                        let host = &host;
-                        move || host.events(&event(n))
-                    }),
-                )
-            })
-            .collect();
+        let send = |n| (n, scope.spawn(move || host.events(&event(n))));
+        let waiting: Vec<_> = (1..=4).map(send).collect();
         let turned_away = (0..500).find_map(|_| {
             let ready = host.get("/readyz");
             (ready.status == 429).then_some(ready).or_else(|| {
@@ -275,15 +266,10 @@ fn who_comes_when_too_much_waits_is_turned_away() {
 fn a_host_that_is_told_to_stop_finishes_what_it_accepted() {
     let town = town();
     let host = start(&town, "l.db", &[]);
+    let url = &host.url("/v1/events");
     let answered: u64 = thread::scope(|scope| {
-        let clients: Vec<_> = (0..4)
-            .map(|client| {
-                scope.spawn({
-                    let url = host.url("/v1/events");
-                    move || send_until_refused(&url, client)
-                })
-            })
-            .collect();
+        let clients: Vec<_> =
+            (0..4).map(|client| scope.spawn(move || send_until_refused(url, client))).collect();
         thread::sleep(std::time::Duration::from_millis(300));
         host.tell_to_stop();
         clients.into_iter().map(|client| client.join().expect("it is answered")).sum()

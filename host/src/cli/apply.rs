@@ -97,11 +97,9 @@ pub(super) struct Changes {
 
 impl Candidate {
     fn load(&self, releases: &Releases<'_>) -> anyhow::Result<Active> {
-        let named = || self.program.display().to_string();
-        let text = std::fs::read_to_string(&self.program).with_context(|| format!("read {}", named()))?;
-        let active = Active::from_file(&text, releases, &super::policy_store()?).with_context(named)?;
-        active.program.warnings.iter().for_each(|warning| complain(format_args!("{}: {warning}", named())));
-        Ok(active)
+        let named = self.program.display();
+        let text = std::fs::read_to_string(&self.program).with_context(|| format!("read {named}"))?;
+        super::load(named, &text, releases, &super::policy_store()?)
     }
 }
 
@@ -132,7 +130,7 @@ impl Apply {
             anyhow::bail!("version {found} is at work and not {after}; look at `jifen plan` again");
         }
         if plan.differences.is_empty() {
-            complain(format_args!("nothing changes: it is the program of version {}", plan.after));
+            complain(format_args!("{}", words(&plan)));
             return Ok(ExitCode::SUCCESS);
         }
         if !self.json {

@@ -116,9 +116,7 @@ impl Run {
         let store = super::policy_store()?;
         let ledger = jifen_ledger::open(&self.ledger)?;
         let releases = Releases::new(Some(&self.policies), Some(&*ledger));
-        let named = || self.program.display().to_string();
-        let active = Active::from_file(&text, &releases, &store).with_context(named)?;
-        active.program.warnings.iter().for_each(|warning| complain(format_args!("{}: {warning}", named())));
+        let active = super::load(self.program.display(), &text, &releases, &store)?;
         active.keep(&*ledger, &releases)?;
 
         let began = Instant::now();
@@ -204,7 +202,7 @@ impl Report {
     fn new(run: &Run, active: &Active) -> anyhow::Result<Self> {
         let receipts = run.receipts.as_deref().map(create).transpose()?;
         Ok(Self {
-            receipts: receipts.map(|out| Receipts::new(out, &active.pins)),
+            receipts: receipts.map(|out| Receipts::new(out, &active.document.pins)),
             rejects: run.rejects.as_deref().map(create).transpose()?,
         })
     }

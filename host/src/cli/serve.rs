@@ -20,9 +20,6 @@ use crate::service::{self, Start};
 /// The program of a host that is looked at.
 const DEMO: &str = include_str!("../../../tests/data/demo.toml");
 
-/// Events that wait at most, if nothing is said.
-const QUEUE: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
-
 #[derive(Args)]
 pub(super) struct Serve {
     #[command(flatten)]
@@ -92,7 +89,7 @@ impl Settings {
         Self {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 8080))),
             threads: Some(super::threads(None)),
-            queue: Some(QUEUE),
+            queue: NonZeroUsize::new(10_000),
             ..Self::default()
         }
     }
@@ -116,7 +113,9 @@ impl Serve {
             |name| format!("say --{name}, set it in the file of settings, or see `jifen serve --help`");
         let Settings { ledger, program, policies, listen, threads, queue } = settings;
         let ledger = ledger.with_context(|| missing("ledger"))?;
-        let listen = listen.with_context(|| missing("listen"))?;
+        let by_default = "there is a default";
+        let (listen, threads) = (listen.expect(by_default), threads.expect(by_default));
+        let queue = queue.expect(by_default).get();
         anyhow::ensure!(
             listen.ip().is_loopback(),
             "{listen} can be reached from outside, and this release asks nobody who they are; listen on 127.0.0.1, behind a \
@@ -139,24 +138,17 @@ impl Serve {
                 let last = last.with_context(|| {
                     format!("no program was ever put to work here; {}", missing("program"))
                 })?;
-                let releases = Releases::new(None, Some(&*ledger));
-                (Active::from_ledger(&hex::encode(last.program), &*ledger, &releases, &store)?, last)
+                (Active::at_work(&last, &*ledger, &store)?, last)
             }
             Some((named, text)) => {
                 let policies = policies.with_context(|| missing("policies"))?;
                 let releases = Releases::new(Some(&policies), Some(&*ledger));
-                let active = Active::from_file(&text, &releases, &store).with_context(|| named.clone())?;
-                active
-                    .program
-                    .warnings
-                    .iter()
-                    .for_each(|warning| complain(format_args!("{named}: {warning}")));
+                let active = super::load(&named, &text, &releases, &store)?;
                 let change = begin(&*ledger, &active, &releases).with_context(|| named)?;
                 (active, change)
             }
         };
-        let threads = super::threads(threads);
-        let start = Start { ledger, store, active, change, threads, queue: queue.unwrap_or(QUEUE).get() };
+        let start = Start { ledger, store, active, change, threads, queue };
         let ready = |address| {
             complain(format_args!("listens on http://{address}; http://{address}/docs shows what it takes"));
         };

@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::Parameters;
 use super::intake::Held;
 use super::problem::Problem;
-use super::{EVENTS_MAX, Service, Shared};
+use super::{EVENTS_MAX, Service, Shared, is_name};
 use crate::batch::{Outcome, Recorded};
 use crate::view::{self, Names};
 
@@ -228,10 +228,8 @@ pub(super) async fn find(
     let logged = service
         .ask(move |desk| {
             let unknown = || Problem::not_found(format!("the ledger has no event {id:?} of {source:?}"));
-            if [&source, &id].iter().any(|name| name.contains(char::is_control)) {
-                return Err(unknown());
-            }
-            desk.ledger.find(&source, &id)?.ok_or_else(unknown)
+            let found = if is_name(&source) && is_name(&id) { desk.ledger.find(&source, &id)? } else { None };
+            found.ok_or_else(unknown)
         })
         .await?;
     let recorded = Recorded { seq: logged.seq, receipt: logged.receipt, digest: logged.receipt_digest };

@@ -13,7 +13,6 @@ use jifen_ledger::ProgramChange;
 use super::intake::{Desk, Live};
 use crate::active::Active;
 use crate::error::HostError;
-use crate::releases::Releases;
 
 /// How long it takes at most until a host looks again.
 const EVERY: Duration = Duration::from_millis(250);
@@ -58,12 +57,10 @@ impl Desk {
 
     fn load(&self, change: ProgramChange) -> Result<Live, HostError> {
         let live = self.live();
-        let digest = hex::encode(change.program);
-        if live.active.digest == digest {
+        if live.change.program == change.program {
             return Ok(Live { change, ..live });
         }
-        let releases = Releases::new(None, Some(&*self.ledger));
-        let active = Active::from_ledger(&digest, &*self.ledger, &releases, &self.store)?;
+        let active = Active::at_work(&change, &*self.ledger, &self.store)?;
         Ok(Live { change, active: Arc::new(active) })
     }
 }

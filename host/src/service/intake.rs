@@ -4,7 +4,7 @@
 //! handler ──► room for so many events ──► queue ──► decider: all that wait, as one batch ──► answers
 //! ```
 //!
-//! What comes waits with its bytes counted, too. Two deciders take turns: while one batch is flushed the next is read and evaluated, and what does not hold any longer is
+//! Two deciders take turns: while one batch is flushed the next is read and evaluated, and what does not hold any longer is
 //! decided again, as between hosts. A closed day takes minutes where campaigns reach everybody, and so has a decider of its own.
 
 use std::num::NonZeroUsize;
@@ -85,7 +85,7 @@ pub(super) type Held = Arc<OwnedSemaphorePermit>;
 
 /// Events that somebody waits for.
 struct Submission {
-    events: Vec<Event>,
+    events: Vec<Arc<Event>>,
     answer: oneshot::Sender<Answer>,
     /// Given back when they are answered.
     _room: OwnedSemaphorePermit,
@@ -128,6 +128,7 @@ impl Intake {
         let count = u32::try_from(events.len()).map_err(|_| Unanswered::Full)?;
         let room = Arc::clone(room).try_acquire_many_owned(count).map_err(|_| Unanswered::Full)?;
         let (answer, answered) = oneshot::channel();
+        let events = events.into_iter().map(Arc::new).collect();
         let submission = Submission { events, answer, _room: room, _bytes: bytes };
         queue.send(submission).map_err(|_| Unanswered::Broken)?;
         answered.await.map_err(|_| Unanswered::Broken)?
@@ -210,15 +211,13 @@ fn next(waiting: &Mutex<Receiver<Submission>>) -> Option<Vec<Submission>> {
 /// Decides a batch. Where it fails for what one of the submissions may ask, each is decided by itself, so that none fails for
 /// another's sake.
 fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
-    if desk.behind.load(Ordering::Relaxed) {
-        for submission in batch {
-            submission.answer.send(Err(Unanswered::Behind)).ok();
-        }
-        return;
-    }
     let active = desk.active();
     let events = batch.iter().flat_map(|submission| submission.events.iter().cloned()).collect();
-    match process(desk, programs, &active, events) {
+    let decided = match desk.behind.load(Ordering::Relaxed) {
+        true => Err(Unanswered::Behind),
+        false => process(desk, programs, &active, events),
+    };
+    match decided {
         Ok(outcomes) => {
             let mut outcomes = outcomes.into_iter();
             for Submission { events, answer, .. } in batch {
@@ -237,7 +236,7 @@ fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
     }
 }
 
-fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Event>) -> Answer {
+fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Arc<Event>>) -> Answer {
     let Desk { ledger, threads, .. } = desk;
     let processor = Processor { active, programs, ledger: &**ledger, threads: *threads, watch: &|_, _| {} };
     // The ledger takes a batch or nothing of it, and nothing else outlives one.

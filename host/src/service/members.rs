@@ -7,10 +7,10 @@ use jifen_loyalty::{Instant, Member, MemberId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Shared;
 use super::extract::{Named, Parameters};
 use super::intake::Desk;
 use super::problem::Problem;
+use super::{Shared, is_name};
 use crate::view::{self, Line, LotOfLine};
 
 /// Lines of a page of a statement, if nothing is said.
@@ -141,7 +141,9 @@ pub(super) async fn statement(
     }
     let answer = service.ask(move |desk| {
         let id = known(desk, &member, false)?.0;
-        if before == Some(0) || before > Some(desk.ledger.length()?) {
+        if let Some(seq) = before
+            && !(1..=desk.ledger.length()?).contains(&seq)
+        {
             let detail = "before: the ledger has no such receipt; take what next of a page says";
             return Err(Problem::malformed(detail));
         }
@@ -161,8 +163,7 @@ pub(super) async fn statement(
 /// Returns a member whom the ledger knows.
 fn known(desk: &Desk, member: &str, lots: bool) -> Result<(MemberId, Member), Problem> {
     let unknown = || Problem::not_found(format!("the ledger knows no member {member:?}"));
-    // No event has such a name, and not every store takes the question.
-    if member.contains(char::is_control) {
+    if !is_name(member) {
         return Err(unknown());
     }
     let id = MemberId::from(member);

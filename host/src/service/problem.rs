@@ -64,8 +64,8 @@ impl Problem {
     }
 
     /// The path takes another method.
-    pub(super) fn method(allowed: &str) -> Self {
-        let detail = format!("this path takes {allowed}");
+    pub(super) fn method() -> Self {
+        let detail = "this path takes other methods; /docs shows which";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The path takes another method", detail)
     }
 

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Shared;
 use super::extract::Parameters;
 use super::problem::Problem;
-use crate::active::Pins;
+use crate::active::{Document, Pins};
 use crate::view::ChangeLine;
 
 /// Changes of a page.
@@ -56,7 +56,8 @@ pub(super) struct Changes {
 pub(super) async fn at_work(State(service): State<Shared>) -> Response {
     let live = service.desk.live();
     let etag = HeaderValue::from_str(&format!("\"{}\"", live.change.version)).expect("digits are text");
-    let (text, pins) = (live.active.text().to_owned(), live.active.pins.clone());
+    let Document { program, pins } = &live.active.document;
+    let (text, pins) = (program.clone(), pins.clone());
     let program = Program { change: ChangeLine::from(&live.change), text, pins };
     ([(header::ETAG, etag)], Json(program)).into_response()
 }

@@ -53,8 +53,7 @@ pub(super) fn changes(link: &Link, after: u64, limit: usize) -> Result<Vec<Progr
         WHERE version > $1
         ORDER BY version
         LIMIT $2";
-    let bounded = |number: Option<i64>| number.unwrap_or(i64::MAX);
-    let (after, limit) = (bounded(i64::try_from(after).ok()), bounded(i64::try_from(limit).ok()));
+    let (after, limit) = column::page(after, limit);
     let rows = link.ask_one(&Call::new(sql).value(after).value(limit))?;
     Ok(rows.iter().map(column::change).collect::<Result<_, _>>()?)
 }

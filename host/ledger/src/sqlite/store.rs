@@ -56,9 +56,8 @@ pub(super) fn changes(connection: &Connection, after: u64, limit: usize) -> Resu
         WHERE version > ?1
         ORDER BY version
         LIMIT ?2";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    connection.prepare_cached(sql)?.query_map(params![after, limit], |row| column::change(row))?.collect()
+    let page = column::page(after, limit);
+    connection.prepare_cached(sql)?.query_map(page, |row| column::change(row))?.collect()
 }
 
 pub(super) fn last_change(connection: &Connection) -> Result<Option<ProgramChange>> {
