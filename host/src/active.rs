@@ -51,7 +51,7 @@ pub(crate) struct Loaded {
 }
 
 /// The document that a program's digest is of.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Document {
     /// The text of the file.
     pub(crate) program: String,

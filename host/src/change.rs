@@ -8,6 +8,7 @@ use std::fmt;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Digest, Ledger, ProgramChange};
+use jifen_loyalty::Program;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -117,17 +118,33 @@ impl Plan {
         let after = last.as_ref().map_or(0, |last| last.version);
         let was = last.map(|last| Document::of(&hex::encode(last.program), ledger)).transpose()?;
         let (was, now) = (was.unwrap_or_default(), &active.document);
-        let program = value(&now.program);
+        let program = Program::tables(&now.program);
         let mut differences = Vec::new();
-        tables(&value(&was.program), &program, &mut differences);
+        tables(&Program::tables(&was.program), &program, &mut differences);
         components(&was.pins, &now.pins, &program, &mut differences);
+        // A build brings its own.
+        for (table, was, now) in [
+            ("calendars", &was.pins.calendars, &now.pins.calendars),
+            ("timezones", &was.pins.timezones, &now.pins.timezones),
+        ] {
+            if after > 0 && was != now {
+                let (was, now) = (was.as_str().into(), now.as_str().into());
+                fields(table, None, "version", Some(&was), Some(&now), &mut differences);
+            }
+        }
+        if differences.is_empty() && was != *now {
+            differences.push(Difference::of_layout());
+        }
         Ok(Self { after, program: active.digest.clone(), differences })
     }
 }
 
-/// Reads a program's text, which was parsed before.
-fn value(text: &str) -> Map<String, Value> {
-    toml::from_str(text).unwrap_or_default()
+impl Difference {
+    /// What is left where the digests differ and nothing else does: comments, spaces and the order of keys.
+    fn of_layout() -> Self {
+        let field = Some("layout".to_owned());
+        Self { what: What::Changed, table: "text".to_owned(), id: None, field, was: None, now: None }
+    }
 }
 
 fn tables(was: &Map<String, Value>, now: &Map<String, Value>, out: &mut Vec<Difference>) {
@@ -260,8 +277,10 @@ impl fmt::Display for Difference {
         let told =
             |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
         match what {
-            What::Added | What::Removed => Ok(()),
-            What::Changed | What::Moved => write!(f, " {} -> {}", told(was), told(now)),
+            What::Changed | What::Moved if was.is_some() || now.is_some() => {
+                write!(f, " {} -> {}", told(was), told(now))
+            }
+            What::Added | What::Removed | What::Changed | What::Moved => Ok(()),
         }
     }
 }

@@ -133,7 +133,7 @@ pub enum LedgerError {
         last: u64,
     },
     /// The store failed while it made a transaction durable: it may be there or not. Sending the same again is safe.
-    #[error("the last entries may or may not be in ledger {place}; send them again")]
+    #[error("what was written last may or may not be in ledger {place}; send it again")]
     Uncertain {
         /// Where.
         place: Place,

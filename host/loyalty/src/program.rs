@@ -363,6 +363,14 @@ impl Program {
         raw::parse(text)
     }
 
+    /// Returns the tables of a program file as JSON, to be compared or shown; an empty object if it is no program.
+    pub fn tables(text: &str) -> serde_json::Map<String, serde_json::Value> {
+        match raw::tables(text) {
+            Ok(serde_json::Value::Object(tables)) => tables,
+            Ok(_) | Err(_) => serde_json::Map::new(),
+        }
+    }
+
     /// Returns the merchant of that name.
     pub fn merchant(&self, id: &str) -> Option<&Merchant> {
         self.merchants.get(id)

@@ -76,6 +76,9 @@ pub(super) struct Apply {
 pub(super) struct Rollback {
     #[command(flatten)]
     ledger: super::LedgerArg,
+    /// The version to go back from, which must be at work: what was before it is put to work again
+    #[arg(long, value_name = "VERSION", required_unless_present = "to")]
+    after: Option<u64>,
     /// The version whose program is put to work again [default: that before the last]
     #[arg(long, value_name = "VERSION")]
     to: Option<u64>,
@@ -125,10 +128,7 @@ impl Apply {
         let releases = Releases::new(Some(&self.candidate.policies), Some(&*ledger));
         let active = self.candidate.load(&releases)?;
         let plan = Plan::new(&*ledger, &active)?;
-        if let Some(after) = self.after.filter(|after| *after != plan.after) {
-            let found = plan.after;
-            anyhow::bail!("version {found} is at work and not {after}; look at `jifen plan` again");
-        }
+        expect(self.after, plan.after, "jifen plan")?;
         if plan.differences.is_empty() {
             complain(format_args!("{}", words(&plan)));
             return Ok(ExitCode::SUCCESS);
@@ -147,6 +147,7 @@ impl Rollback {
         let last = ledger
             .last_program_change()?
             .context("no program was ever put to work here; see `jifen apply`")?;
+        expect(self.after, last.version, "jifen changes")?;
         let to = match self.to {
             Some(to) => to,
             None => {
@@ -182,6 +183,14 @@ impl Changes {
             let Some(last) = page.last() else { return Ok(ExitCode::SUCCESS) };
             after = last.version;
         }
+    }
+}
+
+/// Refuses a change that was made on another version than the one at work, as is one that is sent twice.
+fn expect(after: Option<u64>, found: u64, see: &str) -> anyhow::Result<()> {
+    match after.filter(|after| *after != found) {
+        None => Ok(()),
+        Some(after) => anyhow::bail!("version {found} is at work and not {after}; see `{see}`"),
     }
 }
 

@@ -3,6 +3,7 @@
 //! An event in flight finishes on the program that it began with, and its receipt names it. A host that learns of a program that it
 //! cannot load decides nothing until it can, or until another one is at work.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::thread;
@@ -12,10 +13,21 @@ use jifen_ledger::ProgramChange;
 
 use super::intake::{Desk, Live};
 use crate::active::Active;
-use crate::error::HostError;
 
 /// How long it takes at most until a host looks again.
 const EVERY: Duration = Duration::from_millis(250);
+
+/// Looks after which a program that could not be loaded is tried again at the latest.
+const PAUSE_MAX: u32 = 256;
+
+/// A program that could not be loaded. Another try may take seconds of both cores, so that tries become rarer.
+struct Failed {
+    version: u64,
+    /// Looks between the last try and the next.
+    pause: u32,
+    /// How many of them are left.
+    left: u32,
+}
 
 /// Starts the thread that follows. It ends with the desk. `complain` hears what cannot be loaded, once.
 pub(super) fn start(desk: &Arc<Desk>, complain: impl Fn(&str) + Send + 'static) {
@@ -28,39 +40,67 @@ pub(super) fn start(desk: &Arc<Desk>, complain: impl Fn(&str) + Send + 'static) 
 }
 
 fn follow(desk: &Weak<Desk>, complain: &dyn Fn(&str)) {
-    let mut said = None;
+    let (mut said, mut failed) = (None, None);
     while let Some(desk) = desk.upgrade() {
-        let failed = desk.follow().err().map(|error| format!("{:#}", anyhow::Error::from(error)));
-        if let Some(failed) = failed.as_ref().filter(|failed| said.as_ref() != Some(*failed)) {
-            complain(failed);
+        let error = desk.follow(&mut failed).err();
+        if let Some(error) = error.as_ref().filter(|error| said.as_ref() != Some(*error)) {
+            complain(error);
         }
-        said = failed;
+        if error.is_some() || failed.is_none() {
+            said = error;
+        }
         drop(desk);
         thread::sleep(EVERY);
     }
 }
 
 impl Desk {
-    /// Loads the program that is at work, if that is another one.
-    fn follow(&self) -> Result<(), HostError> {
-        let last = self.ledger.last_program_change()?;
+    /// Loads the program that is at work, if that is another one and it is time to try.
+    fn follow(&self, failed: &mut Option<Failed>) -> Result<(), String> {
+        let told = |error| format!("{:#}", anyhow::Error::new(error));
+        let last = self.ledger.last_program_change().map_err(told)?;
         let Some(last) = last.filter(|last| last.version != self.live().change.version) else {
             return Ok(());
         };
-        let loaded = self.load(last);
-        // Where the ledger cannot be reached, nothing is decided anyway.
-        let behind = loaded.as_ref().is_err_and(|error| !matches!(error, HostError::Ledger(_)));
-        self.behind.store(behind, Ordering::Relaxed);
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = loaded?;
+        let version = last.version;
+        let before = failed.as_mut().filter(|failed| failed.version == version);
+        let pause = match before {
+            Some(failed) if failed.left > 0 => {
+                failed.left = failed.left.saturating_sub(1);
+                return Ok(());
+            }
+            Some(failed) => failed.pause.saturating_mul(2).min(PAUSE_MAX),
+            None => 1,
+        };
+        let loaded = catch_unwind(AssertUnwindSafe(|| self.load(last)));
+        let loaded =
+            loaded.unwrap_or_else(|_| Err(format!("version {version} is more than this build can load")));
+        match loaded {
+            Ok(live) => {
+                *failed = None;
+                *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+            }
+            Err(error) => {
+                *failed = Some(Failed { version, pause, left: pause });
+                self.behind.store(true, Ordering::Release);
+                return Err(error);
+            }
+        }
+        // Not before: whoever sees this decides by the program that was loaded.
+        self.behind.store(false, Ordering::Release);
         Ok(())
     }
 
-    fn load(&self, change: ProgramChange) -> Result<Live, HostError> {
+    fn load(&self, change: ProgramChange) -> Result<Live, String> {
         let live = self.live();
         if live.change.program == change.program {
             return Ok(Live { change, ..live });
         }
-        let active = Active::at_work(&change, &*self.ledger, &self.store)?;
+        let active = Active::at_work(&change, &*self.ledger, &self.store);
+        let active = active.map_err(|error| {
+            let version = change.version;
+            format!("version {version} is at work and cannot be loaded: {:#}", anyhow::Error::new(error))
+        })?;
         Ok(Live { change, active: Arc::new(active) })
     }
 }

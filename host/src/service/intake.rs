@@ -211,9 +211,10 @@ fn next(waiting: &Mutex<Receiver<Submission>>) -> Option<Vec<Submission>> {
 /// Decides a batch. Where it fails for what one of the submissions may ask, each is decided by itself, so that none fails for
 /// another's sake.
 fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
+    let behind = desk.behind.load(Ordering::Acquire);
     let active = desk.active();
     let events = batch.iter().flat_map(|submission| submission.events.iter().cloned()).collect();
-    let decided = match desk.behind.load(Ordering::Relaxed) {
+    let decided = match behind {
         true => Err(Unanswered::Behind),
         false => process(desk, programs, &active, events),
     };

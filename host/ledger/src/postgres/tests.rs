@@ -159,6 +159,20 @@ fn a_later_schema_is_left_alone() {
 }
 
 #[test]
+fn an_earlier_schema_takes_the_steps_that_it_lacks() {
+    let url = server().new_schema();
+    let ledger = Postgres::open(&url).unwrap();
+    ledger.commit(purchase(0)).unwrap();
+    drop(ledger);
+    let schema = schema(&url);
+    server().perform(&format!("DROP TABLE {schema}.changes; UPDATE {schema}.ledger_schema SET version = 1"));
+    for _ in 0..2 {
+        let ledger = Postgres::open(&url).unwrap();
+        assert_eq!((ledger.log(0, 9).unwrap().len(), ledger.last_program_change().unwrap()), (1, None));
+    }
+}
+
+#[test]
 fn what_is_no_ledger_is_left_alone() {
     let url = server().new_schema();
     let schema = schema(&url);

@@ -60,6 +60,21 @@ fn urls_pick_the_store_or_say_what_would_do() {
 }
 
 #[test]
+fn an_earlier_schema_takes_the_steps_that_it_lacks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.jifen");
+    let ledger = Sqlite::open(&path).unwrap();
+    ledger.commit(vec![Draft::purchase("o1", "ann", 0, 10, 100).entry()]).unwrap();
+    let before = view(&ledger);
+    drop(ledger);
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE changes; PRAGMA user_version = 1").unwrap();
+    for _ in 0..2 {
+        let ledger = Sqlite::open(&path).unwrap();
+        assert_eq!((&view(&ledger), ledger.last_program_change().unwrap()), (&before, None));
+    }
+}
+
+#[test]
 fn what_is_no_ledger_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("something");

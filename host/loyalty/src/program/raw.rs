@@ -825,6 +825,12 @@ fn parameters(table: &toml::Table) -> Result<String, String> {
     Ok(value.to_string())
 }
 
+/// Returns the tables of a program file as JSON, times as text.
+pub(super) fn tables(text: &str) -> Result<serde_json::Value, String> {
+    let tables = toml::from_str(text).map_err(|error| error.to_string())?;
+    json("the file", &toml::Value::Table(tables))
+}
+
 fn json(path: &str, value: &toml::Value) -> Result<serde_json::Value, String> {
     Ok(match value {
         toml::Value::String(text) => text.clone().into(),
