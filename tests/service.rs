@@ -63,6 +63,11 @@ impl Host {
         self.client.post(self.url(path))
     }
 
+    /// Returns a request that puts something there, to be sent by [`Answer::to`].
+    pub(crate) fn put(&self, path: &str) -> RequestBuilder {
+        self.client.put(self.url(path))
+    }
+
     /// Sends events, one or an array of them.
     pub(crate) fn events(&self, events: &Value) -> Answer {
         self.post("/v1/events", events.to_string())

@@ -1,7 +1,7 @@
 //! Cases in the component: what a policy answers to a fixture, through the engine that answers in production.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use jifen_loyalty::facts::{Answer, Fact};
 use jifen_loyalty::proposal::{Action, Offer, Quote};
 use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::{Event, Facts, Fault, InvalidEvent, Points, Proposal, Recipient};
-use rules_guest::case::{self, Case, Outcome};
+use rules_guest::case::{self, Case, Data, Outcome};
 use rules_guest::date::Date;
-use rules_guest::probe::Unanswered;
+use rules_guest::probe::{Claims, Kind, Tried, Unanswered};
 use serde::Serialize;
 
 /// Why a case could not be run. That a policy answers otherwise is no error.
@@ -39,6 +39,34 @@ pub(crate) enum CaseError {
     /// The component cannot be used.
     #[error(transparent)]
     Policy(PolicyError),
+    /// The cases before took all that there was.
+    #[error("was not tried: what came before took all of {limit} {what}")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// How much there was.
+        limit: u64,
+    },
+}
+
+/// Tries what a description promises, and whether its policy is fair with the parameters of cases.
+///
+/// # Errors
+///
+/// If its promises cannot be read.
+pub(crate) fn claims(
+    description: &str,
+    cases: &[Case],
+    respondent: &Respondent<'_>,
+) -> Result<Vec<Tried>, String> {
+    let claims = Claims::parse(description)?;
+    // The cases were run, so the policy is of the kind that is asked about them.
+    let kind = cases.first().map_or(Kind::Earning, |case| match case.event.data {
+        Data::Registration(_) | Data::Purchase(_) => Kind::Earning,
+        Data::Request(_) => Kind::Redemption,
+        Data::Run(_) => Kind::Campaign,
+    });
+    Ok(claims.try_all(kind, cases, &|case| respondent.answer(case)))
 }
 
 /// Returns the files of a policy's cases, in order.
@@ -50,54 +78,100 @@ pub(crate) fn case_files(policy: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Returns what a component answers to a case.
-pub(crate) fn run(case: &Case, component: &[u8], store: &PolicyStore) -> Result<Outcome, CaseError> {
-    let answer = ask(case, component, store, |asked| outcome(asked.answer()))?;
-    Ok(answer.unwrap_or_else(Outcome::InvalidParameters))
-}
-
-/// A component that answers made-up cases.
+/// A component that answers cases, of people and made up.
 pub(crate) struct Respondent<'a> {
-    component: &'a [u8],
+    pub(crate) component: &'a [u8],
     store: &'a PolicyStore,
     /// The policy with the parameters of the latest case, for the next has the same as a rule.
     configured: RefCell<Option<(String, Arc<Policy>)>>,
+    bounds: Bounds,
+    /// The fuel that evaluations took until now.
+    fuel: Cell<u64>,
+    /// The parameters with which it was compiled.
+    parameters: RefCell<BTreeSet<String>>,
+}
+
+/// What answering cases may take in all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Fuel of evaluations.
+    pub(crate) fuel: u64,
+    /// Sets of parameters, with each of which the component is compiled.
+    pub(crate) parameters: usize,
+}
+
+impl Bounds {
+    const NONE: Self = Self { fuel: u64::MAX, parameters: usize::MAX };
 }
 
 impl<'a> Respondent<'a> {
     pub(crate) fn new(component: &'a [u8], store: &'a PolicyStore) -> Self {
-        Self { component, store, configured: RefCell::new(None) }
+        Self::within(Bounds::NONE, component, store)
     }
 
-    /// Returns what the component answers.
+    /// Answers until that is used up, and nothing from there on.
+    pub(crate) fn within(bounds: Bounds, component: &'a [u8], store: &'a PolicyStore) -> Self {
+        let (configured, parameters) = (RefCell::new(None), RefCell::new(BTreeSet::new()));
+        Self { component, store, configured, bounds, fuel: Cell::new(0), parameters }
+    }
+
+    /// Returns what the component answers to a case as it stands.
+    pub(crate) fn run(&self, case: &Case) -> Result<Outcome, CaseError> {
+        Ok(match self.put(case)? {
+            Ok(answer) => outcome(answer),
+            Err(message) => Outcome::InvalidParameters(message),
+        })
+    }
+
+    /// Returns what the component answers to a case that may ask for more.
     ///
     /// # Errors
     ///
     /// With what it asked and the case does not state, or why it could not be asked.
     pub(crate) fn answer(&self, case: &Case) -> Result<Outcome, Unanswered> {
-        let failed = |error: CaseError| Unanswered::Failed(error.to_string());
-        let policy = match self.policy(case.parameters.get()) {
-            Ok(policy) => policy,
-            Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => {
-                return Ok(Outcome::InvalidParameters(message));
-            }
-            Err(error) => return Err(failed(CaseError::Policy(error))),
-        };
-        let event = event(case).map_err(failed)?;
-        match Asked::new(case, &event.body, &policy).map_err(failed)?.answer() {
-            Err(Fault::NoAnswer { fact: Some(fact), .. }) => Err(Unanswered::Unstated(fact)),
-            answer => Ok(outcome(answer)),
+        match self.put(case).map_err(|error| Unanswered::Failed(error.to_string()))? {
+            Ok(Err(Fault::NoAnswer { fact: Some(fact), .. })) => Err(Unanswered::Unstated(fact)),
+            Ok(answer) => Ok(outcome(answer)),
+            Err(message) => Ok(Outcome::InvalidParameters(message)),
         }
     }
 
-    fn policy(&self, parameters: &str) -> Result<Arc<Policy>, PolicyError> {
+    /// Returns the fuel that evaluations took until now.
+    pub(crate) fn fuel(&self) -> u64 {
+        self.fuel.get()
+    }
+
+    /// Puts a case to the policy; returns the refusal of its parameters if they are refused.
+    fn put(&self, case: &Case) -> Result<Result<Result<Outcome, Fault>, String>, CaseError> {
+        let event = event(case)?;
+        let policy = match self.policy(case.parameters.get()) {
+            Err(CaseError::Policy(PolicyError::Refused(Refusal::ParametersRefused { message }))) => {
+                return Ok(Err(message));
+            }
+            policy => policy?,
+        };
+        if self.fuel.get() >= self.bounds.fuel {
+            return Err(CaseError::TooMuch { what: "fuel", limit: self.bounds.fuel });
+        }
+        let (answer, fuel) = Asked::new(case, &event.body, &policy)?.answer();
+        self.fuel.set(self.fuel.get().saturating_add(fuel));
+        Ok(Ok(answer))
+    }
+
+    fn policy(&self, parameters: &str) -> Result<Arc<Policy>, CaseError> {
         let mut configured = self.configured.borrow_mut();
         if let Some((of, policy)) = &*configured
             && of == parameters
         {
             return Ok(Arc::clone(policy));
         }
-        let policy = self.store.policy(self.component, parameters)?;
+        let mut seen = self.parameters.borrow_mut();
+        if seen.len() >= self.bounds.parameters && !seen.contains(parameters) {
+            let limit = u64::try_from(self.bounds.parameters).unwrap_or(u64::MAX);
+            return Err(CaseError::TooMuch { what: "sets of parameters", limit });
+        }
+        seen.insert(parameters.to_owned());
+        let policy = self.store.policy(self.component, parameters).map_err(CaseError::Policy)?;
         *configured = Some((parameters.to_owned(), Arc::clone(&policy)));
         Ok(policy)
     }
@@ -194,14 +268,13 @@ impl<'a> Asked<'a> {
         Ok(Self { policy, question, facts })
     }
 
-    fn answer(&self) -> Result<Outcome, Fault> {
+    /// Evaluates, and returns what comes of it with the fuel that it took.
+    fn answer(&self) -> (Result<Outcome, Fault>, u64) {
         let facts = self.facts.clone();
         match &self.question {
-            Question::Event(event, so_far) => {
-                self.policy.evaluate(event, *so_far, facts).outcome.map(proposed)
-            }
-            Question::Request(request) => self.policy.quote(request, facts).outcome.map(quoted),
-            Question::Day(today) => self.policy.run(today, facts).outcome.map(acted),
+            Question::Event(event, so_far) => of(self.policy.evaluate(event, *so_far, facts), proposed),
+            Question::Request(request) => of(self.policy.quote(request, facts), quoted),
+            Question::Day(today) => of(self.policy.run(today, facts), acted),
         }
     }
 
@@ -257,6 +330,10 @@ fn page_faults() -> Option<u64> {
 /// Returns the facts of an evaluation as a case states them.
 pub(crate) fn stated_facts(evaluation: &Evaluation) -> BTreeMap<Fact, case::Answer> {
     evaluation.facts.iter().map(|answer| (answer.fact, stated(*answer))).collect()
+}
+
+fn of<T>(evaluation: jifen_engine::Evaluation<T>, told: fn(T) -> Outcome) -> (Result<Outcome, Fault>, u64) {
+    (evaluation.outcome.map(told), evaluation.fuel_used)
 }
 
 fn outcome(answer: Result<Outcome, Fault>) -> Outcome {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jifen_engine::PolicyStore;
-use jifen_ledger::{Digest, Ledger, ProgramChange};
+use jifen_ledger::{Digest, Ledger, LedgerError, ProgramChange};
 use jifen_loyalty::Program;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -28,6 +28,28 @@ pub(crate) struct Reason {
     pub(crate) why: String,
 }
 
+impl Reason {
+    /// Takes who and why.
+    ///
+    /// # Errors
+    ///
+    /// If one of them says nothing, or more than a line.
+    pub(crate) fn new(who: String, why: String) -> Result<Self, String> {
+        const BYTES_MAX: usize = 1_000;
+        for (what, text) in [("who", &who), ("why", &why)] {
+            if text.trim().is_empty() {
+                return Err(format!("{what} says nothing; write it for who asks later"));
+            }
+            if text.len() > BYTES_MAX || text.contains(char::is_control) {
+                return Err(format!(
+                    "{what} is more than a line of {BYTES_MAX} bytes; write the rest elsewhere"
+                ));
+            }
+        }
+        Ok(Self { who, why })
+    }
+}
+
 /// Puts a program to work after the version that it was made on, 0 where there is none.
 pub(crate) fn put_to_work(
     ledger: &dyn Ledger,
@@ -41,17 +63,29 @@ pub(crate) fn put_to_work(
     append(ledger, program, after, reason)
 }
 
-/// Puts the program of an earlier version to work once more.
+/// Puts the program of an earlier version to work once more, that before the last if none is named; only if `after` is at work, where
+/// that is given, so that who asks twice does not go back twice.
 pub(crate) fn roll_back(
     ledger: &dyn Ledger,
     store: &PolicyStore,
-    to: &ProgramChange,
-    after: u64,
+    after: Option<u64>,
+    to: Option<u64>,
     reason: Reason,
-) -> Result<ProgramChange, HostError> {
+) -> Result<(ProgramChange, Active), HostError> {
+    let last = ledger.last_program_change()?.ok_or(HostError::NoVersion { version: 1, last: 0 })?;
+    if after.is_some_and(|after| after != last.version) {
+        return Err(LedgerError::Superseded { last: last.version }.into());
+    }
+    let version = to.unwrap_or(last.version.saturating_sub(1));
+    let found =
+        ledger.program_changes(version.saturating_sub(1), 1)?.into_iter().find(|it| it.version == version);
+    let found = found.ok_or(HostError::NoVersion { version, last: last.version })?;
+    if found.program == last.program {
+        return Err(HostError::SameProgram { version });
+    }
     // It must be one that this build can run.
-    Active::at_work(to, ledger, store)?;
-    append(ledger, to.program, after, reason)
+    let active = Active::at_work(&found, ledger, store)?;
+    Ok((append(ledger, found.program, last.version, reason)?, active))
 }
 
 fn append(

@@ -58,6 +58,12 @@ pub(crate) enum HostError {
     /// A receipt names a program that the ledger does not have.
     #[error("the ledger has no program {digest}, which a receipt names")]
     UnknownProgram { digest: String },
+    /// No such version was ever put to work.
+    #[error("there is no version {version}; the last is {last}")]
+    NoVersion { version: u64, last: u64 },
+    /// Going back would change nothing.
+    #[error("version {version} has the program that is at work")]
+    SameProgram { version: u64 },
     /// The tables of this build are not those that decided then.
     #[error(
         "program {digest} was decided with calendars {}, time zones {}, and this build has {}, {}; use the build of that time",
@@ -77,6 +83,9 @@ pub(crate) enum ReleaseError {
     /// Nothing has that name or digest.
     #[error("there is no policy {policy} in {folder:?} ({offer}); build it there or mend the name")]
     NotFound { policy: String, folder: PathBuf, offer: String },
+    /// Nothing of that name or digest was published.
+    #[error("the ledger has no policy {policy}; publish it first, or mend the name")]
+    NotPublished { policy: String },
     /// The file is too large, or cannot be read.
     #[error(transparent)]
     Unreadable(#[from] PolicyError),

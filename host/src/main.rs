@@ -18,6 +18,7 @@ mod error;
 mod estimates;
 mod extract;
 mod facts;
+mod gates;
 mod head;
 mod input;
 mod notice;

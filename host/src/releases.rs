@@ -1,16 +1,18 @@
 //! Releases: where a policy's component is found by name, version or digest.
 //!
-//! A folder of components (`--policies`) is looked at first, then what the ledger kept of earlier runs.
+//! A folder of components (`--policies`) is looked at first, then what was published in the ledger, then what the program at work runs.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::Ledger;
 use jifen_loyalty::program::PolicyRef;
+use semver::Version;
 use sha2::{Digest, Sha256};
 
+use crate::active::Document;
 use crate::description::Description;
 use crate::error::{HostError, ReleaseError};
 
@@ -83,12 +85,66 @@ impl<'a> Releases<'a> {
                 return Ok(release);
             }
         }
-        let name = PolicyRef::Named { name: name.to_owned(), version: version.map(str::to_owned) };
-        Err(ReleaseError::NotFound {
-            policy: name.to_string(),
-            folder: self.folder_name(),
-            offer: self.offer(),
-        })
+        if let Some(digest) = self.published(name, version)? {
+            return self.find_digest(&hex::encode(digest));
+        }
+        let policy = PolicyRef::Named { name: name.to_owned(), version: version.map(str::to_owned) };
+        if let Some(digest) = self.at_work(name, version)? {
+            return self.find_digest(&digest);
+        }
+        Err(self.not_found(policy.to_string()))
+    }
+
+    /// Returns the component that was published under a name, and a version; without one the latest that is no pre-release.
+    fn published(
+        &self,
+        policy: &str,
+        version: Option<&str>,
+    ) -> Result<Option<jifen_ledger::Digest>, ReleaseError> {
+        const PAGE: usize = 100;
+        let Some(ledger) = self.ledger else { return Ok(None) };
+        if let Some(version) = version {
+            return Ok(ledger.publication(policy, version)?.map(|found| found.release));
+        }
+        let mut latest: Option<(Version, jifen_ledger::Digest)> = None;
+        let mut after = String::new();
+        loop {
+            let mut page = ledger.publications((policy, &after), PAGE)?;
+            page.retain(|found| found.policy == policy);
+            let more = page.len() == PAGE;
+            for found in page {
+                let version = Version::parse(&found.version).ok().filter(|version| version.pre.is_empty());
+                if let Some(version) = version.filter(|it| latest.as_ref().is_none_or(|(last, _)| it > last))
+                {
+                    latest = Some((version, found.release));
+                }
+                after = found.version;
+            }
+            if !more {
+                return Ok(latest.map(|(_, release)| release));
+            }
+        }
+    }
+
+    /// Returns what the name stands for in the program at work.
+    fn at_work(&self, name: &str, version: Option<&str>) -> Result<Option<String>, ReleaseError> {
+        let Some(ledger) = self.ledger else { return Ok(None) };
+        let Some(last) = ledger.last_program_change()? else { return Ok(None) };
+        let Some(body) = ledger.program(&last.program)? else { return Ok(None) };
+        // Another build may have written it; whether it can be loaded is not asked here.
+        let pins = serde_json::from_slice::<Document>(&body).unwrap_or_default().pins.policies;
+        let is_named = |policy: &str| match policy.split_once('@') {
+            None => policy == name && version.is_none(),
+            Some((its_name, its)) => its_name == name && version.is_none_or(|version| version == its),
+        };
+        Ok(pins.into_iter().find(|pin| is_named(&pin.policy)).map(|pin| pin.component))
+    }
+
+    fn not_found(&self, policy: String) -> ReleaseError {
+        match self.folder {
+            Some(folder) => ReleaseError::NotFound { policy, folder: folder.to_owned(), offer: self.offer() },
+            None => ReleaseError::NotPublished { policy },
+        }
     }
 
     /// Returns the release of a digest.
@@ -109,8 +165,7 @@ impl<'a> Releases<'a> {
                 return Ok(release);
             }
         }
-        let policy = format!("sha256:{digest}");
-        Err(ReleaseError::NotFound { policy, folder: self.folder_name(), offer: self.offer() })
+        Err(self.not_found(format!("sha256:{digest}")))
     }
 
     fn kept(&self, digest: &str) -> Result<Option<jifen_ledger::Release>, ReleaseError> {
@@ -147,10 +202,6 @@ impl<'a> Releases<'a> {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Release>> {
         self.read.lock().expect("nothing panics while it holds the lock")
-    }
-
-    fn folder_name(&self) -> PathBuf {
-        self.folder.map(Path::to_path_buf).unwrap_or_default()
     }
 
     fn offer(&self) -> String {

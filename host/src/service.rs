@@ -15,6 +15,7 @@ mod intake;
 mod members;
 mod problem;
 mod program;
+mod releases;
 
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -58,6 +59,10 @@ const BODIES_KIB_MAX: usize = 64 << 10;
 const QUESTIONS_MAX: usize = 8;
 /// How long a question may wait until it is one of them.
 const QUESTION_WAIT: Duration = Duration::from_secs(5);
+/// Uploads and changes that are worked on at the same time: they compile.
+const WORKS_MAX: usize = 2;
+/// How long one of them may wait until it is worked on.
+const WORK_WAIT: Duration = Duration::from_secs(30);
 /// How long a client may take to send the head of a request.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// How long a client may take from one piece of a body to the next.
@@ -82,6 +87,7 @@ struct Service {
     desk: Arc<Desk>,
     intake: Intake,
     questions: Arc<Semaphore>,
+    works: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
 }
 
@@ -94,6 +100,7 @@ type Shared = Arc<Service>;
     tags(
         (name = "events", description = "What happened, and what was decided on it"),
         (name = "members", description = "What members have, and why"),
+        (name = "policies", description = "Releases that programs can deploy"),
         (name = "program", description = "The rules that are at work"),
         (name = "health", description = "For whoever runs the host"),
     )
@@ -118,9 +125,9 @@ pub(crate) fn serve(
     let desk = Arc::new(Desk { ledger, store, live, behind, threads, failing });
     follow::start(&desk, complain);
     let (intake, deciders) = Intake::start(&desk, queue);
-    let (questions, bodies) = (Semaphore::new(QUESTIONS_MAX), Semaphore::new(BODIES_KIB_MAX));
-    let service =
-        Arc::new(Service { desk, intake, questions: Arc::new(questions), bodies: Arc::new(bodies) });
+    let room = |permits| Arc::new(Semaphore::new(permits));
+    let (questions, works, bodies) = (room(QUESTIONS_MAX), room(WORKS_MAX), room(BODIES_KIB_MAX));
+    let service = Arc::new(Service { desk, intake, questions, works, bodies });
     let runtime = Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build();
     let runtime = runtime.context("start the service")?;
     let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
@@ -155,7 +162,11 @@ fn router(service: Shared) -> Router {
         .routes(routes!(members::balances))
         .routes(routes!(members::lots))
         .routes(routes!(members::statement))
-        .routes(routes!(program::at_work))
+        .routes(routes!(releases::put, releases::find))
+        .routes(routes!(releases::all))
+        .routes(routes!(program::at_work, program::put))
+        .routes(routes!(program::plan))
+        .routes(routes!(program::roll_back))
         .routes(routes!(program::changes))
         .routes(routes!(healthz))
         .routes(routes!(readyz))
@@ -229,7 +240,24 @@ impl Service {
         self: &Arc<Self>,
         question: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let permit = timeout(QUESTION_WAIT, Arc::clone(&self.questions).acquire_owned()).await;
+        self.one_of(&self.questions, QUESTION_WAIT, question).await
+    }
+
+    /// Does what may take seconds, and keeps no question waiting.
+    async fn work<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.one_of(&self.works, WORK_WAIT, work).await
+    }
+
+    async fn one_of<T: Send + 'static>(
+        &self,
+        room: &Arc<Semaphore>,
+        wait: Duration,
+        question: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let permit = timeout(wait, Arc::clone(room).acquire_owned()).await;
         let permit = permit.map_err(|_| Problem::busy())?.map_err(|_| Problem::broken())?;
         let desk = Arc::clone(&self.desk);
         let answer = tokio::task::spawn_blocking(move || {

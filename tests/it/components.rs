@@ -72,10 +72,13 @@ pub(crate) fn doubling() -> Vec<u8> {
 
 /// Returns a policy that awards one point for every 100 minor units of the basket.
 pub(crate) fn spend() -> Vec<u8> {
-    Guest::new()
-        .item(SUM)
-        .evaluate("(call $award (i64.div_u (call $sum (local.get $arguments)) (i64.const 100)))")
-        .build()
+    spend_guest(100).build()
+}
+
+/// Returns the guest of a policy that awards one point for every so many minor units, to be changed.
+pub(crate) fn spend_guest(per: u64) -> Guest {
+    let award = format!("(call $award (i64.div_u (call $sum (local.get $arguments)) (i64.const {per})))");
+    Guest::new().item(SUM).evaluate(&award)
 }
 
 /// Returns a policy that does as [`spend`] and asks two facts, as a stock rule does.
@@ -257,6 +260,12 @@ impl Guest {
         self.items += item;
         self.items += "\n";
         self
+    }
+
+    /// Has the component say what it is: its name and version, and further lines of a `policy.toml`.
+    pub(crate) fn described(self, name: &str, version: &str, lines: &str) -> Self {
+        let text = format!("name = '{name}'\nversion = '{version}'\n{lines}");
+        self.item(&format!("(@custom \"jifen-policy\" {text:?})"))
     }
 
     /// Sets the limits of the memory, such as `"1 4"`.

@@ -31,6 +31,7 @@ mod quotes;
 mod races;
 mod redemptions;
 mod refunds;
+mod releases;
 mod run;
 #[expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure like any other")]
 mod sequences;

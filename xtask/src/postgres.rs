@@ -4,33 +4,19 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::command::{can_install, install_packages};
+use crate::command::provide;
 
-const PACKAGE: &str = "postgresql";
 /// Where Debian puts the programs, a folder a version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// Names the folder of the programs where they are elsewhere. The suites look there first, too.
 const PROGRAMS: &str = "JIFEN_POSTGRES_BIN";
 
 /// Sees that the programs are there, and installs them if they are not.
-#[expect(clippy::print_stdout, reason = "a task talks to the person at the terminal")]
 pub(crate) fn prepare() -> Result<()> {
-    if is_there() {
-        return Ok(());
-    }
-    if can_install() {
-        println!("installing {PACKAGE}, on which the suites of the ledger run");
-        install_packages([PACKAGE])?;
-    }
-    if !is_there() {
-        bail!(
-            "PostgreSQL is not installed, and the suites of the ledger run on it; run `apt-get install {PACKAGE}`, \
-             or name the folder of initdb and pg_ctl in {PROGRAMS}"
-        );
-    }
-    Ok(())
+    let else_how = format!(", or name the folder of initdb and pg_ctl in {PROGRAMS}");
+    provide("postgresql", "the suites of the ledger run on it", &else_how, is_there)
 }
 
 fn is_there() -> bool {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::command::provide;
 use crate::{cargo, policies, postgres};
 
 /// Runs format, lints, builds, and every suite.
@@ -13,12 +14,17 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     cargo(root, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
     policies::build(root)?;
     postgres::prepare()?;
+    provide("curl", "the documents' commands are tried with it", "", has_curl)?;
     // The suites start the binaries as a person does. Tests are named along, or Cargo would build the dependencies a
     // second time with other features.
     cargo(root, &["build", "--workspace", "--bins", "--tests"])?;
     cargo(root, &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"])?;
     on_postgres(root)?;
     cargo(root, &["test", "--package", "rules-guest", "--doc"])
+}
+
+fn has_curl() -> bool {
+    Command::new("curl").arg("--version").output().is_ok_and(|answer| answer.status.success())
 }
 
 /// Runs what crosses crates, and the stock policies, once more on the other durable store.

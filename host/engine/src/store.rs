@@ -64,6 +64,15 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
+    /// Returns whether the component or its parameters are at fault, and not this machine.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Parameters { .. } => true,
+            Self::Compile(error) => !matches!(error, CompileError::Missing { .. }),
+            Self::Unreadable { .. } | Self::Cache { .. } | Self::Mismatch { .. } | Self::NoEngine(_) => false,
+        }
+    }
+
     /// Returns the stable code for scripts and metrics.
     pub fn code(&self) -> &'static str {
         match self {
@@ -113,6 +122,15 @@ impl PolicyStore {
     pub fn unpooled(self) -> Result<Self, PolicyError> {
         let engine = Engine::unpooled().map_err(|error| PolicyError::NoEngine(error.into()))?;
         Ok(Self { engine, ..self })
+    }
+
+    /// Opens a store with the same compiler on another cache folder, with an engine that reserves for each instance anew.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be used, or wasmtime does not run here.
+    pub fn elsewhere(&self, cache: impl Into<PathBuf>) -> Result<Self, PolicyError> {
+        Self::open(cache, &self.compiler)?.unpooled()
     }
 
     /// Sets how long the compiler may take, in wall-clock time.

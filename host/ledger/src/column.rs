@@ -14,7 +14,7 @@ use jifen_loyalty::term::{Awaited, Notice};
 use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, Term, UnitId};
 
 use crate::admission::Account;
-use crate::{Digest, Known, Logged, ProgramChange};
+use crate::{Digest, Known, Logged, ProgramChange, Publication};
 
 /// A row that a store gave. Columns are counted from 0.
 pub(crate) trait Row {
@@ -61,6 +61,17 @@ pub(crate) fn change<R: Row>(row: &R) -> Result<ProgramChange, R::Error> {
         made_at: Instant::from_millis(row.number(2)?),
         who: row.text(3)?.to_owned(),
         why: row.text(4)?.to_owned(),
+    })
+}
+
+/// Reads policy, version, release, time and report of a publication.
+pub(crate) fn publication<R: Row>(row: &R) -> Result<Publication, R::Error> {
+    Ok(Publication {
+        policy: row.text(0)?.to_owned(),
+        version: row.text(1)?.to_owned(),
+        release: digest(row, 2)?,
+        made_at: Instant::from_millis(row.number(3)?),
+        report: row.bytes(4)?.to_vec(),
     })
 }
 

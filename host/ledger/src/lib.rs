@@ -88,6 +88,16 @@ pub trait Ledger: Send + Sync {
     /// Returns the release whose component has that digest.
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError>;
 
+    /// Gives a release that the ledger keeps a name, for ever. Where that name is given already, nothing changes, whatever it
+    /// was given to.
+    fn publish(&self, publication: &Publication) -> Result<(), LedgerError>;
+
+    /// Returns what was published under a name.
+    fn publication(&self, policy: &str, version: &str) -> Result<Option<Publication>, LedgerError>;
+
+    /// Returns up to `limit` publications behind a policy and a version, in the order of the texts of both.
+    fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError>;
+
     /// Puts a program to work that the ledger keeps: appends a change.
     ///
     /// # Errors
@@ -248,6 +258,21 @@ pub struct Release {
     pub version: String,
     /// The component.
     pub component: Vec<u8>,
+}
+
+/// A name of a release, under which programs deploy it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The policy's name.
+    pub policy: String,
+    /// Its version.
+    pub version: String,
+    /// The SHA-256 of the release's component.
+    pub release: Digest,
+    /// When, by the clock of the host that took it.
+    pub made_at: Instant,
+    /// What was tried before it was taken, as JSON.
+    pub report: Vec<u8>,
 }
 
 /// Returns the URL of a ledger as it may be shown.

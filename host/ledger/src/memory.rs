@@ -4,6 +4,7 @@
 //! answer is worked out from all of them. It gets slower with every entry, and it is gone when it is closed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jifen_loyalty::clawback::Debt;
@@ -20,8 +21,8 @@ use crate::report::{Tally, moves};
 use crate::snapshot::{add_lot, add_purchase};
 use crate::{
     Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery, Needs, Order,
-    OrderQuery, Page, ProgramChange, Purchased, Query, RedeemedPart, Redemption, RedemptionQuery, Release,
-    Snapshot, StatementLine, Stored, Total, Undelivered,
+    OrderQuery, Page, ProgramChange, Publication, Purchased, Query, RedeemedPart, Redemption,
+    RedemptionQuery, Release, Snapshot, StatementLine, Stored, Total, Undelivered,
 };
 
 /// A ledger in memory.
@@ -33,6 +34,8 @@ struct State {
     log: Log,
     programs: BTreeMap<Digest, Vec<u8>>,
     releases: BTreeMap<Digest, Release>,
+    /// By policy and version.
+    publications: BTreeMap<(String, String), Publication>,
     /// The first version is 1.
     changes: Vec<ProgramChange>,
     /// The last that was kept of attempts to deliver a notice.
@@ -99,6 +102,21 @@ impl Ledger for Memory {
 
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError> {
         Ok(self.state().releases.get(digest).cloned())
+    }
+
+    fn publish(&self, publication: &Publication) -> Result<(), LedgerError> {
+        let name = (publication.policy.clone(), publication.version.clone());
+        self.state().publications.entry(name).or_insert_with(|| publication.clone());
+        Ok(())
+    }
+
+    fn publication(&self, policy: &str, version: &str) -> Result<Option<Publication>, LedgerError> {
+        Ok(self.state().publications.get(&(policy.to_owned(), version.to_owned())).cloned())
+    }
+
+    fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError> {
+        let behind = (Bound::Excluded((after.0.to_owned(), after.1.to_owned())), Bound::Unbounded);
+        Ok(self.state().publications.range(behind).take(limit).map(|(_, it)| it.clone()).collect())
     }
 
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {

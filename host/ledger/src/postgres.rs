@@ -43,8 +43,8 @@ use self::readers::Readers;
 use self::server::Server;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Query, Release, Snapshot,
-    StatementLine, Stored, Undelivered,
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Publication, Query,
+    Release, Snapshot, StatementLine, Stored, Undelivered,
 };
 
 /// A ledger in a schema of a PostgreSQL database.
@@ -100,6 +100,18 @@ impl Ledger for Postgres {
 
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError> {
         self.readers.read(|link| store::release(link, digest))
+    }
+
+    fn publish(&self, publication: &Publication) -> Result<(), LedgerError> {
+        self.writer.publish(publication)
+    }
+
+    fn publication(&self, policy: &str, version: &str) -> Result<Option<Publication>, LedgerError> {
+        self.readers.read(|link| store::publication(link, policy, version))
+    }
+
+    fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError> {
+        self.readers.read(|link| store::publications(link, after, limit))
     }
 
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {

@@ -43,8 +43,8 @@ use self::file::File;
 use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Query, Release, Snapshot,
-    StatementLine, Stored, Undelivered,
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Publication, Query,
+    Release, Snapshot, StatementLine, Stored, Undelivered,
 };
 
 /// A ledger in one SQLite file.
@@ -105,6 +105,18 @@ impl Ledger for Sqlite {
 
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError> {
         self.readers.read(|connection| Ok(store::release(connection, digest)?))
+    }
+
+    fn publish(&self, publication: &Publication) -> Result<(), LedgerError> {
+        self.writer.publish(publication)
+    }
+
+    fn publication(&self, policy: &str, version: &str) -> Result<Option<Publication>, LedgerError> {
+        self.readers.read(|connection| Ok(store::publication(connection, policy, version)?))
+    }
+
+    fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError> {
+        self.readers.read(|connection| Ok(store::publications(connection, after, limit)?))
     }
 
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {

@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use jifen_loyalty::Entry;
 
 use crate::entry::check;
-use crate::{Committed, Digest, LedgerError, Place, ProgramChange, Release, Undelivered};
+use crate::{Committed, Digest, LedgerError, Place, ProgramChange, Publication, Release, Undelivered};
 
 /// Entries from which on a transaction takes no further batches: enough to make the flush cheap, few enough that
 /// nobody waits long behind it.
@@ -20,6 +20,7 @@ pub(crate) enum Task {
     Commit(Vec<Entry>),
     Program { digest: Digest, body: Vec<u8> },
     Release(Release),
+    Publication(Publication),
     Change(ProgramChange),
     Attempts(Vec<Undelivered>),
 }
@@ -69,6 +70,11 @@ impl Writer {
     /// Keeps a release.
     pub(crate) fn put_release(&self, release: &Release) -> Result<(), LedgerError> {
         self.perform(Task::Release(release.clone())).map(|_| ())
+    }
+
+    /// Gives a release a name.
+    pub(crate) fn publish(&self, publication: &Publication) -> Result<(), LedgerError> {
+        self.perform(Task::Publication(publication.clone())).map(|_| ())
     }
 
     /// Puts a program to work.
@@ -126,7 +132,7 @@ fn entries(job: &Job) -> usize {
     match &job.task {
         Task::Commit(entries) => entries.len(),
         Task::Attempts(tried) => tried.len(),
-        Task::Program { .. } | Task::Release(_) | Task::Change(_) => 1,
+        Task::Program { .. } | Task::Release(_) | Task::Publication(_) | Task::Change(_) => 1,
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use jifen_ledger::ProgramChange;
+use jifen_ledger::{LedgerError, ProgramChange};
 
 use super::output::complain;
 use crate::active::Active;
@@ -19,9 +19,9 @@ struct Candidate {
     /// The program file
     #[arg(long)]
     program: PathBuf,
-    /// The folder of components, one <name>.wasm for each policy
+    /// The folder of components, one <name>.wasm for each policy [default: what was published in the ledger]
     #[arg(long)]
-    policies: PathBuf,
+    policies: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -36,11 +36,7 @@ struct Because {
 
 impl Because {
     fn reason(self) -> anyhow::Result<Reason> {
-        let Self { why, who } = self;
-        for (flag, text) in [("--why", &why), ("--who", &who)] {
-            anyhow::ensure!(!text.trim().is_empty(), "{flag} says nothing; write it for who asks later");
-        }
-        Ok(Reason { who, why })
+        Reason::new(self.who, self.why).map_err(|wrong| anyhow::anyhow!("--{wrong}"))
     }
 }
 
@@ -109,7 +105,7 @@ impl Candidate {
 impl Show {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let ledger = self.ledger.open()?;
-        let releases = Releases::new(Some(&self.candidate.policies), Some(&*ledger));
+        let releases = Releases::new(self.candidate.policies.as_deref(), Some(&*ledger));
         let active = self.candidate.load(&releases)?;
         let plan = Plan::new(&*ledger, &active)?;
         if self.json {
@@ -125,10 +121,12 @@ impl Apply {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let reason = self.because.reason()?;
         let ledger = jifen_ledger::open(&self.ledger)?;
-        let releases = Releases::new(Some(&self.candidate.policies), Some(&*ledger));
+        let releases = Releases::new(self.candidate.policies.as_deref(), Some(&*ledger));
         let active = self.candidate.load(&releases)?;
         let plan = Plan::new(&*ledger, &active)?;
-        expect(self.after, plan.after, "jifen plan")?;
+        if self.after.is_some_and(|after| after != plan.after) {
+            return Err(LedgerError::Superseded { last: plan.after }.into());
+        }
         if plan.differences.is_empty() {
             complain(format_args!("{}", words(&plan)));
             return Ok(ExitCode::SUCCESS);
@@ -144,22 +142,8 @@ impl Rollback {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let reason = self.because.reason()?;
         let ledger = self.ledger.open()?;
-        let last = ledger
-            .last_program_change()?
-            .context("no program was ever put to work here; see `jifen apply`")?;
-        expect(self.after, last.version, "jifen changes")?;
-        let to = match self.to {
-            Some(to) => to,
-            None => {
-                last.version.checked_sub(1).filter(|to| *to > 0).context("there is no version before 1")?
-            }
-        };
-        let found =
-            ledger.program_changes(to.saturating_sub(1), 1)?.into_iter().find(|change| change.version == to);
-        let found =
-            found.with_context(|| format!("there is no version {to}; the last is {}", last.version))?;
-        anyhow::ensure!(found.program != last.program, "version {to} has the program that is at work");
-        told(&roll_back(&*ledger, &super::policy_store()?, &found, last.version, reason)?, self.json)
+        let (change, _) = roll_back(&*ledger, &super::policy_store()?, self.after, self.to, reason)?;
+        told(&change, self.json)
     }
 }
 
@@ -183,14 +167,6 @@ impl Changes {
             let Some(last) = page.last() else { return Ok(ExitCode::SUCCESS) };
             after = last.version;
         }
-    }
-}
-
-/// Refuses a change that was made on another version than the one at work, as is one that is sent twice.
-fn expect(after: Option<u64>, found: u64, see: &str) -> anyhow::Result<()> {
-    match after.filter(|after| *after != found) {
-        None => Ok(()),
-        Some(after) => anyhow::bail!("version {found} is at work and not {after}; see `{see}`"),
     }
 }
 

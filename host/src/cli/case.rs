@@ -10,7 +10,7 @@ use rules_guest::case::{Case as Fixture, Outcome};
 use serde_json::value::RawValue;
 
 use crate::active;
-use crate::cases::{run, stated_facts};
+use crate::cases::{Respondent, stated_facts};
 use crate::releases::Releases;
 
 #[derive(Args)]
@@ -59,7 +59,7 @@ impl Case {
             facts: stated_facts(evaluation),
             expect: Outcome::Awards(Vec::new()),
         };
-        case.expect = run(&case, &release.component, &super::policy_store()?)?;
+        case.expect = Respondent::new(&release.component, &super::policy_store()?).run(&case)?;
         super::print(&case.to_json().trim_end())?;
         Ok(ExitCode::SUCCESS)
     }

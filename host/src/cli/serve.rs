@@ -141,8 +141,7 @@ impl Serve {
                 (Active::at_work(&last, &*ledger, &store)?, last)
             }
             Some((named, text)) => {
-                let policies = policies.with_context(|| missing("policies"))?;
-                let releases = Releases::new(Some(&policies), Some(&*ledger));
+                let releases = Releases::new(policies.as_deref(), Some(&*ledger));
                 let active = super::load(&named, &text, &releases, &store)?;
                 let change = begin(&*ledger, &active, &releases).with_context(|| named)?;
                 (active, change)

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jifen_engine::PolicyStore;
-use rules_guest::case::{Case, Data, Outcome};
-use rules_guest::probe::{Claims, Kind};
+use rules_guest::case::{Case, Outcome};
+use rules_guest::probe::Tried;
 use serde::Serialize;
 
 use crate::cases::{self, CaseError, Cost, Respondent, case_files};
@@ -108,11 +108,12 @@ impl Test {
         let component =
             PolicyStore::read(&file).with_context(|| format!("find the component of {policy}"))?;
         let files = case_files(folder).with_context(|| format!("look for cases in {}", folder.display()))?;
+        let respondent = Respondent::new(&component, &stores.store);
         let (mut cases, mut results) = (Vec::new(), Vec::new());
         for file in &files {
             let result = match Case::read(file) {
                 Ok(case) => {
-                    let result = self.case(&policy, file, &case, &component, stores)?;
+                    let result = self.case(&policy, file, &case, &respondent, stores)?;
                     cases.push(case);
                     result
                 }
@@ -120,7 +121,7 @@ impl Test {
             };
             results.push(result);
         }
-        results.extend(claims(&policy, folder, &cases, &component, &stores.store)?);
+        results.extend(claims(&policy, folder, &cases, &respondent)?);
         Ok(results)
     }
 
@@ -129,10 +130,10 @@ impl Test {
         policy: &str,
         file: &Path,
         case: &Case,
-        component: &[u8],
+        respondent: &Respondent<'_>,
         Stores { store, unpooled }: &Stores,
     ) -> anyhow::Result<Result> {
-        let got = match cases::run(case, component, store) {
+        let got = match respondent.run(case) {
             Ok(got) => got,
             Err(error @ CaseError::Policy(_)) => {
                 return Err(error).with_context(|| format!("run {}", file.display()));
@@ -144,7 +145,7 @@ impl Test {
         };
         let difference = case.expect.compare(got.clone()).err().map(|difference| difference.to_string());
         let cost = match unpooled {
-            Some(unpooled) => cases::measure(case, component, store, unpooled)?,
+            Some(unpooled) => cases::measure(case, respondent.component, store, unpooled)?,
             None => None,
         };
         let blessed = difference.is_some() && self.bless;
@@ -183,29 +184,20 @@ fn claims(
     policy: &str,
     folder: &Path,
     cases: &[Case],
-    component: &[u8],
-    store: &PolicyStore,
+    respondent: &Respondent<'_>,
 ) -> anyhow::Result<Vec<Result>> {
     let file = folder.join("policy.toml");
-    let description = match description::text(component) {
+    let description = match description::text(respondent.component) {
         Some(text) => text,
         None if file.is_file() => {
             std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?
         }
         None => String::new(),
     };
-    let claims = Claims::parse(&description)
+    let tried = cases::claims(&description, cases, respondent)
         .map_err(anyhow::Error::msg)
         .with_context(|| format!("{policy}: policy.toml"))?;
-    // The cases were run, so the policy is of the kind that is asked about them.
-    let kind = cases.first().map_or(Kind::Earning, |case| match case.event.data {
-        Data::Registration(_) | Data::Purchase(_) => Kind::Earning,
-        Data::Request(_) => Kind::Redemption,
-        Data::Run(_) => Kind::Campaign,
-    });
-    let respondent = Respondent::new(component, store);
-    let tried = claims.try_all(kind, cases, &|case| respondent.answer(case));
-    let result = |tried: rules_guest::probe::Tried| Result {
+    let result = |tried: Tried| Result {
         policy: policy.to_owned(),
         what: What::Claim(tried.what),
         passed: tried.counterexample.is_none(),

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use jifen_loyalty::{Event, InvalidEvent};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
@@ -15,7 +15,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::task::block_in_place;
-use tower_http::timeout::TimeoutError;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::Parameters;
@@ -196,7 +195,7 @@ pub(super) async fn post(
     bytes: Option<Extension<Held>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let body = body.map_err(|rejection| unread(&rejection))?;
+    let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
     let bytes = bytes.map(|Extension(held)| held);
     match aside(body.len(), || sent(&headers, &body))? {
         Sent::One(event) => {
@@ -234,16 +233,6 @@ pub(super) async fn find(
         .await?;
     let recorded = Recorded { seq: logged.seq, receipt: logged.receipt, digest: logged.receipt_digest };
     Ok(json(receipt(&recorded)))
-}
-
-fn unread(rejection: &BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        Problem::body_too_large()
-    } else if anyhow::Chain::new(rejection).any(|cause| cause.is::<TimeoutError>()) {
-        Problem::too_slow()
-    } else {
-        Problem::malformed(rejection.body_text())
-    }
 }
 
 /// Does work on so many bytes. Others are not kept waiting for what is large.

@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -59,7 +59,8 @@ impl Desk {
     fn follow(&self, failed: &mut Option<Failed>) -> Result<(), String> {
         let told = |error| format!("{:#}", anyhow::Error::new(error));
         let last = self.ledger.last_program_change().map_err(told)?;
-        let Some(last) = last.filter(|last| last.version != self.live().change.version) else {
+        let Some(last) = last.filter(|last| last.version > self.live().change.version) else {
+            self.behind.store(false, Ordering::Release);
             return Ok(());
         };
         let version = last.version;
@@ -78,17 +79,15 @@ impl Desk {
         match loaded {
             Ok(live) => {
                 *failed = None;
-                *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+                self.take(live);
+                Ok(())
             }
             Err(error) => {
                 *failed = Some(Failed { version, pause, left: pause });
                 self.behind.store(true, Ordering::Release);
-                return Err(error);
+                Err(error)
             }
         }
-        // Not before: whoever sees this decides by the program that was loaded.
-        self.behind.store(false, Ordering::Release);
-        Ok(())
     }
 
     fn load(&self, change: ProgramChange) -> Result<Live, String> {

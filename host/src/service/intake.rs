@@ -62,6 +62,16 @@ impl Desk {
         self.live().active
     }
 
+    /// Decides by a program from now on, unless a later one is at work here already.
+    pub(super) fn take(&self, live: Live) {
+        let mut at_work = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if live.change.version > at_work.change.version {
+            *at_work = live;
+            // Not before: whoever sees this decides by the program that was loaded.
+            self.behind.store(false, Ordering::Release);
+        }
+    }
+
     /// Returns the program at work, and what put it there.
     pub(super) fn live(&self) -> Live {
         self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -163,6 +173,8 @@ impl Unanswered {
                 | HostError::Receipt(_)
                 | HostError::Unreadable(_)
                 | HostError::UnknownProgram { .. }
+                | HostError::NoVersion { .. }
+                | HostError::SameProgram { .. }
                 | HostError::OtherTables { .. } => true,
             },
         }

@@ -6,12 +6,14 @@ use axum::response::{IntoResponse, Response};
 use jifen_ledger::LedgerError;
 use jifen_loyalty::InvalidEvent;
 use serde::Serialize;
+use tower_http::timeout::TimeoutError;
 use utoipa::ToSchema;
 
 use super::BODY_BYTES_MAX;
 use super::intake::Unanswered;
 use crate::conflict::is_conflict;
 use crate::error::HostError;
+use crate::gates::GateReport;
 
 /// A problem, in the media type `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,7 +32,11 @@ pub(super) struct Problem {
     pub(super) code: &'static str,
     /// The part of what was sent that is wrong, such as `data.lines[0].amount`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
+    #[schema(value_type = Option<String>)]
+    field: Option<Box<str>>,
+    /// What was tried of a release that is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Box<GateReport>>,
     /// Seconds after which to try again.
     #[serde(skip)]
     retry_after: Option<u32>,
@@ -61,6 +67,64 @@ impl Problem {
     /// The request has a larger body than is taken.
     pub(super) fn body_too_large() -> Self {
         Self::too_large(format!("a request has at most {BODY_BYTES_MAX} bytes; send smaller batches"))
+    }
+
+    /// A body could not be read to its end.
+    pub(super) fn unread(
+        status: StatusCode,
+        error: &(dyn std::error::Error + 'static),
+        told: impl Into<String>,
+    ) -> Self {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            Self::body_too_large()
+        } else if anyhow::Chain::new(error).any(|cause| cause.is::<TimeoutError>()) {
+            Self::too_slow()
+        } else {
+            Self::malformed(told)
+        }
+    }
+
+    /// A release does not pass the gates.
+    pub(super) fn release(report: GateReport) -> Self {
+        let failed: Vec<_> = report.findings.iter().filter(|finding| !finding.passed).collect();
+        let first = failed.first().map(|it| format!("{}: {}", it.what, it.evidence)).unwrap_or_default();
+        let detail = match failed.len() {
+            0 | 1 => first,
+            all => format!("{first}; and {} more, see `report`", all.saturating_sub(1)),
+        };
+        let title = "The release does not pass";
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "release-refused", title, detail);
+        Self { report: Some(Box::new(report)), ..problem }
+    }
+
+    /// The name belongs to another release.
+    pub(super) fn taken(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "release-taken", "Another release has that name", detail)
+    }
+
+    /// The program cannot be put to work.
+    pub(super) fn program(error: HostError) -> Self {
+        let detail = format!("{:#}", anyhow::Error::new(error));
+        let title = "The program is refused";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "program-refused", title, detail)
+    }
+
+    /// A change was made on another version than the one at work.
+    pub(super) fn superseded(found: u64) -> Self {
+        let detail = format!("version {found} is at work; look at what it says, and make the change on that");
+        Self::new(StatusCode::PRECONDITION_FAILED, "superseded", "Another version is at work", detail)
+    }
+
+    /// A change does not say on which version it is made.
+    pub(super) fn unconditional() -> Self {
+        let detail = "say on which version the change is made, as in `If-Match: \"1\"`; GET /v1/program tells it as its ETag";
+        let title = "The request needs If-Match";
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", title, detail)
+    }
+
+    /// Something of this machine failed.
+    pub(super) fn failed(error: &anyhow::Error) -> Self {
+        Self::unavailable(format!("{error:#}"))
     }
 
     /// The path takes another method.
@@ -105,7 +169,16 @@ impl Problem {
 
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         let (kind, detail) = (format!("urn:jifen:problem:{code}"), detail.into());
-        Self { kind, title, status: status.as_u16(), detail, code, field: None, retry_after: None }
+        Self {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail,
+            code,
+            field: None,
+            report: None,
+            retry_after: None,
+        }
     }
 }
 
@@ -117,7 +190,7 @@ impl From<&InvalidEvent> for Problem {
             (StatusCode::UNPROCESSABLE_ENTITY, "event-refused", "The event is refused")
         };
         let problem = Self::new(status, code, title, refusal.reason.clone());
-        Self { field: Some(refusal.field.clone()), ..problem }
+        Self { field: Some(refusal.field.as_str().into()), ..problem }
     }
 }
 

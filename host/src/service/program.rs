@@ -1,16 +1,25 @@
 //! Questions about the program.
 
+use std::sync::Arc;
+
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use jifen_ledger::LedgerError;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::extract::Parameters;
+use super::intake::{Desk, Live};
 use super::problem::Problem;
-use crate::active::{Document, Pins};
+use crate::active::{Active, Document, Pins};
+use crate::change::{self, Difference, Plan, Reason};
+use crate::error::{HostError, ReleaseError};
+use crate::releases::Releases;
 use crate::view::ChangeLine;
 
 /// Changes of a page.
@@ -55,11 +64,195 @@ pub(super) struct Changes {
 )]
 pub(super) async fn at_work(State(service): State<Shared>) -> Response {
     let live = service.desk.live();
-    let etag = HeaderValue::from_str(&format!("\"{}\"", live.change.version)).expect("digits are text");
     let Document { program, pins } = &live.active.document;
     let (text, pins) = (program.clone(), pins.clone());
     let program = Program { change: ChangeLine::from(&live.change), text, pins };
-    ([(header::ETAG, etag)], Json(program)).into_response()
+    ([etag(live.change.version)], Json(program)).into_response()
+}
+
+fn etag(version: u64) -> (HeaderName, HeaderValue) {
+    (header::ETAG, HeaderValue::from_str(&format!("\"{version}\"")).expect("digits are text"))
+}
+
+/// Who makes a change, and why.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Because {
+    /// Who makes the change.
+    who: String,
+    /// Why, for whoever reads the list of changes.
+    why: String,
+}
+
+/// Which version is put to work again, by whom and why.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Back {
+    /// The version whose program is put to work again; absent: that before the last.
+    to: Option<u64>,
+    /// Who makes the change.
+    who: String,
+    /// Why, for whoever reads the list of changes.
+    why: String,
+}
+
+/// A change that was made.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Changed {
+    #[serde(flatten)]
+    change: ChangeLine,
+    /// What it changed; nothing where it was the program at work.
+    differences: Vec<Difference>,
+}
+
+/// Say what a program would change.
+///
+/// The program is loaded as if it were to be put to work: its policies are found by their names among those that were published.
+#[utoipa::path(
+    post,
+    path = "/v1/program/plan",
+    tag = "program",
+    request_body(content = String, content_type = "application/toml", description = "The program file"),
+    responses(
+        (status = 200, description = "What differs; `ETag` is the version that it was compared with", body = Plan),
+        (status = 400, description = "The body is no text", body = Problem),
+        (status = 422, description = "The program is refused", body = Problem),
+    )
+)]
+pub(super) async fn plan(
+    State(service): State<Shared>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let text = text(body)?;
+    let plan = service.work(move |desk| Ok(desk.plan(&text)?.1)).await?;
+    Ok(([etag(plan.after)], Json(plan)).into_response())
+}
+
+/// Put a program to work.
+///
+/// On the version that `If-Match` names and no other, so that nobody undoes unseen what another did. Events in flight finish on the
+/// program that they began with; other hosts follow within a second.
+#[utoipa::path(
+    put,
+    path = "/v1/program",
+    tag = "program",
+    params(Because, ("If-Match" = String, Header, description = "The version that the change is made on, as an entity tag", example = "\"1\"")),
+    request_body(content = String, content_type = "application/toml", description = "The program file"),
+    responses(
+        (status = 200, description = "It is at work; `ETag` is its version", body = Changed),
+        (status = 400, description = "A parameter is missing, or the body is no text", body = Problem),
+        (status = 412, description = "Another version is at work", body = Problem),
+        (status = 422, description = "The program is refused", body = Problem),
+        (status = 428, description = "The version is missing on which the change is made", body = Problem),
+        (status = 503, description = "The ledger cannot be reached", body = Problem),
+    )
+)]
+pub(super) async fn put(
+    State(service): State<Shared>,
+    Parameters(Because { who, why }): Parameters<Because>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let reason = Reason::new(who, why).map_err(Problem::malformed)?;
+    let (after, text) = (precondition(&headers)?, text(body)?);
+    let changed = service.work(move |desk| desk.put_to_work(&text, after, reason)).await?;
+    Ok(([etag(changed.change.version)], Json(changed)).into_response())
+}
+
+/// Put the program of an earlier version to work again.
+#[utoipa::path(
+    post,
+    path = "/v1/program/rollback",
+    tag = "program",
+    params(Back, ("If-Match" = String, Header, description = "The version to go back from, as an entity tag", example = "\"2\"")),
+    responses(
+        (status = 200, description = "It is at work; `ETag` is its version", body = ChangeLine),
+        (status = 400, description = "A parameter is missing", body = Problem),
+        (status = 404, description = "There is no such version", body = Problem),
+        (status = 412, description = "Another version is at work", body = Problem),
+        (status = 422, description = "This build cannot run that program", body = Problem),
+        (status = 428, description = "The version to go back from is missing", body = Problem),
+        (status = 503, description = "The ledger cannot be reached", body = Problem),
+    )
+)]
+pub(super) async fn roll_back(
+    State(service): State<Shared>,
+    Parameters(Back { to, who, why }): Parameters<Back>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let reason = Reason::new(who, why).map_err(Problem::malformed)?;
+    let after = precondition(&headers)?;
+    let change = service.work(move |desk| desk.roll_back(after, to, reason)).await?;
+    Ok(([etag(change.version)], Json(change)).into_response())
+}
+
+/// Returns the version that a change is made on.
+fn precondition(headers: &HeaderMap) -> Result<u64, Problem> {
+    let tag = headers.get(header::IF_MATCH).ok_or_else(Problem::unconditional)?;
+    let version =
+        tag.to_str().ok().and_then(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    version.ok_or_else(|| {
+        Problem::malformed("If-Match names one version, as in \"1\", as the ETag of GET /v1/program does")
+    })
+}
+
+fn text(body: Result<Bytes, BytesRejection>) -> Result<String, Problem> {
+    let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
+    String::from_utf8(body.into()).map_err(|_| Problem::malformed("the program file is not UTF-8"))
+}
+
+impl Desk {
+    /// Loads a program file, and compares it with what is at work.
+    fn plan(&self, text: &str) -> Result<(Active, Plan), Problem> {
+        let releases = Releases::new(None, Some(&*self.ledger));
+        let active = Active::from_file(text, &releases, &self.store).map_err(refused)?;
+        let plan = Plan::new(&*self.ledger, &active).map_err(refused)?;
+        Ok((active, plan))
+    }
+
+    fn put_to_work(&self, text: &str, after: u64, reason: Reason) -> Result<Changed, Problem> {
+        let (active, plan) = self.plan(text)?;
+        let Some(last) = self.ledger.last_program_change()?.filter(|last| last.version == after) else {
+            return Err(Problem::superseded(plan.after));
+        };
+        if plan.differences.is_empty() {
+            return Ok(Changed { change: ChangeLine::from(&last), differences: Vec::new() });
+        }
+        let releases = Releases::new(None, Some(&*self.ledger));
+        let change =
+            change::put_to_work(&*self.ledger, &active, &releases, after, reason).map_err(refused)?;
+        let line = ChangeLine::from(&change);
+        self.take(Live { change, active: Arc::new(active) });
+        Ok(Changed { change: line, differences: plan.differences })
+    }
+
+    fn roll_back(&self, after: u64, to: Option<u64>, reason: Reason) -> Result<ChangeLine, Problem> {
+        let back = change::roll_back(&*self.ledger, &self.store, Some(after), to, reason);
+        let (change, active) = back.map_err(refused)?;
+        let line = ChangeLine::from(&change);
+        self.take(Live { change, active: Arc::new(active) });
+        Ok(line)
+    }
+}
+
+/// Tells why a program is not put to work: it is refused, or this machine or the ledger fails.
+fn refused(error: HostError) -> Problem {
+    let from_here = if let HostError::Policy { source, .. } = &error {
+        !source.is_refusal()
+    } else {
+        matches!(error, HostError::Ledger(_) | HostError::Deployment { source: ReleaseError::Ledger(_), .. })
+    };
+    if let HostError::Ledger(LedgerError::Superseded { last }) = error {
+        Problem::superseded(last)
+    } else if matches!(error, HostError::NoVersion { .. }) {
+        Problem::not_found(error.to_string())
+    } else if from_here {
+        Problem::failed(&error.into())
+    } else {
+        Problem::program(error)
+    }
 }
 
 /// Return which programs were put to work, when, by whom and why.

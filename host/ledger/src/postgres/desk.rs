@@ -86,6 +86,10 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
                 kept.push(Change::any(store::put_release(release)));
                 Ok(Committed::default())
             }
+            Task::Publication(publication) => {
+                kept.push(Change::any(store::publish(publication)));
+                Ok(Committed::default())
+            }
             Task::Change(change) => {
                 let last = match changed {
                     Some(last) => last,
@@ -124,6 +128,10 @@ fn admit<'a>(found: &mut Found<'a>, batch: &'a [Entry], admitted: &mut Vec<Admis
 fn batch(task: &Task) -> Option<&[Entry]> {
     match task {
         Task::Commit(entries) => Some(entries),
-        Task::Program { .. } | Task::Release(_) | Task::Change(_) | Task::Attempts(_) => None,
+        Task::Program { .. }
+        | Task::Release(_)
+        | Task::Publication(_)
+        | Task::Change(_)
+        | Task::Attempts(_) => None,
     }
 }

@@ -4,7 +4,7 @@ use super::column::Unsigned;
 use super::failure::Stop;
 use super::link::{Call, Link};
 use crate::column::{self, Row as _};
-use crate::{Digest, ProgramChange, Release};
+use crate::{Digest, ProgramChange, Publication, Release};
 
 pub(super) fn put_program<'a>(digest: &'a Digest, body: &'a [u8]) -> Call<'a> {
     let sql = "
@@ -35,6 +35,38 @@ pub(super) fn release(link: &Link, digest: &Digest) -> Result<Option<Release>, S
     let Some(row) = rows.first() else { return Ok(None) };
     let (name, version) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
     Ok(Some(Release { digest: *digest, name, version, component: row.bytes(2)?.to_vec() }))
+}
+
+pub(super) fn publish(publication: &Publication) -> Call<'_> {
+    let sql = "
+        INSERT INTO publications (policy, version, release, made_ms, report)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (policy, version) DO NOTHING";
+    let Publication { policy, version, release, made_at, report } = publication;
+    let call = Call::new(sql).value(&**policy).value(&**version).value(&release[..]);
+    call.value(made_at.millis()).value(&**report)
+}
+
+pub(super) fn publication(link: &Link, policy: &str, version: &str) -> Result<Option<Publication>, Stop> {
+    let sql = "
+        SELECT policy, version, release, made_ms, report
+        FROM publications
+        WHERE policy = $1
+          AND version = $2";
+    let rows = link.ask_one(&Call::new(sql).value(policy).value(version))?;
+    Ok(rows.first().map(column::publication).transpose()?)
+}
+
+pub(super) fn publications(link: &Link, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, Stop> {
+    let sql = "
+        SELECT policy, version, release, made_ms, report
+        FROM publications
+        WHERE (policy, version) > ($1, $2)
+        ORDER BY policy, version
+        LIMIT $3";
+    let (_, limit) = column::page(0, limit);
+    let rows = link.ask_one(&Call::new(sql).value(after.0).value(after.1).value(limit))?;
+    Ok(rows.iter().map(column::publication).collect::<Result<_, _>>()?)
 }
 
 pub(super) fn put_change(change: &ProgramChange) -> Call<'_> {

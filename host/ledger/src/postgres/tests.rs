@@ -165,7 +165,9 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
     ledger.commit(purchase(0)).unwrap();
     drop(ledger);
     let schema = schema(&url);
-    server().perform(&format!("DROP TABLE {schema}.changes; UPDATE {schema}.ledger_schema SET version = 1"));
+    server().perform(&format!(
+        "DROP TABLE {schema}.publications, {schema}.changes; UPDATE {schema}.ledger_schema SET version = 1"
+    ));
     for _ in 0..2 {
         let ledger = Postgres::open(&url).unwrap();
         assert_eq!((ledger.log(0, 9).unwrap().len(), ledger.last_program_change().unwrap()), (1, None));

@@ -40,6 +40,7 @@ fn answer(connection: &Connection, task: &Task) -> rusqlite::Result<Answer> {
         Task::Change(change) => asked(store::put_change(connection, change).map(|()| Committed::default())),
         Task::Program { digest, body } => store::put_program(connection, digest, body).map(nothing_committed),
         Task::Release(release) => store::put_release(connection, release).map(nothing_committed),
+        Task::Publication(it) => store::publish(connection, it).map(nothing_committed),
         Task::Attempts(tried) => outbox::keep(connection, tried).map(nothing_committed),
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::failure::Stop;
 use crate::column;
-use crate::{Digest, LedgerError, ProgramChange, Release};
+use crate::{Digest, LedgerError, ProgramChange, Publication, Release};
 
 pub(super) fn put_program(connection: &Connection, digest: &Digest, body: &[u8]) -> Result<()> {
     let sql = "
@@ -34,6 +34,45 @@ pub(super) fn release(connection: &Connection, digest: &Digest) -> Result<Option
         Ok(Release { digest: *digest, name: row.get(0)?, version: row.get(1)?, component: row.get(2)? })
     };
     connection.prepare_cached(sql)?.query_one([digest], release).optional()
+}
+
+pub(super) fn publish(connection: &Connection, publication: &Publication) -> Result<()> {
+    let sql = "
+        INSERT INTO publications (policy, version, release, made_ms, report)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (policy, version) DO NOTHING";
+    let Publication { policy, version, release, made_at, report } = publication;
+    let values = params![policy, version, release, made_at.millis(), report];
+    connection.prepare_cached(sql)?.execute(values).map(|_| ())
+}
+
+pub(super) fn publication(
+    connection: &Connection,
+    policy: &str,
+    version: &str,
+) -> Result<Option<Publication>> {
+    let sql = "
+        SELECT policy, version, release, made_ms, report
+        FROM publications
+        WHERE policy = ?1
+          AND version = ?2";
+    connection.prepare_cached(sql)?.query_one([policy, version], |row| column::publication(row)).optional()
+}
+
+pub(super) fn publications(
+    connection: &Connection,
+    after: (&str, &str),
+    limit: usize,
+) -> Result<Vec<Publication>> {
+    let sql = "
+        SELECT policy, version, release, made_ms, report
+        FROM publications
+        WHERE (policy, version) > (?1, ?2)
+        ORDER BY policy, version
+        LIMIT ?3";
+    let (_, limit) = column::page(0, limit);
+    let page = params![after.0, after.1, limit];
+    connection.prepare_cached(sql)?.query_map(page, |row| column::publication(row))?.collect()
 }
 
 pub(super) fn put_change(connection: &Connection, change: &ProgramChange) -> std::result::Result<(), Stop> {

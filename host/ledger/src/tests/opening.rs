@@ -67,7 +67,10 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
     ledger.commit(vec![Draft::purchase("o1", "ann", 0, 10, 100).entry()]).unwrap();
     let before = view(&ledger);
     drop(ledger);
-    Connection::open(&path).unwrap().execute_batch("DROP TABLE changes; PRAGMA user_version = 1").unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("DROP TABLE publications; DROP TABLE changes; PRAGMA user_version = 1")
+        .unwrap();
     for _ in 0..2 {
         let ledger = Sqlite::open(&path).unwrap();
         assert_eq!((&view(&ledger), ledger.last_program_change().unwrap()), (&before, None));

@@ -7,8 +7,8 @@ use jifen_loyalty::{Event, Instant, MemberId, NoticeId, Points};
 use super::fixture::{DAY_MS, Draft, EVERYTHING, SOURCE, View, balances, digest, lot, member, plain, stores};
 use super::script::check;
 use crate::{
-    Committed, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange, Query, Release, Stored, Total,
-    Undelivered,
+    Committed, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange, Publication, Query, Release,
+    Stored, Total, Undelivered,
 };
 
 const MAX: u64 = Points::MAX.get();
@@ -572,6 +572,44 @@ fn changes_of_the_program_follow_each_other() {
         assert_eq!(ledger.program_changes(1, 9).unwrap(), [change(2, other), change(3, one)]);
         assert_eq!(ledger.program_changes(0, 1).unwrap(), [change(1, one)]);
         assert_eq!(ledger.program_changes(3, 9).unwrap(), []);
+    }
+}
+
+/// A name means for ever what it meant first.
+#[test]
+fn publications_are_made_once() {
+    for store in stores() {
+        let ledger = &*store.ledger;
+        let published = |policy: &str, version: &str, release: &str| Publication {
+            policy: policy.to_owned(),
+            version: version.to_owned(),
+            release: digest(release),
+            made_at: Instant::from_millis(1_764_000_000_123),
+            report: format!("{{\"of\":\"{release}\"}}").into_bytes(),
+        };
+        for component in ["one", "other"] {
+            let (name, version) = ("spend".to_owned(), "0.1.0".to_owned());
+            let (digest, component) = (digest(component), component.into());
+            ledger.put_release(&Release { digest, name, version, component }).unwrap();
+        }
+        assert_eq!(ledger.publication("spend", "0.1.0").unwrap(), None);
+        let all = [
+            ("spend", "0.1.0", "one"),
+            ("spend", "0.10.0", "other"),
+            ("spend", "0.2.0", "other"),
+            ("spenz", "0.1.0", "one"),
+        ]
+        .map(|(policy, version, release)| published(policy, version, release));
+        for publication in all.iter().rev() {
+            ledger.publish(publication).unwrap();
+        }
+        ledger.publish(&published("spend", "0.1.0", "other")).unwrap();
+        assert_eq!(ledger.publication("spend", "0.1.0").unwrap().as_ref(), Some(&all[0]), "{}", store.name);
+        assert_eq!(ledger.publication("spend", "0.3.0").unwrap(), None);
+        assert_eq!(ledger.publications(("", ""), 9).unwrap(), all, "{}", store.name);
+        assert_eq!(ledger.publications(("spend", ""), 2).unwrap(), all[..2]);
+        assert_eq!(ledger.publications(("spend", "0.10.0"), 9).unwrap(), all[2..]);
+        assert_eq!(ledger.publications(("spenz", "0.1.0"), 9).unwrap(), []);
     }
 }
 

@@ -1,0 +1,11 @@
+-- Schema 3: under which names releases can be deployed. A name means one release for ever.
+CREATE TABLE publications (
+  policy  TEXT   NOT NULL COLLATE "C",
+  version TEXT   NOT NULL COLLATE "C",
+  release BYTEA  NOT NULL, -- The digest of its component.
+  made_ms BIGINT NOT NULL, -- By the clock of the host that took it, not business time.
+  report  BYTEA  NOT NULL, -- What was tried before it was taken, as JSON.
+  CONSTRAINT publications_once        PRIMARY KEY (policy, version),
+  CONSTRAINT publications_of_releases FOREIGN KEY (release) REFERENCES releases (digest)
+);
+UPDATE ledger_schema SET version = 3;

@@ -1,0 +1,212 @@
+//! Gates: what a release passes before programs can deploy it, each told with its evidence.
+//!
+//! Whoever uploads is a stranger. The component is looked at and compiled in a process of its own, on a cache that is thrown away;
+//! what it may take in all is bounded, in fuel and in compilations, so that the verdict is the same on every machine.
+
+use std::time::Duration;
+
+use jifen_engine::{PolicyError, PolicyStore, Report};
+use rules_guest::case::Case;
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use crate::cases::{self, Bounds, Respondent};
+use crate::description::Description;
+
+/// Cases that come with a release, at most.
+pub(crate) const CASES_MAX: usize = 200;
+
+/// What trying a release may take in all: about five seconds of evaluations, and more parameters than any stock policy's cases have.
+const BOUNDS: Bounds = Bounds { fuel: 5_000_000_000, parameters: 100 };
+
+/// How long one compilation may take. The largest stock policy takes a tenth of a second.
+pub(crate) const COMPILE_WALL_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes of a policy's name.
+const NAME_BYTES_MAX: usize = 64;
+
+/// What is handed in.
+pub(crate) struct Upload {
+    /// The policy's name.
+    pub(crate) policy: String,
+    /// Its version.
+    pub(crate) version: String,
+    pub(crate) component: Vec<u8>,
+    /// By their names.
+    pub(crate) cases: Vec<(String, String)>,
+}
+
+/// What was tried of a release, and what came of it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct GateReport {
+    /// The policy's name.
+    #[schema(example = "market-day")]
+    pub(crate) policy: String,
+    /// Its semantic version.
+    #[schema(example = "0.1.0")]
+    pub(crate) version: String,
+    /// The SHA-256 of the component.
+    pub(crate) digest: String,
+    /// Whether it passed everything.
+    pub(crate) accepted: bool,
+    /// What was tried, in order; what comes after a component that is not taken is not tried.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Finding {
+    /// What it is about.
+    pub(crate) gate: Gate,
+    /// What was tried.
+    pub(crate) what: String,
+    /// Whether it is as it should be.
+    pub(crate) passed: bool,
+    /// What shows it: figures, or a counter-example.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) evidence: String,
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Gate {
+    /// Whether it is a component that keeps the contract and the bounds, and what it may ask.
+    Component,
+    /// Whether it says what it is, and that is what it is published as.
+    Description,
+    /// Whether it answers a case as its author says.
+    Case,
+    /// Whether it keeps what it promises, and is fair.
+    Claim,
+}
+
+impl Upload {
+    /// Returns what is wrong with the name under which it is handed in.
+    pub(crate) fn misnamed(&self) -> Option<String> {
+        let policy = &self.policy;
+        let word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
+        if policy.len() > NAME_BYTES_MAX || !policy.split('-').all(word) {
+            return Some(format!(
+                "{policy:?} is no name of a policy; take up to {NAME_BYTES_MAX} small letters and digits, words parted by -"
+            ));
+        }
+        let version = &self.version;
+        let error = Version::parse(version).err()?;
+        Some(format!("{version:?} is no version: {error}; write three numbers, such as 1.0.0"))
+    }
+
+    /// Puts the release through all gates.
+    ///
+    /// # Errors
+    ///
+    /// If something of this machine fails. What is wrong with the release is in the report.
+    pub(crate) fn report(&self, store: &PolicyStore) -> Result<GateReport, PolicyError> {
+        let (policy, version) = (self.policy.clone(), self.version.clone());
+        let digest = hex::encode(Sha256::digest(&self.component));
+        let mut findings = Vec::new();
+        self.pass(store, &mut findings)?;
+        let accepted = findings.iter().all(|finding| finding.passed);
+        Ok(GateReport { policy, version, digest, accepted, findings })
+    }
+
+    fn pass(&self, store: &PolicyStore, findings: &mut Vec<Finding>) -> Result<(), PolicyError> {
+        let report = match store.inspect(&self.component) {
+            Ok(report) => report,
+            Err(error) if error.is_refusal() => {
+                let evidence = format!("{error} [{}]", error.code());
+                findings.push(Finding::failed(Gate::Component, "contract and bounds", evidence));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        findings.extend(Finding::of_component(&report));
+        findings.push(self.named());
+        let respondent = Respondent::within(BOUNDS, &self.component, store);
+        let mut sound = Vec::new();
+        for (name, json) in &self.cases {
+            match Case::parse(json) {
+                Err(invalid) => findings.push(Finding::failed(Gate::Case, name, invalid.to_string())),
+                Ok(case) => {
+                    findings.push(answered(name, &case, &respondent));
+                    sound.push(case);
+                }
+            }
+        }
+        let description = report.description.unwrap_or_default();
+        match cases::claims(&description, &sound, &respondent) {
+            Err(error) => findings.push(Finding::failed(Gate::Description, "promises", error)),
+            Ok(tried) => findings.extend(tried.into_iter().map(|tried| {
+                let evidence = tried.counterexample.as_ref().map(ToString::to_string).unwrap_or_default();
+                Finding {
+                    gate: Gate::Claim,
+                    what: tried.what,
+                    passed: tried.counterexample.is_none(),
+                    evidence,
+                }
+            })),
+        }
+        if sound.is_empty() {
+            let evidence = "no case came with it; send one for each kind of parameters, so that fairness can be tried with them";
+            findings.push(Finding::failed(Gate::Case, "cases", evidence.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Compares what it says it is with what it is handed in as.
+    fn named(&self) -> Finding {
+        let Some(description) = Description::of(&self.component) else {
+            let evidence = "it does not say what it is; build it with a policy.toml, as `jifen new` does";
+            return Finding::failed(Gate::Description, "name and version", evidence.to_owned());
+        };
+        let Description { name, version, summary, .. } = description;
+        let passed = name == self.policy && version == self.version;
+        let evidence = match passed {
+            true => format!("{name} {version}: {} / {}", summary.en, summary.zh),
+            false => {
+                format!("it says that it is {name} {version}; publish it as that, or mend its policy.toml")
+            }
+        };
+        Finding { gate: Gate::Description, what: "name and version".to_owned(), passed, evidence }
+    }
+}
+
+fn answered(name: &str, case: &Case, respondent: &Respondent<'_>) -> Finding {
+    let before = respondent.fuel();
+    let (passed, evidence) = match respondent.run(case) {
+        Err(error) => (false, error.to_string()),
+        Ok(got) => match case.expect.compare(got) {
+            Err(difference) => (false, difference.to_string()),
+            Ok(_) => (true, format!("{} fuel", respondent.fuel().saturating_sub(before))),
+        },
+    };
+    Finding { gate: Gate::Case, what: name.to_owned(), passed, evidence }
+}
+
+impl Finding {
+    fn failed(gate: Gate, what: &str, evidence: String) -> Self {
+        Self { gate, what: what.to_owned(), passed: false, evidence }
+    }
+
+    fn of_component(report: &Report) -> [Self; 3] {
+        let passed = |what: &str, evidence| Self {
+            gate: Gate::Component,
+            what: what.to_owned(),
+            passed: true,
+            evidence,
+        };
+        let asks = if report.facts.is_empty() { "nothing".to_owned() } else { report.facts.join(", ") };
+        let Report { component_bytes, functions, memory_bytes, .. } = report;
+        let bounds =
+            format!("{component_bytes} bytes, {functions} functions, {memory_bytes} bytes of memory");
+        [
+            passed("contract", format!("a component of the world {}", report.world.name())),
+            passed("imports", format!("it may ask {asks}")),
+            passed("bounds", bounds),
+        ]
+    }
+}

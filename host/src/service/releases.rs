@@ -1,0 +1,273 @@
+//! Releases: components that come in, what is tried of them, and under which names programs can deploy them.
+
+use std::path::Path;
+
+use axum::Json;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jifen_ledger::{Publication, Release};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Named, Parameters};
+use super::intake::Desk;
+use super::problem::Problem;
+use super::{Shared, is_name};
+use crate::clock;
+use crate::gates::{CASES_MAX, COMPILE_WALL_MAX, GateReport, Upload};
+
+/// Publications of a page.
+const PAGE: usize = 100;
+
+/// A release, as it is sent with its cases.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: the parts are read one by one")]
+pub(super) struct Parts {
+    /// The component.
+    #[schema(content_media_type = "application/wasm", value_type = String, format = Binary)]
+    component: Vec<u8>,
+    /// Its cases, a file each: JSON as in a policy's `cases/`. At least one.
+    #[schema(value_type = Vec<String>)]
+    case: Vec<String>,
+}
+
+/// A release that was published.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PublicationLine {
+    /// The policy's name.
+    #[schema(example = "market-day")]
+    policy: String,
+    /// Its version.
+    #[schema(example = "0.1.0")]
+    version: String,
+    /// The SHA-256 of the component.
+    digest: String,
+    /// When it was published, by the clock of the host that took it.
+    published: String,
+}
+
+impl From<&Publication> for PublicationLine {
+    fn from(publication: &Publication) -> Self {
+        Self {
+            policy: publication.policy.clone(),
+            version: publication.version.clone(),
+            digest: hex::encode(publication.release),
+            published: publication.made_at.to_string(),
+        }
+    }
+}
+
+/// Where a page begins.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Behind {
+    /// Only what is behind this, such as `market-day@0.1.0`.
+    after: Option<String>,
+}
+
+/// A page of what was published.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Publications {
+    /// By policy and version.
+    releases: Vec<PublicationLine>,
+    /// What `after` is of the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Publish a release of a policy.
+///
+/// Its component, with its cases, is put through the gates: whether it keeps the contract and the bounds, says what it is, answers its
+/// cases, keeps its promises and is fair. The answer is what was tried, with its evidence. A release that passes can be deployed by
+/// name on every host of the ledger; a name that was given is never given to another component.
+#[utoipa::path(
+    put,
+    path = "/v1/policies/{policy}/releases/{version}",
+    tag = "policies",
+    params(
+        ("policy", description = "The policy's name", example = "market-day"),
+        ("version", description = "Its semantic version", example = "0.1.0"),
+    ),
+    request_body(content = Parts, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "It is published: what was tried", body = GateReport),
+        (status = 200, description = "It was published before: what was tried then", body = GateReport),
+        (status = 400, description = "What was sent cannot be read", body = Problem),
+        (status = 409, description = "Another component was published under that name", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
+        (status = 415, description = "The body is of another media type", body = Problem),
+        (status = 422, description = "It does not pass: what was tried, in `report`", body = Problem),
+        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
+        (status = 503, description = "The ledger cannot be reached", body = Problem),
+    )
+)]
+pub(super) async fn put(
+    State(service): State<Shared>,
+    Named((policy, version)): Named<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let mut upload = Upload { policy, version, component: Vec::new(), cases: Vec::new() };
+    if let Some(wrong) = upload.misnamed() {
+        return Err(Problem::malformed(wrong));
+    }
+    let parts = Multipart::from_request(request, &()).await.map_err(|_| {
+        let how = "curl -X PUT -F component=@policy.wasm -F case=@cases/one.json";
+        Problem::media_type(format!(
+            "send multipart/form-data, a part `component` and a part `case` for each case: {how}"
+        ))
+    })?;
+    read(parts, &mut upload).await?;
+    let place = format!("/v1/policies/{}/releases/{}", upload.policy, upload.version);
+    let (status, report) = service.work(move |desk| publish(desk, upload)).await?;
+    let headers = [(header::LOCATION, place.as_str()), (header::CONTENT_TYPE, "application/json")];
+    Ok((status, headers, report).into_response())
+}
+
+/// Reads the parts of a release.
+async fn read(mut parts: Multipart, upload: &mut Upload) -> Result<(), Problem> {
+    let unread = |error: MultipartError| Problem::unread(error.status(), &error, error.body_text());
+    while let Some(part) = parts.next_field().await.map_err(unread)? {
+        let (name, case) = (part.name().unwrap_or_default().to_owned(), case_name(&part));
+        let bytes = part.bytes().await.map_err(unread)?;
+        match &*name {
+            "component" if upload.component.is_empty() => upload.component = bytes.into(),
+            "component" => {
+                return Err(Problem::malformed("a release has one component, and two parts are named so"));
+            }
+            "case" if upload.cases.len() >= CASES_MAX => {
+                return Err(Problem::too_large(format!("a release has at most {CASES_MAX} cases")));
+            }
+            "case" => {
+                let case = case.unwrap_or_else(|| format!("#{}", upload.cases.len().saturating_add(1)));
+                let text = String::from_utf8(bytes.into());
+                let text = text.map_err(|_| Problem::malformed(format!("case {case} is not UTF-8")))?;
+                upload.cases.push((case, text));
+            }
+            _ => {
+                let detail = format!("there is a part {name:?}; the parts are `component` and `case`");
+                return Err(Problem::malformed(detail));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the name of a case: that of its file, without the end.
+fn case_name(part: &Field<'_>) -> Option<String> {
+    Some(Path::new(part.file_name()?).file_stem()?.to_str()?.to_owned())
+}
+
+fn publish(desk: &Desk, upload: Upload) -> Result<(StatusCode, Vec<u8>), Problem> {
+    let digest = Sha256::digest(&upload.component).into();
+    if let Some(found) = desk.ledger.publication(&upload.policy, &upload.version)? {
+        return same(found, digest, StatusCode::OK);
+    }
+    let report = desk.tried(&upload)?;
+    if !report.accepted {
+        return Err(Problem::release(report));
+    }
+    let Upload { policy, version, component, .. } = upload;
+    desk.ledger.put_release(&Release {
+        digest,
+        name: policy.clone(),
+        version: version.clone(),
+        component,
+    })?;
+    let report = serde_json::to_vec(&report).map_err(|_| Problem::broken())?;
+    let publication = Publication { policy, version, release: digest, made_at: clock::now(), report };
+    desk.ledger.publish(&publication)?;
+    // Another host may have taken the name meanwhile.
+    let found = desk.ledger.publication(&publication.policy, &publication.version)?;
+    same(found.ok_or_else(Problem::broken)?, digest, StatusCode::CREATED)
+}
+
+/// Returns the report of what was published, if it is that component.
+fn same(
+    found: Publication,
+    digest: jifen_ledger::Digest,
+    status: StatusCode,
+) -> Result<(StatusCode, Vec<u8>), Problem> {
+    if found.release == digest {
+        return Ok((status, found.report));
+    }
+    let Publication { policy, version, release, .. } = found;
+    Err(Problem::taken(format!(
+        "{policy} {version} is the component {}, for ever; publish this one under the next version",
+        hex::encode(release)
+    )))
+}
+
+impl Desk {
+    /// Puts a release through the gates, on a cache that is thrown away.
+    fn tried(&self, upload: &Upload) -> Result<GateReport, Problem> {
+        let cache = tempfile::tempdir().map_err(|error| Problem::failed(&error.into()))?;
+        let store = self.store.elsewhere(cache.path());
+        let report = store.and_then(|store| upload.report(&store.with_compile_wall_max(COMPILE_WALL_MAX)));
+        report.map_err(|error| Problem::failed(&error.into()))
+    }
+}
+
+/// Return what was tried of a release.
+#[utoipa::path(
+    get,
+    path = "/v1/policies/{policy}/releases/{version}",
+    tag = "policies",
+    params(
+        ("policy", description = "The policy's name", example = "market-day"),
+        ("version", description = "Its semantic version", example = "0.1.0"),
+    ),
+    responses(
+        (status = 200, description = "What was tried, and what came of it", body = GateReport),
+        (status = 404, description = "There is no such release", body = Problem),
+    )
+)]
+pub(super) async fn find(
+    State(service): State<Shared>,
+    Named((policy, version)): Named<(String, String)>,
+) -> Result<Response, Problem> {
+    let found = service
+        .ask(move |desk| {
+            let named = is_name(&policy) && is_name(&version);
+            let found = if named { desk.ledger.publication(&policy, &version)? } else { None };
+            found.ok_or_else(|| Problem::not_found(format!("there is no release {version:?} of {policy:?}")))
+        })
+        .await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], found.report).into_response())
+}
+
+/// Return what was published.
+#[utoipa::path(
+    get,
+    path = "/v1/policies",
+    tag = "policies",
+    params(Behind),
+    responses(
+        (status = 200, description = "A page, by policy and version", body = Publications),
+        (status = 400, description = "A parameter cannot be read", body = Problem),
+    )
+)]
+pub(super) async fn all(
+    State(service): State<Shared>,
+    Parameters(Behind { after }): Parameters<Behind>,
+) -> Result<Json<Publications>, Problem> {
+    let after = after.unwrap_or_else(|| "@".to_owned());
+    let Some((policy, version)) = after.split_once('@').filter(|_| is_name(&after)) else {
+        return Err(Problem::malformed(format!(
+            "after: {after:?} is no release; write the `next` of a page"
+        )));
+    };
+    let (policy, version) = (policy.to_owned(), version.to_owned());
+    let answer = service.ask(move |desk| {
+        // One more tells whether there is a further page.
+        let mut found = desk.ledger.publications((&policy, &version), PAGE.saturating_add(1))?;
+        let more = found.len() > PAGE;
+        found.truncate(PAGE);
+        let next = found.last().filter(|_| more).map(|last| format!("{}@{}", last.policy, last.version));
+        Ok(Publications { releases: found.iter().map(PublicationLine::from).collect(), next })
+    });
+    answer.await.map(Json)
+}

@@ -1,0 +1,271 @@
+//! Releases over HTTP: what comes in, what is tried of it, and how it gets to work.
+
+use reqwest::blocking::RequestBuilder;
+use serde_json::{Value, json};
+
+use crate::components::{Guest, core, spend_guest};
+use crate::service::{Answer, Host};
+use crate::town::{Town, purchase, text};
+
+const NOON: &str = "2025-07-25T12:00:00+08:00";
+const BECAUSE: &str = "who=%E8%B5%B5%E6%95%8F&why=a%20test";
+
+/// Starts a host on a ledger where a program is at work that awards one point for each purchase.
+fn start(town: &Town) -> Host {
+    town.program(&[("flat", "flat", "base", "parameters = { points = 1 }")]);
+    let apply = [
+        "apply",
+        "--ledger",
+        "l.db",
+        "--program",
+        "program.toml",
+        "--policies",
+        "policies",
+        "--why",
+        "a test",
+    ];
+    assert_eq!(town.done(&apply).code, Some(0));
+    another(town)
+}
+
+fn another(town: &Town) -> Host {
+    Host::start(&mut town.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]))
+}
+
+/// A rule that awards one point for so much.
+fn rate(version: &str, per: u64, lines: &str) -> Vec<u8> {
+    spend_guest(per).described("rate", version, lines).build()
+}
+
+/// What is awarded for 68.50.
+fn case(points: u64) -> String {
+    let awards = json!([{"to": "member", "points": points, "reason": "test"}]);
+    let event = purchase("o", "ann", NOON, 6_850);
+    json!({"about": "a purchase", "parameters": {}, "event": event, "expect": {"awards": awards}}).to_string()
+}
+
+/// Sends a form of parts: name, name of the file, content.
+fn form(request: RequestBuilder, parts: &[(&str, &str, &[u8])]) -> Answer {
+    let mut body = Vec::new();
+    for (name, file, content) in parts {
+        let head =
+            format!("--part\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\n\r\n");
+        body.extend([head.as_bytes(), content, b"\r\n"].concat());
+    }
+    body.extend(b"--part--\r\n");
+    Answer::to(request.header("content-type", "multipart/form-data; boundary=part").body(body))
+}
+
+fn publish(host: &Host, release: &str, component: &[u8], cases: &[String]) -> Answer {
+    let (policy, version) = release.split_once('@').expect("a name and a version");
+    let mut parts = vec![("component", "rate.wasm", component)];
+    parts.extend(cases.iter().map(|case| ("case", "dir/a-purchase.json", case.as_bytes())));
+    form(host.put(&format!("/v1/policies/{policy}/releases/{version}")), &parts)
+}
+
+/// Puts a program to work that awards by a policy.
+fn deploy(town: &Town, host: &Host, policy: &str, after: &str) -> Answer {
+    let path = format!("/v1/program?{BECAUSE}");
+    Answer::to(host.put(&path).header("if-match", after).body(program(town, policy)))
+}
+
+fn program(town: &Town, policy: &str) -> String {
+    town.program(&[("award", policy, "base", "")]).read("program.toml")
+}
+
+fn problem(answer: &Answer) -> (u16, String) {
+    (answer.status, text(&answer.json()["code"]).to_owned())
+}
+
+fn awarded(host: &Host, id: &str) -> Value {
+    host.events(&purchase(id, "ann", NOON, 6_850)).json()["awards"][0]["granted"].clone()
+}
+
+#[test]
+fn a_release_is_published_deployed_and_rolled_back() {
+    let town = Town::new();
+    let host = start(&town);
+    let first = publish(&host, "rate@1.0.0", &rate("1.0.0", 100, ""), &[case(68)]);
+    let report = first.json();
+    assert_eq!((first.status, &report["accepted"]), (201, &json!(true)), "{first:?}");
+    assert_eq!(first.header("location"), "/v1/policies/rate/releases/1.0.0");
+    let findings = report["findings"].as_array().expect("a list");
+    let told: Vec<_> =
+        findings.iter().map(|it| format!("{} {}", text(&it["gate"]), text(&it["what"]))).collect();
+    for expected in [
+        "component contract",
+        "component imports",
+        "component bounds",
+        "description name and version",
+        "case a-purchase",
+        "claim fairness: splitting",
+    ] {
+        assert!(told.iter().any(|told| told == expected), "{expected}: {told:?}");
+    }
+    // The same again is what was published; the name is never another component's.
+    let again = publish(&host, "rate@1.0.0", &rate("1.0.0", 100, ""), &[]);
+    assert_eq!((again.status, &again.text), (200, &first.text));
+    let other = publish(&host, "rate@1.0.0", &rate("1.0.0", 50, ""), &[case(137)]);
+    assert_eq!(problem(&other), (409, "release-taken".to_owned()));
+    assert_eq!(host.get("/v1/policies/rate/releases/1.0.0").text, first.text);
+    assert_eq!(host.get("/v1/policies/rate/releases/1.0.1").status, 404);
+
+    assert_eq!(awarded(&host, "1"), 1);
+    let deployed = deploy(&town, &host, "rate", "\"1\"");
+    assert_eq!((deployed.status, deployed.header("etag")), (200, "\"2\""), "{deployed:?}");
+    assert_eq!(deployed.json()["who"], "赵敏");
+    assert_eq!(awarded(&host, "2"), 68);
+    // Without a version it is the latest, which no earlier one and no pre-release is.
+    for (version, per, points) in [("1.10.0", 50, 137), ("1.9.0", 10, 685), ("2.0.0-rc.1", 1, 6_850)] {
+        let published = publish(&host, &format!("rate@{version}"), &rate(version, per, ""), &[case(points)]);
+        assert_eq!(published.status, 201, "{published:?}");
+    }
+    let names = |path: &str| {
+        let page = host.get(path).json();
+        let releases = page["releases"].as_array().expect("a list").clone();
+        releases.iter().map(|it| text(&it["version"]).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("/v1/policies"), ["1.0.0", "1.10.0", "1.9.0", "2.0.0-rc.1"]);
+    assert_eq!(names("/v1/policies?after=rate@1.10.0"), ["1.9.0", "2.0.0-rc.1"]);
+    let plan = |policy: &str| {
+        let request = host.request("/v1/program/plan").body(program(&town, policy));
+        Answer::to(request).json()["differences"].clone()
+    };
+    let difference = plan("rate")[0].clone();
+    assert!(text(&difference["now"]).starts_with("rate@1.10.0 "), "{difference}");
+    assert_eq!(plan("rate@1.9.0")[0]["field"], "policy");
+    assert_eq!(deploy(&town, &host, "rate", "\"2\"").json()["version"], 3);
+    assert_eq!(awarded(&host, "3"), 137);
+    let by_hand = town.done(&["plan", "--ledger", "l.db", "--program", "program.toml"]);
+    assert!(by_hand.out.starts_with("from version 3\n~ deployment award: policy "), "{by_hand:?}");
+    // A host that has no folder of components has them from the ledger.
+    let other = another(&town);
+    assert_eq!(awarded(&other, "4"), 137);
+    let back = host.request(&format!("/v1/program/rollback?{BECAUSE}")).header("if-match", "\"3\"");
+    let back = Answer::to(back);
+    assert_eq!(
+        (back.status, back.header("etag"), &back.json()["version"]),
+        (200, "\"4\"", &json!(4)),
+        "{back:?}"
+    );
+    assert_eq!(awarded(&host, "5"), 68);
+    assert_eq!(town.replay("l.db"), 5);
+}
+
+#[test]
+fn what_does_not_pass_is_told_why_and_leaves_nothing() {
+    let town = Town::new();
+    let host = start(&town);
+    let good = rate("1.0.0", 100, "");
+    let promise = "[[promises]]\nzh = '满50元双倍'\nen = 'Twice from 50 on'\nparameters = {}\nwhen = { spend_from = 5000 }\n\
+        then = { times = '2' }\n";
+    let forever = Guest::new().evaluate("(loop $again (br $again)) (unreachable)");
+    let refused = [
+        ("nothing", "rate@1.0.0", Vec::new(), vec![case(68)], "the component is empty [empty]"),
+        ("no component", "rate@1.0.0", core("(module)"), vec![case(68)], "[core-module]"),
+        ("another name", "late@1.0.0", good.clone(), vec![case(68)], "it says that it is rate 1.0.0"),
+        ("another version", "rate@1.0.1", good.clone(), vec![case(68)], "it says that it is rate 1.0.0"),
+        ("no name", "rate@1.0.0", spend_guest(100).build(), vec![case(68)], "it does not say what it is"),
+        ("a case that fails", "rate@1.0.0", good.clone(), vec![case(67)], "a-purchase: "),
+        ("no case", "rate@1.0.0", good.clone(), vec![], "no case came with it"),
+        ("a case that is none", "rate@1.0.0", good.clone(), vec!["{}".to_owned()], "a-purchase: "),
+        ("a broken promise", "rate@1.0.0", rate("1.0.0", 100, promise), vec![case(68)], "满50元双倍"),
+    ];
+    for (what, release, component, cases, words) in refused {
+        let answer = publish(&host, release, &component, &cases);
+        let problem = answer.json();
+        assert_eq!((answer.status, text(&problem["code"])), (422, "release-refused"), "{what}: {answer:?}");
+        assert!(text(&problem["detail"]).contains(words), "{what}: {problem}");
+        assert_eq!(problem["report"]["accepted"], false, "{what}");
+    }
+    // What never ends takes as much as there is, and no more.
+    let endless =
+        publish(&host, "rate@1.0.0", &forever.described("rate", "1.0.0", "").build(), &vec![case(1); 200]);
+    assert_eq!(endless.status, 422, "{endless:?}");
+    let page = host.get("/v1/policies").json();
+    assert_eq!(page["releases"], json!([]));
+    assert_eq!(awarded(&host, "1"), 1);
+}
+
+#[test]
+fn what_cannot_be_read_is_told_how_to_be_sent() {
+    let town = Town::new();
+    let host = start(&town);
+    let path = "/v1/policies/rate/releases/1.0.0";
+    let plain = Answer::to(host.put(path).header("content-type", "application/wasm").body("wasm"));
+    assert_eq!(problem(&plain), (415, "media-type".to_owned()));
+    assert!(text(&plain.json()["detail"]).contains("-F component=@"), "{plain:?}");
+    let component = ("component", "a.wasm", &b"wasm"[..]);
+    let too_many = vec![("case", "a.json", &b"{}"[..]); 201];
+    for (path, parts, told) in [
+        ("/v1/policies/Rate/releases/1.0.0", &[component][..], (400, "is no name of a policy")),
+        ("/v1/policies/ra--te/releases/1.0.0", &[component], (400, "is no name of a policy")),
+        ("/v1/policies/rate/releases/1.0", &[component], (400, "is no version")),
+        (path, &[component, component], (400, "two parts are named so")),
+        (path, &[("other", "a", b"")], (400, "the parts are `component` and `case`")),
+        (path, &[component, ("case", "a.json", b"\xff")], (400, "case a is not UTF-8")),
+        (path, &too_many, (413, "at most 200 cases")),
+    ] {
+        let answer = form(host.put(path), parts);
+        assert_eq!(answer.status, told.0, "{answer:?}");
+        assert!(text(&answer.json()["detail"]).contains(told.1), "{answer:?}");
+    }
+    for after in ["rate", "rate%00@1.0.0"] {
+        assert_eq!(host.get(&format!("/v1/policies?after={after}")).status, 400);
+    }
+}
+
+#[test]
+fn a_program_is_changed_on_the_version_that_was_looked_at() {
+    let town = Town::new();
+    let host = start(&town);
+    let put = |because: &str, after: Option<&str>, body: &str| {
+        let request = host.put(&format!("/v1/program?{because}")).body(body.to_owned());
+        Answer::to(after.into_iter().fold(request, |request, after| request.header("if-match", after)))
+    };
+    let good = program(&town, "flat").replace("issuer", "parameters = { points = 2 }\nissuer");
+    for (because, after, body, told) in [
+        (BECAUSE, None, &*good, (428, "precondition-required", "If-Match")),
+        (BECAUSE, Some("1"), &good, (400, "malformed", "as in \"1\"")),
+        (BECAUSE, Some("*"), &good, (400, "malformed", "as in \"1\"")),
+        (BECAUSE, Some("\"7\""), &good, (412, "superseded", "version 1 is at work")),
+        ("who=x", Some("\"1\""), &good, (400, "malformed", "why")),
+        ("who=x&why=%20", Some("\"1\""), &good, (400, "malformed", "why says nothing")),
+        ("who=x%00&why=y", Some("\"1\""), &good, (400, "malformed", "who is more than a line")),
+        (BECAUSE, Some("\"1\""), "[program]", (422, "program-refused", "name")),
+        (
+            BECAUSE,
+            Some("\"1\""),
+            &good.replace("'flat'\nlane", "'none'\nlane"),
+            (422, "program-refused", "the ledger has no policy none"),
+        ),
+        (
+            BECAUSE,
+            Some("\"1\""),
+            &good.replace("points = 2", ""),
+            (422, "program-refused", "points: is missing"),
+        ),
+    ] {
+        let answer = put(because, after, body);
+        assert_eq!(problem(&answer), (told.0, told.1.to_owned()), "{answer:?}");
+        assert!(text(&answer.json()["detail"]).contains(told.2), "{answer:?}");
+    }
+    let done = put(BECAUSE, Some("\"1\""), &good).json();
+    assert_eq!(
+        (&done["version"], done["differences"].as_array().map(Vec::len)),
+        (&json!(2), Some(2)),
+        "{done}"
+    );
+    // The same once more changes nothing, and is no version.
+    let same = put(BECAUSE, Some("\"2\""), &good).json();
+    assert_eq!((&same["version"], &same["differences"]), (&json!(2), &json!([])));
+    let back = |query: &str, after: &str| {
+        Answer::to(host.request(&format!("/v1/program/rollback?{BECAUSE}{query}")).header("if-match", after))
+    };
+    assert_eq!(problem(&back("", "\"1\"")), (412, "superseded".to_owned()));
+    assert_eq!(problem(&back("&to=9", "\"2\"")), (404, "not-found".to_owned()));
+    assert_eq!(problem(&back("&to=2", "\"2\"")), (422, "program-refused".to_owned()));
+    assert_eq!(back("&to=1", "\"2\"").status, 200);
+    assert_eq!(problem(&back("", "\"2\"")), (412, "superseded".to_owned()));
+    assert_eq!(host.get("/v1/program/changes").json()["changes"].as_array().map(Vec::len), Some(3));
+}
