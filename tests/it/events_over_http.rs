@@ -315,8 +315,12 @@ fn the_api_describes_itself() {
             "/v1/members/{member}/balances",
             "/v1/members/{member}/lots",
             "/v1/members/{member}/statement",
+            "/v1/policies",
+            "/v1/policies/{policy}/releases/{version}",
             "/v1/program",
             "/v1/program/changes",
+            "/v1/program/plan",
+            "/v1/program/rollback",
         ]
     );
     let page = host.get("/docs/");
