@@ -25,7 +25,8 @@ use jifen_loyalty::event::{Body, Occasion, Purpose, Step};
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::posting::Kind;
 use jifen_loyalty::{
-    DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, Points, Posting, RedemptionId, UnitId,
+    Decision, DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, Points, Posting, RedemptionId,
+    UnitId,
 };
 use rules_guest::calendar::Day;
 
@@ -36,7 +37,7 @@ use crate::conflict::conflict;
 use crate::error::{HostError, Undecided};
 use crate::facts::{first_day_needed, month_of};
 use crate::notice;
-use crate::pipeline::{self, Faults, Stock, is_comparable, process, reviewed_payer};
+use crate::pipeline::{self, Faults, Stock, is_comparable, process, reviewed_payer, would_decide};
 use crate::programs::Programs;
 use crate::{redemption, refund};
 
@@ -61,12 +62,17 @@ pub(crate) enum Outcome {
         faults: Faults,
         /// What everybody's midnight work came to, where a day was closed.
         closed: Option<Box<Done>>,
+        /// What the program that was asked beside would have decided.
+        beside: Option<Beside>,
     },
     /// It had been applied before: the first receipt.
     Duplicate(Recorded),
     /// It cannot be applied; nothing of it was.
     Refused(InvalidEvent),
 }
+
+/// What a program would have decided, or why it would not take the event.
+pub(crate) type Beside = Result<Decision, InvalidEvent>;
 
 /// A receipt and its place in the log.
 #[derive(Debug)]
@@ -86,6 +92,8 @@ pub(crate) struct Processor<'a> {
     pub(crate) programs: &'a Programs<'a>,
     pub(crate) ledger: &'a dyn Ledger,
     pub(crate) threads: NonZeroUsize,
+    /// A program that is asked beside. What it would decide comes to nothing.
+    pub(crate) beside: Option<&'a Active>,
     /// Is told how far a campaign is.
     pub(crate) watch: &'a (dyn Fn(&DeploymentId, &Tally) + Sync),
 }
@@ -318,11 +326,8 @@ impl Processor<'_> {
         let needs = |id: &DeploymentId| {
             self.active.campaigns().find(|it| it.deployment.id == *id).map(|it| it.needs())
         };
-        campaigns.filter_map(needs).fold(self.active.needs, |all, needs| Needs {
-            purchases_by_day: all.purchases_by_day || needs.purchases_by_day,
-            granted_by_day: all.granted_by_day || needs.granted_by_day,
-            lots: all.lots || needs.lots,
-        })
+        let beside = self.beside.map(|active| active.needs).into_iter();
+        campaigns.filter_map(needs).chain(beside).fold(self.active.needs, Needs::and)
     }
 
     /// Returns which of the events the ledger knows, and what it knows of everything else that they are decided on.
@@ -383,7 +388,7 @@ impl Processor<'_> {
         waiting: &[Waiting],
         members: &HashMap<MemberId, Member>,
     ) -> Result<HashMap<MemberId, Member>, HostError> {
-        let capped = self.active.caps_referrers;
+        let capped = self.caps_referrers();
         let mut first_days = BTreeMap::new();
         for Waiting { event, day, .. } in waiting {
             let Some(happening) = event.happening() else { continue };
@@ -407,9 +412,13 @@ impl Processor<'_> {
         profile: &'m Profile,
         occasion: &Occasion,
     ) -> Option<&'m MemberId> {
-        let Active { caps_referrers, program, .. } = self.active;
-        let read = *caps_referrers || is_comparable(profile) || reviewed_payer(program, occasion).is_some();
+        let reviewed = reviewed_payer(&self.active.program, occasion).is_some();
+        let read = self.caps_referrers() || is_comparable(profile) || reviewed;
         profile.referral.as_ref().filter(|_| read).map(|referral| &referral.by)
+    }
+
+    fn caps_referrers(&self) -> bool {
+        self.active.caps_referrers || self.beside.is_some_and(|active| active.caps_referrers)
     }
 
     /// Reads referrers, each with what was granted from a day on, where a cap counts that.
@@ -422,7 +431,7 @@ impl Processor<'_> {
         }
         let asked: Vec<_> =
             first_days.iter().map(|(id, day)| MemberQuery { id, first_day: *day, lots: false }).collect();
-        let needs = Needs { granted_by_day: self.active.caps_referrers, ..Needs::default() };
+        let needs = Needs { granted_by_day: self.caps_referrers(), ..Needs::default() };
         let found = self.ledger.read(&Query { members: &asked, needs, ..Query::default() })?.members;
         Ok(first_days.into_keys().cloned().zip(found).collect())
     }
@@ -514,6 +523,7 @@ impl Processor<'_> {
             let program = &self.active.program;
             let known =
                 pipeline::Known { program, member, order, referrers, redemptions, budgets_used, stock };
+            let beside = self.beside.and_then(|active| would_decide(active, &waiting.event, &known));
             let verdict = match process(self.active, self.programs, &waiting.event, &known) {
                 Ok((entry, faults)) => {
                     member.apply(&entry);
@@ -522,7 +532,7 @@ impl Processor<'_> {
                 Err(Undecided::Refused(refusal)) => Err(refusal),
                 Err(Undecided::Failed(error)) => return Err(error),
             };
-            Ok(Decided { waiting, owner, verdict })
+            Ok(Decided { waiting, owner, verdict, beside })
         };
         events.into_iter().map(decide).collect()
     }
@@ -615,7 +625,7 @@ impl Decided {
                 let (receipt, digest) = (entry.receipt.clone(), entry.receipt_digest);
                 let (lots, moved) = (awarded(&entry), moved(&entry));
                 entries.push(entry);
-                Promise::Applied(Applied { receipt, digest, lots, moved, faults })
+                Promise::Applied(Applied { receipt, digest, lots, moved, faults, beside: self.beside })
             }
         };
         (self.waiting, promise)
@@ -624,9 +634,9 @@ impl Decided {
 
 impl Applied {
     fn at(self, seq: u64) -> Outcome {
-        let Self { receipt, digest, lots, moved, faults } = self;
+        let Self { receipt, digest, lots, moved, faults, beside } = self;
         let recorded = Recorded { seq, receipt, digest };
-        Outcome::Applied { recorded, lots, moved, faults, closed: None }
+        Outcome::Applied { recorded, lots, moved, faults, closed: None, beside }
     }
 }
 
@@ -757,6 +767,8 @@ struct Decided {
     /// Whose event it is.
     owner: Option<MemberId>,
     verdict: Result<(Entry, Faults), InvalidEvent>,
+    /// What the program beside would have decided.
+    beside: Option<Beside>,
 }
 
 /// What becomes of an event once everything before it is committed.
@@ -772,6 +784,7 @@ struct Applied {
     lots: Vec<NewLot>,
     moved: Moved,
     faults: Faults,
+    beside: Option<Beside>,
 }
 
 /// Events for one thread.

@@ -8,6 +8,7 @@ mod apply;
 mod audit_certificate;
 mod audit_check;
 mod audit_head;
+mod backtest;
 mod backup;
 mod balance;
 mod build;
@@ -63,6 +64,8 @@ enum Command {
     Plan(apply::Show),
     /// Put a program to work.
     Apply(apply::Apply),
+    /// Tell what another program would have awarded on real history
+    Backtest(backtest::Backtest),
     /// Put the program of an earlier version to work again.
     Rollback(apply::Rollback),
     /// Print which programs were put to work, when, by whom and why.
@@ -147,6 +150,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(serve) => serve.execute(),
         Command::Plan(plan) => plan.execute(),
         Command::Apply(apply) => apply.execute(),
+        Command::Backtest(backtest) => backtest.execute(),
         Command::Rollback(rollback) => rollback.execute(),
         Command::Changes(changes) => changes.execute(),
         Command::Import(import) => import.execute(),

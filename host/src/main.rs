@@ -2,6 +2,7 @@
 
 mod active;
 mod audit;
+mod backtest;
 mod batch;
 mod block;
 mod campaign;

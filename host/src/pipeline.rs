@@ -171,6 +171,21 @@ pub(crate) fn process(
     }
 }
 
+/// Returns what a program would decide about what happened to somebody, on what the ledger knew; nothing where no rule is asked.
+pub(crate) fn would_decide(
+    active: &Active,
+    event: &Event,
+    known: &Known<'_>,
+) -> Option<Result<Decision, InvalidEvent>> {
+    let happening = event.happening()?;
+    let lapsed = redemption::lapsed(known.member, event);
+    let member = after(known.member, &lapsed, event.time);
+    let known = Known { program: &active.program, member: &member, ..*known };
+    let decide = |situation| evaluate(active, happening, situation, &View::new(happening, &known));
+    let decided = active.program.situate(happening).and_then(decide);
+    Some(decided.map(|(decision, _)| decision))
+}
+
 /// Returns a member after steps of uses of the member's points: with what they leave of lots.
 pub(crate) fn after<'m>(member: &'m Member, steps: &[Redeemed], at: Instant) -> Cow<'m, Member> {
     if steps.is_empty() {

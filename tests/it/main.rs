@@ -2,6 +2,7 @@
 
 mod audit;
 mod authors;
+mod backtests;
 mod backup;
 mod campaigns;
 mod certificates;

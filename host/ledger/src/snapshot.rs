@@ -89,6 +89,18 @@ pub struct Needs {
     pub lots: bool,
 }
 
+impl Needs {
+    /// Returns what either of them asks for.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            purchases_by_day: self.purchases_by_day || other.purchases_by_day,
+            granted_by_day: self.granted_by_day || other.granted_by_day,
+            lots: self.lots || other.lots,
+        }
+    }
+}
+
 /// The answer to a [`Query`], all of it as of one instant of the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {

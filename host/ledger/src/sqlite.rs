@@ -34,16 +34,18 @@ mod store;
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, NoticeId, RedemptionId};
 use rusqlite::Connection;
+use tempfile::TempDir;
 
 use self::desk::FileDesk;
 use self::file::File;
 use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Publication, Query,
+    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Place, ProgramChange, Publication, Query,
     Release, Snapshot, StatementLine, Stored, Undelivered,
 };
 
@@ -51,6 +53,8 @@ use crate::{
 pub struct Sqlite {
     readers: Readers,
     writer: Writer,
+    /// The folder of a ledger that is thrown away, which goes last.
+    _scratch: Option<TempDir>,
 }
 
 impl Sqlite {
@@ -63,6 +67,22 @@ impl Sqlite {
         let file = File::new(path);
         let connection = file.open_or_begin()?;
         Ok(Self::on(file, connection))
+    }
+
+    /// Begins a ledger to try something on: nothing of it outlives it, and nothing of it is flushed.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for temporary files.
+    pub fn scratch() -> Result<Self, LedgerError> {
+        let folder = tempfile::tempdir().map_err(|error| LedgerError::CannotOpen {
+            place: Place::File(std::env::temp_dir()),
+            mend: "make room for temporary files, or name another folder for them in TMPDIR",
+            source: Some(Arc::new(error)),
+        })?;
+        let file = File::new(&folder.path().join("scratch.db"));
+        let connection = file.begin_unflushed()?;
+        Ok(Self { _scratch: Some(folder), ..Self::on(file, connection) })
     }
 
     /// Copies the ledger in a file, as it is at one place of its log, to a file that is not there yet. Hosts may go on writing
@@ -78,7 +98,7 @@ impl Sqlite {
 
     fn on(file: File, connection: Connection) -> Self {
         let desk = FileDesk { file: file.clone(), connection };
-        Self { writer: Writer::start(file.place(), desk), readers: Readers::new(file) }
+        Self { writer: Writer::start(file.place(), desk), readers: Readers::new(file), _scratch: None }
     }
 }
 

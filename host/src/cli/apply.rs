@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use jifen_engine::PolicyStore;
 use jifen_ledger::{LedgerError, ProgramChange};
 
 use super::output::complain;
@@ -15,13 +16,13 @@ use crate::view::ChangeLine;
 
 /// A program in a file.
 #[derive(Args)]
-struct Candidate {
+pub(super) struct Candidate {
     /// The program file
     #[arg(long)]
     program: PathBuf,
     /// The folder of components, one <name>.wasm for each policy [default: what was published in the ledger]
     #[arg(long)]
-    policies: Option<PathBuf>,
+    pub(super) policies: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -95,10 +96,10 @@ pub(super) struct Changes {
 }
 
 impl Candidate {
-    fn load(&self, releases: &Releases<'_>) -> anyhow::Result<Active> {
+    pub(super) fn load(&self, releases: &Releases<'_>, store: &PolicyStore) -> anyhow::Result<Active> {
         let named = self.program.display();
         let text = std::fs::read_to_string(&self.program).with_context(|| format!("read {named}"))?;
-        super::load(named, &text, releases, &super::policy_store()?)
+        super::load(named, &text, releases, store)
     }
 }
 
@@ -106,7 +107,7 @@ impl Show {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let ledger = self.ledger.open()?;
         let releases = Releases::new(self.candidate.policies.as_deref(), Some(&*ledger));
-        let active = self.candidate.load(&releases)?;
+        let active = self.candidate.load(&releases, &super::policy_store()?)?;
         let plan = Plan::new(&*ledger, &active)?;
         if self.json {
             super::print(&serde_json::to_string(&plan)?)?;
@@ -122,7 +123,7 @@ impl Apply {
         let reason = self.because.reason()?;
         let ledger = jifen_ledger::open(&self.ledger)?;
         let releases = Releases::new(self.candidate.policies.as_deref(), Some(&*ledger));
-        let active = self.candidate.load(&releases)?;
+        let active = self.candidate.load(&releases, &super::policy_store()?)?;
         let plan = Plan::new(&*ledger, &active)?;
         if self.after.is_some_and(|after| after != plan.after) {
             return Err(LedgerError::Superseded { last: plan.after }.into());

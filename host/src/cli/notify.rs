@@ -113,6 +113,7 @@ impl Notify {
             programs: &programs,
             ledger: &*ledger,
             threads: super::threads(None),
+            beside: None,
             watch: &|_, _| {},
         };
         let open = |file: &PathBuf| File::options().create(true).append(true).open(file);

@@ -127,8 +127,14 @@ impl Run {
         let watch = |campaign: &DeploymentId, tally: &Tally| {
             bar.set_message(format!("{campaign}: {} of {} members", tally.acted, tally.members));
         };
-        let processor =
-            Processor { active: &active, programs: &programs, ledger: &*ledger, threads, watch: &watch };
+        let processor = Processor {
+            active: &active,
+            programs: &programs,
+            ledger: &*ledger,
+            threads,
+            beside: None,
+            watch: &watch,
+        };
         let summary = self.pump(&processor, &mut report, &bar)?;
         self.finish(summary, began)
     }

@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use jifen_ledger::{MemberQuery, Needs, Page, Query};
-use jifen_loyalty::{Instant, Member, MemberId};
+use jifen_loyalty::{Member, MemberId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Named, Parameters};
+use super::extract::{Named, Parameters, instant};
 use super::intake::Desk;
 use super::problem::Problem;
 use super::{Shared, is_name};
@@ -83,8 +83,7 @@ pub(super) async fn balances(
     Named(member): Named<String>,
     Parameters(At { at }): Parameters<At>,
 ) -> Result<Json<Balances>, Problem> {
-    let at = at.as_deref().map(Instant::parse).transpose();
-    let at = at.map_err(|error| Problem::malformed(format!("at: {error}")))?;
+    let at = instant("at", at.as_ref())?;
     let answer = service.ask(move |desk| {
         let id = known(desk, &member, false)?.0;
         let mut balances = Vec::new();

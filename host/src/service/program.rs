@@ -1,5 +1,6 @@
 //! Questions about the program.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::extract::Parameters;
+use super::extract::{Parameters, instant};
 use super::intake::{Desk, Live};
 use super::problem::Problem;
 use crate::active::{Active, Document, Pins};
+use crate::backtest::{self, BacktestReport, Scope};
 use crate::change::{self, Difference, Plan, Reason};
 use crate::error::{HostError, ReleaseError};
 use crate::releases::Releases;
@@ -128,6 +130,58 @@ pub(super) async fn plan(
     let text = text(body)?;
     let plan = service.work(move |desk| Ok(desk.plan(&text)?.1)).await?;
     Ok(([etag(plan.after)], Json(plan)).into_response())
+}
+
+/// Which history.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct History {
+    /// Only what happened at this time or later.
+    #[param(example = "2017-01-01T00:00:00+08:00")]
+    from: Option<String>,
+    /// Only what happened before this time.
+    until: Option<String>,
+    /// Only what happened in this region or below.
+    region: Option<String>,
+    /// Only what happened at this merchant.
+    merchant: Option<String>,
+}
+
+/// Say what another program would have awarded on real history.
+///
+/// The log is decided once more on a ledger that is thrown away, with the candidate asked beside. It takes as long as deciding all of it
+/// does, some seconds for a hundred thousand events.
+#[utoipa::path(
+    post,
+    path = "/v1/program/backtest",
+    tag = "program",
+    params(History),
+    request_body(content = String, content_type = "application/toml", description = "The program file"),
+    responses(
+        (status = 200, description = "What was awarded, and what would have been", body = BacktestReport),
+        (status = 400, description = "A parameter cannot be read, or the body is no text", body = Problem),
+        (status = 422, description = "The program is refused", body = Problem),
+        (status = 429, description = "Too much waits already", body = Problem),
+        (status = 503, description = "The ledger cannot be reached", body = Problem),
+    )
+)]
+pub(super) async fn backtest(
+    State(service): State<Shared>,
+    Parameters(History { from, until, region, merchant }): Parameters<History>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<BacktestReport>, Problem> {
+    let (from, until) = (instant("from", from.as_ref())?, instant("until", until.as_ref())?);
+    let scope = Scope { from, until, region, merchant };
+    let text = text(body)?;
+    let report = service.work(move |desk| {
+        let releases = Releases::new(None, Some(&*desk.ledger));
+        let candidate = Active::from_file(&text, &releases, &desk.store).map_err(refused)?;
+        let ledger = &*desk.ledger;
+        backtest::backtest(ledger, &desk.store, &candidate, &scope, NonZeroUsize::MIN, |_| {})
+            .map_err(refused)
+    });
+    report.await.map(Json)
 }
 
 /// Put a program to work.

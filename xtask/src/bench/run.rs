@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use flate2::read::MultiGzDecoder;
@@ -78,12 +78,16 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
     let bench = Bench { root, folder, data: data.iter().map(|file| root.join(file)).collect() };
     fs::write(bench.folder.join("program.toml"), program(&bench.data)?)?;
 
+    let candidate = program(&bench.data)?.replace("multiplier = \"2\"", "multiplier = \"3\"");
+    fs::write(bench.folder.join("candidate.toml"), candidate)?;
     let (mut run, mut replay, mut bare, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut backtest = Vec::new();
     for _ in 0..ROUNDS {
         let (summary, peak) = bench.run(&bench.data)?;
         run.push(rate(&summary, "events")?);
         memory.push(peak);
         replay.push(rate(&bench.json(&["audit", "replay", "--ledger", "ledger.db", "--json"])?, "receipts")?);
+        backtest.push(bench.backtest()?);
         bare.push(bench.bare()?);
     }
     let four_times: Vec<_> = (0..4).flat_map(|_| bench.data.clone()).collect();
@@ -101,6 +105,8 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
     )?;
     writeln!(figures, "| `jifen run` beside it | {:.2} |", run / bare)?;
     writeln!(figures, "| `jifen audit replay` | {replay:.0} receipts/s |")?;
+    let backtest = median(backtest);
+    writeln!(figures, "| `jifen backtest` of all of it, another multiplier beside | {backtest:.2} s |")?;
     writeln!(figures, "| peak memory of `run` | {:.0} MiB |", median(memory))?;
     writeln!(figures, "| peak memory of `run`, the same files four times over | {peak:.0} MiB |")?;
     report.write("run", "cargo xtask bench run --data FILES", figures.trim_end())
@@ -140,6 +146,20 @@ impl Bench<'_> {
     fn json(&self, arguments: &[&str]) -> Result<Value> {
         let output = self.jifen(arguments).output().context("start jifen")?;
         last_line(&output.stdout)
+    }
+
+    /// Returns the seconds that a back-test of the ledger takes.
+    #[expect(clippy::disallowed_methods, reason = "this is what is measured")]
+    fn backtest(&self) -> Result<f64> {
+        let policies = self.root.join("target/policies");
+        let began = Instant::now();
+        let mut jifen =
+            self.jifen(&["backtest", "--json", "--program", "candidate.toml", "--ledger", "ledger.db"]);
+        let output = jifen.arg("--policies").arg(policies).output().context("start jifen")?;
+        let seconds = began.elapsed().as_secs_f64();
+        let report = last_line(&output.stdout)?;
+        ensure!(report["differ"] == 0 && report["gain"] != 0, "the back-test came to {report}");
+        Ok(seconds)
     }
 
     /// Runs events on a fresh ledger. Returns the summary and the peak of memory in MiB.

@@ -75,6 +75,13 @@ impl File {
         Ok(connection)
     }
 
+    /// Begins a ledger that need not outlive the machine.
+    pub(super) fn begin_unflushed(&self) -> Result<Connection, LedgerError> {
+        let connection = self.open_or_begin()?;
+        let set = connection.execute_batch("PRAGMA synchronous = OFF");
+        set.map(|()| connection).map_err(|error| self.unopened(error))
+    }
+
     /// Opens a connection that reads.
     pub(super) fn open_reader(&self) -> Result<Connection, LedgerError> {
         let open = || {

@@ -1,0 +1,420 @@
+//! Back-tests: what another program would have awarded on real history.
+//!
+//! The log is decided once more on a ledger that is thrown away, each event by the program that decided it then, so that at each event
+//! all is known that was known; and beside it by the candidate, whose decisions come to nothing. So the candidate is asked about
+//! members as they were, not as it would have made them, and the ledger itself is only read.
+//!
+//! What was granted then is what caps and budgets have counted. A budget is used up by nothing that is only tried.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use jifen_engine::PolicyStore;
+use jifen_ledger::{Ledger, Logged, Sqlite};
+use jifen_loyalty::event::Body;
+use jifen_loyalty::lot::Issuer;
+use jifen_loyalty::time::date_of;
+use jifen_loyalty::{DeploymentId, Event, Instant, MemberId, Points, Program, UnitId};
+use rules_guest::rate::{Rate, Rounding};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::active::Active;
+use crate::batch::{Outcome, Processor};
+use crate::error::HostError;
+use crate::programs::Programs;
+use crate::releases::Releases;
+
+/// Entries that are read and decided at once.
+const CHUNK: usize = 2_000;
+
+/// Members who lose most that are named.
+const NAMED: usize = 10;
+
+/// Which events are looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    /// Those that happened then or later.
+    pub(crate) from: Option<Instant>,
+    /// Those that happened before.
+    pub(crate) until: Option<Instant>,
+    /// Those in a region, by its path, and in all below.
+    pub(crate) region: Option<String>,
+    /// Those at a merchant.
+    pub(crate) merchant: Option<String>,
+}
+
+/// What another program would have awarded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BacktestReport {
+    /// The SHA-256 of the candidate.
+    pub(crate) program: String,
+    /// Events that were looked at.
+    pub(crate) events: u64,
+    /// Those of them that the candidate would not take.
+    pub(crate) refused: u64,
+    /// What deployments would have failed to answer.
+    pub(crate) faults: u64,
+    /// Receipts of history that this build does not derive again to the byte; then what was known is not quite what was known then.
+    pub(crate) differ: u64,
+    /// By unit.
+    pub(crate) units: Vec<Row>,
+    /// By deployment and unit.
+    pub(crate) deployments: Vec<Row>,
+    /// By merchant and unit; those of no merchant are left out.
+    pub(crate) merchants: Vec<Row>,
+    /// By region and unit, likewise.
+    pub(crate) regions: Vec<Row>,
+    /// By business day and unit.
+    pub(crate) days: Vec<Row>,
+    /// What issuers pay for it where a contract says so, by issuer.
+    pub(crate) costs: Vec<Cost>,
+    /// Members of a unit who would have been awarded more.
+    pub(crate) gain: u64,
+    /// Members of a unit who would have been awarded less.
+    pub(crate) lose: u64,
+    /// Those who lose most, each with the event at which they lose most.
+    pub(crate) losers: Vec<Loser>,
+}
+
+/// What was and what would have been awarded.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Row {
+    /// Of what, if of a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) of: Option<String>,
+    /// Of which unit.
+    pub(crate) unit: String,
+    #[serde(flatten)]
+    pub(crate) points: Pair,
+}
+
+/// What was, and what would have been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Pair {
+    /// What was awarded.
+    pub(crate) was: u64,
+    /// What would have been.
+    pub(crate) would_be: u64,
+}
+
+/// What an issuer pays for points, in minor units.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Cost {
+    /// Who.
+    pub(crate) issuer: String,
+    /// ISO 4217.
+    pub(crate) currency: String,
+    #[serde(flatten)]
+    pub(crate) minor: Pair,
+}
+
+/// A member who would have been awarded less.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Loser {
+    /// Who.
+    pub(crate) member: String,
+    /// Of which unit.
+    pub(crate) unit: String,
+    #[serde(flatten)]
+    pub(crate) points: Pair,
+    /// Who sent the event at which the member loses most.
+    pub(crate) source: String,
+    /// The sender's name for it.
+    pub(crate) id: String,
+}
+
+/// Which of what was and what would be.
+#[derive(Clone, Copy)]
+enum Side {
+    Was,
+    WouldBe,
+}
+
+impl Pair {
+    fn add(&mut self, side: Side, points: u64) {
+        let sum = match side {
+            Side::Was => &mut self.was,
+            Side::WouldBe => &mut self.would_be,
+        };
+        *sum = sum.saturating_add(points);
+    }
+
+    fn loss(self) -> u64 {
+        self.was.saturating_sub(self.would_be)
+    }
+}
+
+/// Decides history again with a candidate beside, and returns what it would have awarded. `progress` hears how many entries were decided.
+///
+/// # Errors
+///
+/// If the ledger cannot be read, a program of it cannot be loaded, or there is no room to try.
+pub(crate) fn backtest(
+    ledger: &dyn Ledger,
+    store: &PolicyStore,
+    candidate: &Active,
+    scope: &Scope,
+    threads: NonZeroUsize,
+    progress: impl Fn(u64),
+) -> Result<BacktestReport, HostError> {
+    let releases = Releases::new(None, Some(ledger));
+    let programs = Programs::new(ledger, &releases, store);
+    let scratch = Sqlite::scratch()?;
+    let mut tally = Tally::new(candidate, scope);
+    let mut after = 0;
+    loop {
+        let chunk = ledger.log(after, CHUNK)?;
+        let Some(last) = chunk.last() else { return Ok(tally.report()) };
+        after = last.seq;
+        let decided = u64::try_from(chunk.len()).unwrap_or(0);
+        for part in parts(chunk) {
+            let active = programs.get(&part.program)?;
+            let processor = Processor {
+                active: &active,
+                programs: &programs,
+                ledger: &scratch,
+                threads,
+                beside: Some(candidate),
+                watch: &|_, _| {},
+            };
+            let (events, logged): (Vec<_>, Vec<_>) = part.events.into_iter().unzip();
+            let outcomes = processor.process(events)?;
+            for (logged, outcome) in logged.iter().zip(outcomes) {
+                tally.add(&active.program, logged, &outcome);
+            }
+        }
+        progress(decided);
+    }
+}
+
+/// Entries in a row that one program decided.
+struct Part {
+    program: String,
+    events: Vec<(Event, Logged)>,
+}
+
+/// Splits entries where the program changes. Settlements are left out: nothing of a member changes by them.
+fn parts(chunk: Vec<Logged>) -> Vec<Part> {
+    #[derive(Deserialize)]
+    struct Decided {
+        program: String,
+    }
+    let mut parts = Vec::<Part>::new();
+    for logged in chunk {
+        let decided = serde_json::from_slice::<Decided>(&logged.receipt);
+        let (Ok(Decided { program }), Ok(event)) = (decided, Event::parse(&logged.event)) else { continue };
+        if matches!(event.body, Body::Settlement(_)) {
+            continue;
+        }
+        match parts.last_mut().filter(|part| part.program == program) {
+            Some(part) => part.events.push((event, logged)),
+            None => parts.push(Part { program, events: vec![(event, logged)] }),
+        }
+    }
+    parts
+}
+
+/// What came out until now.
+struct Tally<'a> {
+    candidate: &'a Active,
+    scope: &'a Scope,
+    events: u64,
+    refused: u64,
+    faults: u64,
+    differ: u64,
+    units: Sums<UnitId>,
+    deployments: Sums<(DeploymentId, UnitId)>,
+    merchants: Sums<(String, UnitId)>,
+    regions: Sums<(String, UnitId)>,
+    days: Sums<(String, UnitId)>,
+    costs: Sums<(String, String, Rate)>,
+    members: BTreeMap<(MemberId, UnitId), Of>,
+}
+
+type Sums<K> = BTreeMap<K, Pair>;
+
+/// What a member was and would have been awarded.
+#[derive(Default)]
+struct Of {
+    points: Pair,
+    /// The event at which the member loses most, and how much.
+    worst: Option<(u64, String, String)>,
+}
+
+/// Where and when something happened.
+struct Place<'p> {
+    merchant: &'p str,
+    region: &'p str,
+    day: String,
+    time: Instant,
+}
+
+/// An award, of then or of the candidate.
+struct Award<'a> {
+    deployment: &'a DeploymentId,
+    unit: &'a UnitId,
+    issuer: &'a Issuer,
+    points: Points,
+}
+
+impl<'a> Tally<'a> {
+    fn new(candidate: &'a Active, scope: &'a Scope) -> Self {
+        Self {
+            candidate,
+            scope,
+            events: 0,
+            refused: 0,
+            faults: 0,
+            differ: 0,
+            units: Sums::new(),
+            deployments: Sums::new(),
+            merchants: Sums::new(),
+            regions: Sums::new(),
+            days: Sums::new(),
+            costs: Sums::new(),
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what became of an entry.
+    fn add(&mut self, program: &Program, logged: &Logged, outcome: &Outcome) {
+        let again = match outcome {
+            Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) => Some(&recorded.digest),
+            Outcome::Refused(_) => None,
+        };
+        if again != Some(&logged.receipt_digest) {
+            self.differ = self.differ.saturating_add(1);
+        }
+        let Outcome::Applied { lots, beside: Some(beside), .. } = outcome else { return };
+        let Ok(event) = Event::parse(&logged.event) else { return };
+        let Some(place) = Place::of(program, &event).filter(|place| self.scope.has(place)) else { return };
+        self.events = self.events.saturating_add(1);
+        let mut changed = BTreeMap::<(&MemberId, &UnitId), Pair>::new();
+        for new in lots {
+            let (deployment, unit, issuer) = (&new.lot.deployment, &new.lot.unit, &new.lot.issuer);
+            let award = Award { deployment, unit, issuer, points: new.lot.points };
+            self.award(Side::Was, program, &place, &award);
+            changed.entry((&new.member, unit)).or_default().add(Side::Was, award.points.get());
+        }
+        match beside {
+            Err(_) => self.refused = self.refused.saturating_add(1),
+            Ok(decision) => {
+                let faults = u64::try_from(decision.faults.len()).unwrap_or(u64::MAX);
+                self.faults = self.faults.saturating_add(faults);
+                for granted in decision.awards.iter().filter(|granted| !granted.granted.is_zero()) {
+                    let Some(to) = &granted.to else { continue };
+                    let (deployment, unit, issuer) = (&granted.deployment, &granted.unit, &granted.issuer);
+                    let award = Award { deployment, unit, issuer, points: granted.granted };
+                    self.award(Side::WouldBe, &self.candidate.program, &place, &award);
+                    changed.entry((to, unit)).or_default().add(Side::WouldBe, award.points.get());
+                }
+            }
+        }
+        for ((member, unit), pair) in changed {
+            let of = self.members.entry((member.clone(), unit.clone())).or_default();
+            of.points.add(Side::Was, pair.was);
+            of.points.add(Side::WouldBe, pair.would_be);
+            let loss = pair.loss();
+            if loss > of.worst.as_ref().map_or(0, |(worst, ..)| *worst) {
+                of.worst = Some((loss, event.source.clone(), event.id.clone()));
+            }
+        }
+    }
+
+    fn award(&mut self, side: Side, program: &Program, place: &Place<'_>, award: &Award<'_>) {
+        let Award { deployment, unit, issuer, points } = award;
+        let points = points.get();
+        let of = |what: &str| (what.to_owned(), (*unit).clone());
+        self.units.entry((*unit).clone()).or_default().add(side, points);
+        self.deployments.entry(((*deployment).clone(), (*unit).clone())).or_default().add(side, points);
+        self.days.entry(of(&place.day)).or_default().add(side, points);
+        if !place.merchant.is_empty() {
+            self.merchants.entry(of(place.merchant)).or_default().add(side, points);
+        }
+        if !place.region.is_empty() {
+            self.regions.entry(of(place.region)).or_default().add(side, points);
+        }
+        if let Some(contract) = program.contract(issuer, unit, place.time).filter(|it| !it.accrual.is_zero())
+        {
+            let key = (issuer.to_string(), contract.currency.clone(), contract.accrual);
+            self.costs.entry(key).or_default().add(side, points);
+        }
+    }
+
+    fn report(self) -> BacktestReport {
+        let row =
+            |of: Option<String>, unit: &UnitId, points: Pair| Row { of, unit: unit.to_string(), points };
+        let rows = |sums: Sums<(String, UnitId)>| {
+            sums.into_iter().map(|((of, unit), points)| row(Some(of), &unit, points)).collect()
+        };
+        let mut costs = BTreeMap::<(String, String), Pair>::new();
+        for ((issuer, currency, rate), points) in self.costs {
+            let minor = costs.entry((issuer, currency)).or_default();
+            for (side, points) in [(Side::Was, points.was), (Side::WouldBe, points.would_be)] {
+                minor.add(side, rate.of(points, 1, Rounding::HalfUp).unwrap_or(u64::MAX));
+            }
+        }
+        let costs = costs.into_iter().map(|((issuer, currency), minor)| Cost { issuer, currency, minor });
+        let count = |is: fn(&Pair) -> bool| {
+            let of = self.members.values().filter(|of| is(&of.points)).count();
+            u64::try_from(of).unwrap_or(u64::MAX)
+        };
+        let (gain, lose) = (count(|it| it.would_be > it.was), count(|it| it.would_be < it.was));
+        let mut losers: Vec<_> = self.members.iter().filter(|(_, of)| of.points.loss() > 0).collect();
+        losers.sort_by_key(|(_, of)| std::cmp::Reverse(of.points.loss()));
+        let losers = losers.into_iter().take(NAMED).filter_map(|((member, unit), of)| {
+            let (_, source, id) = of.worst.clone()?;
+            let (member, unit, points) = (member.to_string(), unit.to_string(), of.points);
+            Some(Loser { member, unit, points, source, id })
+        });
+        let deployments = self.deployments.iter();
+        BacktestReport {
+            program: self.candidate.digest.clone(),
+            events: self.events,
+            refused: self.refused,
+            faults: self.faults,
+            differ: self.differ,
+            units: self.units.iter().map(|(unit, points)| row(None, unit, *points)).collect(),
+            deployments: deployments
+                .map(|((id, unit), points)| row(Some(id.to_string()), unit, *points))
+                .collect(),
+            merchants: rows(self.merchants),
+            regions: rows(self.regions),
+            days: rows(self.days),
+            costs: costs.collect(),
+            gain,
+            lose,
+            losers: losers.collect(),
+        }
+    }
+}
+
+impl<'p> Place<'p> {
+    fn of(program: &'p Program, event: &'p Event) -> Option<Self> {
+        let situation = program.situate(event.happening()?).ok()?;
+        let merchant = situation.merchant.map_or("", |merchant| merchant.id.as_str());
+        let day = date_of(situation.today.day.number())?.to_string();
+        Some(Self {
+            merchant,
+            region: if merchant.is_empty() { "" } else { situation.region },
+            day,
+            time: event.time,
+        })
+    }
+}
+
+impl Scope {
+    fn has(&self, place: &Place<'_>) -> bool {
+        let within = |region: &String| {
+            place
+                .region
+                .strip_prefix(region.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.from.is_none_or(|from| place.time >= from)
+            && self.until.is_none_or(|until| place.time < until)
+            && self.region.as_ref().is_none_or(within)
+            && self.merchant.as_ref().is_none_or(|merchant| merchant == place.merchant)
+    }
+}
