@@ -16,6 +16,7 @@ mod members;
 mod problem;
 mod program;
 mod releases;
+mod watch;
 
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -47,6 +48,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use self::intake::{Desk, Held, Intake, Live, Unanswered};
 use self::problem::Problem;
+use self::watch::Watch;
 use crate::active::Active;
 
 /// Bytes of a request.
@@ -117,13 +119,14 @@ pub(crate) fn serve(
     start: Start,
     listen: SocketAddr,
     ready: impl FnOnce(SocketAddr),
-    complain: impl Fn(&str) + Send + 'static,
+    complain: impl Fn(&str) + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
     let Start { ledger, store, active, change, threads, queue } = start;
     let live = RwLock::new(Live { change, active: Arc::new(active) });
     let (behind, failing) = (AtomicBool::new(false), AtomicBool::new(false));
-    let desk = Arc::new(Desk { ledger, store, live, behind, threads, failing });
-    follow::start(&desk, complain);
+    let (complain, watch) = (Box::new(complain), Watch::default());
+    let desk = Arc::new(Desk { ledger, store, live, behind, threads, failing, watch, complain });
+    follow::start(&desk);
     let (intake, deciders) = Intake::start(&desk, queue);
     let room = |permits| Arc::new(Semaphore::new(permits));
     let (questions, works, bodies) = (room(QUESTIONS_MAX), room(WORKS_MAX), room(BODIES_KIB_MAX));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::components::spend_guest;
 use crate::ledgers::on_postgres;
 use crate::service::Host;
 use crate::town::{Done, Town, purchase, text};
@@ -180,6 +181,56 @@ fn until(mut holds: impl FnMut() -> bool) -> bool {
         thread::sleep(Duration::from_millis(20));
         holds()
     })
+}
+
+/// F10: what failed three times in a row is put back to what was before it, if that was something else.
+#[test]
+fn a_release_that_fails_three_times_in_a_row_is_put_back() {
+    let town = Town::new();
+    // It fails on more than 100 yuan.
+    let fragile = spend_guest(100).evaluate(
+        "(if (i64.gt_u (call $sum (local.get $arguments)) (i64.const 10000)) (then unreachable))
+         (call $award (i64.const 7))",
+    );
+    town.policy("fragile", &fragile.build());
+    let flat = ("flat", "flat", "base", "parameters = { points = 1 }");
+    let program = |file: &str, deployments: &[(&str, &str, &str, &str)]| {
+        town.write(file, town.program(deployments).read("program.toml"));
+    };
+    program("one.toml", &[flat]);
+    program("two.toml", &[flat, ("more", "fragile", "bonus", "")]);
+    program(
+        "three.toml",
+        &[("flat", "flat", "base", "parameters = { points = 2 }"), ("more", "fragile", "bonus", "")],
+    );
+    apply(&town, "one.toml", &[]);
+    let host = start(&town);
+    let version = || host.get("/v1/program").json()["version"].clone();
+    let put = |file: &str, now: u64| {
+        apply(&town, file, &[]);
+        assert!(until(|| version() == now), "the host follows");
+    };
+    put("two.toml", 2);
+    let buy = |id: &str, fen: u64| host.events(&purchase(id, "ann", NOON, fen)).json();
+    for (id, fen) in [("1", 20_000), ("2", 20_000), ("3", 5_000), ("4", 20_000), ("5", 20_000)] {
+        assert_eq!(buy(id, fen)["awards"][0]["granted"], 1, "who buys gets what is sure");
+    }
+    assert_eq!(version(), 2);
+    buy("6", 20_000);
+    assert!(until(|| version() == 3), "the program is put back");
+    let changes = host.get("/v1/program/changes").json()["changes"].clone();
+    let (first, last) = (&changes[0], &changes[2]);
+    assert_eq!((&first["program"], &last["who"]), (&last["program"], &json!("jifen")));
+    assert!(text(&last["why"]).starts_with("more failed 3 times in a row; the last time it "), "{last}");
+    assert_eq!(buy("7", 20_000)["faults"], json!([]));
+    // Where what was before would fail as well, nothing is won by it.
+    put("two.toml", 4);
+    put("three.toml", 5);
+    for id in ["8", "9", "10", "11"] {
+        buy(id, 20_000);
+    }
+    assert_eq!(host.get("/v1/program/changes").json()["changes"].as_array().map(Vec::len), Some(5));
+    assert_eq!(town.replay("l.db"), 11);
 }
 
 /// Of changes that are made on one version at once, one is made.

@@ -29,22 +29,22 @@ struct Failed {
     left: u32,
 }
 
-/// Starts the thread that follows. It ends with the desk. `complain` hears what cannot be loaded, once.
-pub(super) fn start(desk: &Arc<Desk>, complain: impl Fn(&str) + Send + 'static) {
+/// Starts the thread that follows. It ends with the desk.
+pub(super) fn start(desk: &Arc<Desk>) {
     let desk = Arc::downgrade(desk);
-    let follow = move || follow(&desk, &complain);
+    let follow = move || follow(&desk);
     thread::Builder::new()
         .name("follower".to_owned())
         .spawn(follow)
         .expect("the system has room for one thread");
 }
 
-fn follow(desk: &Weak<Desk>, complain: &dyn Fn(&str)) {
+fn follow(desk: &Weak<Desk>) {
     let (mut said, mut failed) = (None, None);
     while let Some(desk) = desk.upgrade() {
         let error = desk.follow(&mut failed).err();
         if let Some(error) = error.as_ref().filter(|error| said.as_ref() != Some(*error)) {
-            complain(error);
+            (desk.complain)(error);
         }
         if error.is_some() || failed.is_none() {
             said = error;

@@ -20,6 +20,7 @@ use jifen_loyalty::Event;
 use jifen_loyalty::event::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::watch::Watch;
 use crate::active::Active;
 use crate::batch::{Outcome, Processor};
 use crate::error::HostError;
@@ -46,6 +47,10 @@ pub(super) struct Desk {
     pub(super) threads: NonZeroUsize,
     /// Whether the ledger could not be written when that was tried last.
     pub(super) failing: AtomicBool,
+    /// How often deployments failed lately.
+    pub(super) watch: Watch,
+    /// Hears what a person should see to.
+    pub(super) complain: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// A program at work.
@@ -224,24 +229,26 @@ fn next(waiting: &Mutex<Receiver<Submission>>) -> Option<Vec<Submission>> {
 /// another's sake.
 fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
     let behind = desk.behind.load(Ordering::Acquire);
-    let active = desk.active();
+    let live = desk.live();
     let events = batch.iter().flat_map(|submission| submission.events.iter().cloned()).collect();
     let decided = match behind {
         true => Err(Unanswered::Behind),
-        false => process(desk, programs, &active, events),
+        false => process(desk, programs, &live.active, events),
     };
     match decided {
         Ok(outcomes) => {
+            let failed = desk.failed(&live, &outcomes);
             let mut outcomes = outcomes.into_iter();
             for Submission { events, answer, .. } in batch {
                 // Whoever is gone does not need the answer.
                 answer.send(Ok(outcomes.by_ref().take(events.len()).collect())).ok();
             }
+            if let Some(failed) = failed {
+                desk.put_back(&live, &failed);
+            }
         }
         Err(unanswered) if batch.len() > 1 && unanswered.is_for_one() => {
-            for Submission { events, answer, .. } in batch {
-                answer.send(process(desk, programs, &active, events)).ok();
-            }
+            batch.into_iter().for_each(|submission| answer(desk, programs, vec![submission]));
         }
         Err(unanswered) => batch.into_iter().for_each(|submission| {
             submission.answer.send(Err(unanswered.clone())).ok();
