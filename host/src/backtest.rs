@@ -11,6 +11,8 @@ use std::num::NonZeroUsize;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, Logged, Sqlite};
+use jifen_loyalty::decision::Granted;
+use jifen_loyalty::entry::NewLot;
 use jifen_loyalty::event::Body;
 use jifen_loyalty::lot::Issuer;
 use jifen_loyalty::time::date_of;
@@ -20,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::active::Active;
-use crate::batch::{Outcome, Processor};
+use crate::batch::{Beside, Outcome, Processor};
 use crate::error::HostError;
 use crate::programs::Programs;
 use crate::releases::Releases;
@@ -30,6 +32,15 @@ const CHUNK: usize = 2_000;
 
 /// Members who lose most that are named.
 const NAMED: usize = 10;
+
+/// What a candidate is held against.
+#[derive(Clone, Copy)]
+pub(crate) enum Against<'a> {
+    /// What was awarded, by the programs of then.
+    History,
+    /// What another program would have awarded.
+    Program(&'a Active),
+}
 
 /// Which events are looked at.
 #[derive(Debug, Default)]
@@ -154,6 +165,7 @@ pub(crate) fn backtest(
     ledger: &dyn Ledger,
     store: &PolicyStore,
     candidate: &Active,
+    against: Against<'_>,
     scope: &Scope,
     threads: NonZeroUsize,
     progress: impl Fn(u64),
@@ -162,6 +174,10 @@ pub(crate) fn backtest(
     let programs = Programs::new(ledger, &releases, store);
     let scratch = Sqlite::scratch()?;
     let mut tally = Tally::new(candidate, scope);
+    let beside = match against {
+        Against::History => vec![candidate],
+        Against::Program(other) => vec![candidate, other],
+    };
     let mut after = 0;
     loop {
         let chunk = ledger.log(after, CHUNK)?;
@@ -175,13 +191,13 @@ pub(crate) fn backtest(
                 programs: &programs,
                 ledger: &scratch,
                 threads,
-                beside: Some(candidate),
+                beside: &beside,
                 watch: &|_, _| {},
             };
             let (events, logged): (Vec<_>, Vec<_>) = part.events.into_iter().unzip();
             let outcomes = processor.process(events)?;
             for (logged, outcome) in logged.iter().zip(outcomes) {
-                tally.add(&active.program, logged, &outcome);
+                tally.add(against, &active.program, logged, &outcome);
             }
         }
         progress(decided);
@@ -253,9 +269,28 @@ struct Place<'p> {
 /// An award, of then or of the candidate.
 struct Award<'a> {
     deployment: &'a DeploymentId,
+    to: &'a MemberId,
     unit: &'a UnitId,
     issuer: &'a Issuer,
     points: Points,
+}
+
+impl<'a> Award<'a> {
+    fn of_lot(NewLot { member: to, lot }: &'a NewLot) -> Self {
+        Self { deployment: &lot.deployment, to, unit: &lot.unit, issuer: &lot.issuer, points: lot.points }
+    }
+
+    fn of_decision(it: &'a Granted) -> Option<Self> {
+        let Granted { deployment, to, unit, issuer, granted: points, .. } = it;
+        let award = Self { deployment, to: to.as_ref()?, unit, issuer, points: *points };
+        (!points.is_zero()).then_some(award)
+    }
+}
+
+/// Returns what a program would have awarded, nothing where it would not have taken the event.
+fn granted(beside: &Beside) -> Vec<Award<'_>> {
+    let awards = beside.iter().flat_map(|decision| &decision.awards);
+    awards.filter_map(Award::of_decision).collect()
 }
 
 impl<'a> Tally<'a> {
@@ -278,7 +313,7 @@ impl<'a> Tally<'a> {
     }
 
     /// Adds what became of an entry.
-    fn add(&mut self, program: &Program, logged: &Logged, outcome: &Outcome) {
+    fn add(&mut self, against: Against<'_>, program: &Program, logged: &Logged, outcome: &Outcome) {
         let again = match outcome {
             Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) => Some(&recorded.digest),
             Outcome::Refused(_) => None,
@@ -286,29 +321,32 @@ impl<'a> Tally<'a> {
         if again != Some(&logged.receipt_digest) {
             self.differ = self.differ.saturating_add(1);
         }
-        let Outcome::Applied { lots, beside: Some(beside), .. } = outcome else { return };
+        let Outcome::Applied { lots, beside, .. } = outcome else { return };
+        let Some(would_be) = beside.first() else { return };
         let Ok(event) = Event::parse(&logged.event) else { return };
         let Some(place) = Place::of(program, &event).filter(|place| self.scope.has(place)) else { return };
         self.events = self.events.saturating_add(1);
         let mut changed = BTreeMap::<(&MemberId, &UnitId), Pair>::new();
-        for new in lots {
-            let (deployment, unit, issuer) = (&new.lot.deployment, &new.lot.unit, &new.lot.issuer);
-            let award = Award { deployment, unit, issuer, points: new.lot.points };
-            self.award(Side::Was, program, &place, &award);
-            changed.entry((&new.member, unit)).or_default().add(Side::Was, award.points.get());
-        }
-        match beside {
+        let (program, was) = match (against, beside.get(1)) {
+            (Against::Program(other), Some(was)) => (&other.program, granted(was)),
+            (Against::History | Against::Program(_), _) => {
+                (program, lots.iter().map(Award::of_lot).collect())
+            }
+        };
+        match would_be {
             Err(_) => self.refused = self.refused.saturating_add(1),
             Ok(decision) => {
                 let faults = u64::try_from(decision.faults.len()).unwrap_or(u64::MAX);
                 self.faults = self.faults.saturating_add(faults);
-                for granted in decision.awards.iter().filter(|granted| !granted.granted.is_zero()) {
-                    let Some(to) = &granted.to else { continue };
-                    let (deployment, unit, issuer) = (&granted.deployment, &granted.unit, &granted.issuer);
-                    let award = Award { deployment, unit, issuer, points: granted.granted };
-                    self.award(Side::WouldBe, &self.candidate.program, &place, &award);
-                    changed.entry((to, unit)).or_default().add(Side::WouldBe, award.points.get());
-                }
+            }
+        }
+        let would_be = granted(would_be);
+        for (side, program, awards) in
+            [(Side::Was, program, &was), (Side::WouldBe, &self.candidate.program, &would_be)]
+        {
+            for award in awards {
+                self.award(side, program, &place, award);
+                changed.entry((award.to, award.unit)).or_default().add(side, award.points.get());
             }
         }
         for ((member, unit), pair) in changed {
@@ -323,7 +361,7 @@ impl<'a> Tally<'a> {
     }
 
     fn award(&mut self, side: Side, program: &Program, place: &Place<'_>, award: &Award<'_>) {
-        let Award { deployment, unit, issuer, points } = award;
+        let Award { deployment, unit, issuer, points, .. } = award;
         let points = points.get();
         let of = |what: &str| (what.to_owned(), (*unit).clone());
         self.units.entry((*unit).clone()).or_default().add(side, points);

@@ -62,8 +62,8 @@ pub(crate) enum Outcome {
         faults: Faults,
         /// What everybody's midnight work came to, where a day was closed.
         closed: Option<Box<Done>>,
-        /// What the program that was asked beside would have decided.
-        beside: Option<Beside>,
+        /// What the programs that were asked beside would have decided, each in its place; nothing where no rule is asked.
+        beside: Vec<Beside>,
     },
     /// It had been applied before: the first receipt.
     Duplicate(Recorded),
@@ -92,8 +92,8 @@ pub(crate) struct Processor<'a> {
     pub(crate) programs: &'a Programs<'a>,
     pub(crate) ledger: &'a dyn Ledger,
     pub(crate) threads: NonZeroUsize,
-    /// A program that is asked beside. What it would decide comes to nothing.
-    pub(crate) beside: Option<&'a Active>,
+    /// Programs that are asked beside. What they would decide comes to nothing.
+    pub(crate) beside: &'a [&'a Active],
     /// Is told how far a campaign is.
     pub(crate) watch: &'a (dyn Fn(&DeploymentId, &Tally) + Sync),
 }
@@ -326,7 +326,7 @@ impl Processor<'_> {
         let needs = |id: &DeploymentId| {
             self.active.campaigns().find(|it| it.deployment.id == *id).map(|it| it.needs())
         };
-        let beside = self.beside.map(|active| active.needs).into_iter();
+        let beside = self.beside.iter().map(|active| active.needs);
         campaigns.filter_map(needs).chain(beside).fold(self.active.needs, Needs::and)
     }
 
@@ -418,7 +418,7 @@ impl Processor<'_> {
     }
 
     fn caps_referrers(&self) -> bool {
-        self.active.caps_referrers || self.beside.is_some_and(|active| active.caps_referrers)
+        self.active.caps_referrers || self.beside.iter().any(|active| active.caps_referrers)
     }
 
     /// Reads referrers, each with what was granted from a day on, where a cap counts that.
@@ -523,7 +523,8 @@ impl Processor<'_> {
             let program = &self.active.program;
             let known =
                 pipeline::Known { program, member, order, referrers, redemptions, budgets_used, stock };
-            let beside = self.beside.and_then(|active| would_decide(active, &waiting.event, &known));
+            let would = |active: &&Active| would_decide(active, &waiting.event, &known);
+            let beside = self.beside.iter().filter_map(would).collect();
             let verdict = match process(self.active, self.programs, &waiting.event, &known) {
                 Ok((entry, faults)) => {
                     member.apply(&entry);
@@ -767,8 +768,8 @@ struct Decided {
     /// Whose event it is.
     owner: Option<MemberId>,
     verdict: Result<(Entry, Faults), InvalidEvent>,
-    /// What the program beside would have decided.
-    beside: Option<Beside>,
+    /// What the programs beside would have decided.
+    beside: Vec<Beside>,
 }
 
 /// What becomes of an event once everything before it is committed.
@@ -784,7 +785,7 @@ struct Applied {
     lots: Vec<NewLot>,
     moved: Moved,
     faults: Faults,
-    beside: Option<Beside>,
+    beside: Vec<Beside>,
 }
 
 /// Events for one thread.

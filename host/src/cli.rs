@@ -64,6 +64,8 @@ enum Command {
     Plan(apply::Show),
     /// Put a program to work.
     Apply(apply::Apply),
+    /// Say that a program will be put to work, so that it may though members would be awarded less
+    Announce(apply::Announce),
     /// Tell what another program would have awarded on real history
     Backtest(backtest::Backtest),
     /// Put the program of an earlier version to work again.
@@ -150,6 +152,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(serve) => serve.execute(),
         Command::Plan(plan) => plan.execute(),
         Command::Apply(apply) => apply.execute(),
+        Command::Announce(announce) => announce.execute(),
         Command::Backtest(backtest) => backtest.execute(),
         Command::Rollback(rollback) => rollback.execute(),
         Command::Changes(changes) => changes.execute(),

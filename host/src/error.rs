@@ -10,6 +10,7 @@ use jifen_loyalty::receipt::InvalidReceipt;
 use jifen_loyalty::{DeploymentId, InvalidEvent};
 
 use crate::active::Pins;
+use crate::governor::TooSoon;
 
 /// Why a command cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,9 @@ pub(crate) enum HostError {
     /// Going back would change nothing.
     #[error("version {version} has the program that is at work")]
     SameProgram { version: u64 },
+    /// Somebody would be awarded less, and nobody knows yet.
+    #[error("{0}")]
+    TooSoon(Box<TooSoon>),
     /// The tables of this build are not those that decided then.
     #[error(
         "program {digest} was decided with calendars {}, time zones {}, and this build has {}, {}; use the build of that time",

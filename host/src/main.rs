@@ -20,6 +20,7 @@ mod estimates;
 mod extract;
 mod facts;
 mod gates;
+mod governor;
 mod head;
 mod input;
 mod notice;

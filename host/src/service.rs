@@ -169,6 +169,7 @@ fn router(service: Shared) -> Router {
         .routes(routes!(releases::all))
         .routes(routes!(program::at_work, program::put))
         .routes(routes!(program::plan))
+        .routes(routes!(program::announce))
         .routes(routes!(program::backtest))
         .routes(routes!(program::roll_back))
         .routes(routes!(program::changes))

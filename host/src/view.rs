@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use jifen_ledger::{Move, ProgramChange, StatementLine};
+use jifen_ledger::{Announcement, Move, ProgramChange, StatementLine};
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{Instant, Lot};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::batch::Recorded;
+use crate::governor;
 
 /// What a member has of a unit.
 #[derive(Serialize, ToSchema)]
@@ -181,6 +182,30 @@ impl From<&ProgramChange> for ChangeLine {
         let ProgramChange { version, program, made_at, who, why } = change;
         let (program, made) = (hex::encode(program), made_at.to_string());
         Self { version: *version, program, made, who: who.clone(), why: why.clone() }
+    }
+}
+
+/// The word that a program will be put to work.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AnnouncementLine {
+    /// The SHA-256 of the program.
+    pub(crate) program: String,
+    /// Since when it is known.
+    pub(crate) announced: String,
+    /// From when on it can be put to work though members would be awarded less.
+    pub(crate) earliest: String,
+    /// Who said so first.
+    pub(crate) who: String,
+    /// Why.
+    pub(crate) why: String,
+}
+
+impl From<&Announcement> for AnnouncementLine {
+    fn from(announcement: &Announcement) -> Self {
+        let Announcement { program, made_at, who, why } = announcement;
+        let (program, announced) = (hex::encode(program), made_at.to_string());
+        let earliest = governor::earliest(announcement).to_string();
+        Self { program, announced, earliest, who: who.clone(), why: why.clone() }
     }
 }
 

@@ -25,7 +25,8 @@ fn done(town: &Town, command: &str, more: &[&str]) -> Done {
 }
 
 fn apply(town: &Town, file: &str, more: &[&str]) -> Done {
-    let arguments = ["--program", file, "--policies", "policies", "--who", "赵敏", "--why", "a test"];
+    let program = ["--program", file, "--policies", "policies", "--without-notice"];
+    let arguments = [&program[..], &["--who", "赵敏", "--why", "a test"]].concat();
     done(town, "apply", &[&arguments, more].concat())
 }
 

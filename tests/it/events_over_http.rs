@@ -318,6 +318,7 @@ fn the_api_describes_itself() {
             "/v1/policies",
             "/v1/policies/{policy}/releases/{version}",
             "/v1/program",
+            "/v1/program/announcements",
             "/v1/program/backtest",
             "/v1/program/changes",
             "/v1/program/plan",

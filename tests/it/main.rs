@@ -19,6 +19,7 @@ mod documents;
 mod endpoint;
 mod events_over_http;
 mod faults;
+mod governor;
 mod hostile;
 mod hosts;
 mod import;

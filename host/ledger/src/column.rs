@@ -14,7 +14,7 @@ use jifen_loyalty::term::{Awaited, Notice};
 use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, Term, UnitId};
 
 use crate::admission::Account;
-use crate::{Digest, Known, Logged, ProgramChange, Publication};
+use crate::{Announcement, Digest, Known, Logged, ProgramChange, Publication};
 
 /// A row that a store gave. Columns are counted from 0.
 pub(crate) trait Row {
@@ -61,6 +61,16 @@ pub(crate) fn change<R: Row>(row: &R) -> Result<ProgramChange, R::Error> {
         made_at: Instant::from_millis(row.number(2)?),
         who: row.text(3)?.to_owned(),
         why: row.text(4)?.to_owned(),
+    })
+}
+
+/// Reads program, time, who and why of an announcement.
+pub(crate) fn announcement<R: Row>(row: &R) -> Result<Announcement, R::Error> {
+    Ok(Announcement {
+        program: digest(row, 0)?,
+        made_at: Instant::from_millis(row.number(1)?),
+        who: row.text(2)?.to_owned(),
+        why: row.text(3)?.to_owned(),
     })
 }
 

@@ -98,6 +98,12 @@ pub trait Ledger: Send + Sync {
     /// Returns up to `limit` publications behind a policy and a version, in the order of the texts of both.
     fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError>;
 
+    /// Says that a program that the ledger keeps will be put to work. Where that was said already, nothing changes.
+    fn announce(&self, announcement: &Announcement) -> Result<(), LedgerError>;
+
+    /// Returns when it was first said that a program will be put to work.
+    fn announcement(&self, program: &Digest) -> Result<Option<Announcement>, LedgerError>;
+
     /// Puts a program to work that the ledger keeps: appends a change.
     ///
     /// # Errors
@@ -258,6 +264,19 @@ pub struct Release {
     pub version: String,
     /// The component.
     pub component: Vec<u8>,
+}
+
+/// The word that a program will be put to work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The program's digest.
+    pub program: Digest,
+    /// Since when it is known, by the clock of who said so.
+    pub made_at: Instant,
+    /// Who said so.
+    pub who: String,
+    /// Why it will be.
+    pub why: String,
 }
 
 /// A name of a release, under which programs deploy it.

@@ -20,8 +20,8 @@ use crate::entry::{check, spend_minor, touched};
 use crate::report::{Tally, moves};
 use crate::snapshot::{add_lot, add_purchase};
 use crate::{
-    Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery, Needs, Order,
-    OrderQuery, Page, ProgramChange, Publication, Purchased, Query, RedeemedPart, Redemption,
+    Announcement, Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery,
+    Needs, Order, OrderQuery, Page, ProgramChange, Publication, Purchased, Query, RedeemedPart, Redemption,
     RedemptionQuery, Release, Snapshot, StatementLine, Stored, Total, Undelivered,
 };
 
@@ -36,6 +36,7 @@ struct State {
     releases: BTreeMap<Digest, Release>,
     /// By policy and version.
     publications: BTreeMap<(String, String), Publication>,
+    announcements: BTreeMap<Digest, Announcement>,
     /// The first version is 1.
     changes: Vec<ProgramChange>,
     /// The last that was kept of attempts to deliver a notice.
@@ -117,6 +118,16 @@ impl Ledger for Memory {
     fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError> {
         let behind = (Bound::Excluded((after.0.to_owned(), after.1.to_owned())), Bound::Unbounded);
         Ok(self.state().publications.range(behind).take(limit).map(|(_, it)| it.clone()).collect())
+    }
+
+    fn announce(&self, announcement: &Announcement) -> Result<(), LedgerError> {
+        let announcements = &mut self.state().announcements;
+        announcements.entry(announcement.program).or_insert_with(|| announcement.clone());
+        Ok(())
+    }
+
+    fn announcement(&self, program: &Digest) -> Result<Option<Announcement>, LedgerError> {
+        Ok(self.state().announcements.get(program).cloned())
     }
 
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {

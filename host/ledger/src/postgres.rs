@@ -43,8 +43,8 @@ use self::readers::Readers;
 use self::server::Server;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Publication, Query,
-    Release, Snapshot, StatementLine, Stored, Undelivered,
+    Announcement, Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Publication,
+    Query, Release, Snapshot, StatementLine, Stored, Undelivered,
 };
 
 /// A ledger in a schema of a PostgreSQL database.
@@ -112,6 +112,14 @@ impl Ledger for Postgres {
 
     fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError> {
         self.readers.read(|link| store::publications(link, after, limit))
+    }
+
+    fn announce(&self, announcement: &Announcement) -> Result<(), LedgerError> {
+        self.writer.announce(announcement)
+    }
+
+    fn announcement(&self, program: &Digest) -> Result<Option<Announcement>, LedgerError> {
+        self.readers.read(|link| store::announcement(link, program))
     }
 
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {

@@ -45,8 +45,8 @@ use self::file::File;
 use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Place, ProgramChange, Publication, Query,
-    Release, Snapshot, StatementLine, Stored, Undelivered,
+    Announcement, Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Place, ProgramChange,
+    Publication, Query, Release, Snapshot, StatementLine, Stored, Undelivered,
 };
 
 /// A ledger in one SQLite file.
@@ -137,6 +137,14 @@ impl Ledger for Sqlite {
 
     fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError> {
         self.readers.read(|connection| Ok(store::publications(connection, after, limit)?))
+    }
+
+    fn announce(&self, announcement: &Announcement) -> Result<(), LedgerError> {
+        self.writer.announce(announcement)
+    }
+
+    fn announcement(&self, program: &Digest) -> Result<Option<Announcement>, LedgerError> {
+        self.readers.read(|connection| Ok(store::announcement(connection, program)?))
     }
 
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {

@@ -9,7 +9,9 @@ use std::thread::{Builder, JoinHandle};
 use jifen_loyalty::Entry;
 
 use crate::entry::check;
-use crate::{Committed, Digest, LedgerError, Place, ProgramChange, Publication, Release, Undelivered};
+use crate::{
+    Announcement, Committed, Digest, LedgerError, Place, ProgramChange, Publication, Release, Undelivered,
+};
 
 /// Entries from which on a transaction takes no further batches: enough to make the flush cheap, few enough that
 /// nobody waits long behind it.
@@ -21,6 +23,7 @@ pub(crate) enum Task {
     Program { digest: Digest, body: Vec<u8> },
     Release(Release),
     Publication(Publication),
+    Announcement(Announcement),
     Change(ProgramChange),
     Attempts(Vec<Undelivered>),
 }
@@ -75,6 +78,11 @@ impl Writer {
     /// Gives a release a name.
     pub(crate) fn publish(&self, publication: &Publication) -> Result<(), LedgerError> {
         self.perform(Task::Publication(publication.clone())).map(|_| ())
+    }
+
+    /// Says that a program will be put to work.
+    pub(crate) fn announce(&self, announcement: &Announcement) -> Result<(), LedgerError> {
+        self.perform(Task::Announcement(announcement.clone())).map(|_| ())
     }
 
     /// Puts a program to work.
@@ -132,7 +140,11 @@ fn entries(job: &Job) -> usize {
     match &job.task {
         Task::Commit(entries) => entries.len(),
         Task::Attempts(tried) => tried.len(),
-        Task::Program { .. } | Task::Release(_) | Task::Publication(_) | Task::Change(_) => 1,
+        Task::Program { .. }
+        | Task::Release(_)
+        | Task::Publication(_)
+        | Task::Announcement(_)
+        | Task::Change(_) => 1,
     }
 }
 

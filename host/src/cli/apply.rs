@@ -11,8 +11,9 @@ use jifen_ledger::{LedgerError, ProgramChange};
 use super::output::complain;
 use crate::active::Active;
 use crate::change::{Plan, Reason, put_to_work, roll_back};
+use crate::governor;
 use crate::releases::Releases;
-use crate::view::ChangeLine;
+use crate::view::{AnnouncementLine, ChangeLine};
 
 /// A program in a file.
 #[derive(Args)]
@@ -64,6 +65,22 @@ pub(super) struct Apply {
     /// Only if this version is at work, such as that of a plan
     #[arg(long, value_name = "VERSION")]
     after: Option<u64>,
+    /// At once, though members would be awarded less than before; --why says why that must be
+    #[arg(long)]
+    without_notice: bool,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Announce {
+    #[command(flatten)]
+    ledger: super::LedgerArg,
+    #[command(flatten)]
+    candidate: Candidate,
+    #[command(flatten)]
+    because: Because,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -123,7 +140,8 @@ impl Apply {
         let reason = self.because.reason()?;
         let ledger = jifen_ledger::open(&self.ledger)?;
         let releases = Releases::new(self.candidate.policies.as_deref(), Some(&*ledger));
-        let active = self.candidate.load(&releases, &super::policy_store()?)?;
+        let store = super::policy_store()?;
+        let active = self.candidate.load(&releases, &store)?;
         let plan = Plan::new(&*ledger, &active)?;
         if self.after.is_some_and(|after| after != plan.after) {
             return Err(LedgerError::Superseded { last: plan.after }.into());
@@ -135,7 +153,30 @@ impl Apply {
         if !self.json {
             super::print(&words(&plan))?;
         }
+        if let Some(last) = ledger.last_program_change()?.filter(|_| !self.without_notice) {
+            let at_work = Active::at_work(&last, &*ledger, &store)?;
+            governor::admit(&*ledger, &store, &at_work, &active, super::threads(None))?;
+        }
         told(&put_to_work(&*ledger, &active, &releases, plan.after, reason)?, self.json)
+    }
+}
+
+impl Announce {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let reason = self.because.reason()?;
+        let ledger = self.ledger.open()?;
+        let releases = Releases::new(self.candidate.policies.as_deref(), Some(&*ledger));
+        let active = self.candidate.load(&releases, &super::policy_store()?)?;
+        let line = AnnouncementLine::from(&governor::announce(&*ledger, &active, &releases, reason)?);
+        if self.json {
+            super::print(&serde_json::to_string(&line)?)?;
+        } else {
+            let AnnouncementLine { program, announced, earliest, .. } = line;
+            super::print(&format_args!(
+                "program {program} is announced since {announced} and can be put to work from {earliest} on"
+            ))?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

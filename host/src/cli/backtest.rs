@@ -10,7 +10,7 @@ use jifen_loyalty::Instant;
 use super::apply::Candidate;
 use super::progress;
 use super::statement::money;
-use crate::backtest::{BacktestReport, Cost, Loser, Pair, Row, Scope, backtest};
+use crate::backtest::{Against, BacktestReport, Cost, Loser, Pair, Row, Scope, backtest};
 use crate::releases::Releases;
 
 #[derive(Args)]
@@ -49,7 +49,9 @@ impl Backtest {
         let scope = Scope { from, until, region, merchant };
         let bar = progress::bar(ledger.length()?, "receipts");
         let threads = super::threads(self.threads);
-        let report = backtest(&*ledger, &store, &active, &scope, threads, |entries| bar.inc(entries))?;
+        let report = backtest(&*ledger, &store, &active, Against::History, &scope, threads, |entries| {
+            bar.inc(entries);
+        })?;
         bar.finish_and_clear();
         if self.json {
             super::print(&serde_json::to_string(&report)?)?;

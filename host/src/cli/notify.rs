@@ -113,7 +113,7 @@ impl Notify {
             programs: &programs,
             ledger: &*ledger,
             threads: super::threads(None),
-            beside: None,
+            beside: &[],
             watch: &|_, _| {},
         };
         let open = |file: &PathBuf| File::options().create(true).append(true).open(file);

@@ -132,7 +132,7 @@ impl Run {
             programs: &programs,
             ledger: &*ledger,
             threads,
-            beside: None,
+            beside: &[],
             watch: &watch,
         };
         let summary = self.pump(&processor, &mut report, &bar)?;

@@ -179,6 +179,7 @@ impl Unanswered {
                 | HostError::Unreadable(_)
                 | HostError::UnknownProgram { .. }
                 | HostError::NoVersion { .. }
+                | HostError::TooSoon(_)
                 | HostError::SameProgram { .. }
                 | HostError::OtherTables { .. } => true,
             },
@@ -259,7 +260,7 @@ fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
 fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Arc<Event>>) -> Answer {
     let Desk { ledger, threads, .. } = desk;
     let processor =
-        Processor { active, programs, ledger: &**ledger, threads: *threads, beside: None, watch: &|_, _| {} };
+        Processor { active, programs, ledger: &**ledger, threads: *threads, beside: &[], watch: &|_, _| {} };
     // The ledger takes a batch or nothing of it, and nothing else outlives one.
     match catch_unwind(AssertUnwindSafe(|| processor.process(events))) {
         Ok(Ok(outcomes)) => {

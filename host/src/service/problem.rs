@@ -109,6 +109,11 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "program-refused", title, detail)
     }
 
+    /// Members would be awarded less, and it is not known long enough.
+    pub(super) fn notice(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "notice-required", "Members must know of it before", detail)
+    }
+
     /// A change was made on another version than the one at work.
     pub(super) fn superseded(found: u64) -> Self {
         let detail = format!("version {found} is at work; look at what it says, and make the change on that");

@@ -18,11 +18,12 @@ use super::extract::{Parameters, instant};
 use super::intake::{Desk, Live};
 use super::problem::Problem;
 use crate::active::{Active, Document, Pins};
-use crate::backtest::{self, BacktestReport, Scope};
+use crate::backtest::{self, Against, BacktestReport, Scope};
 use crate::change::{self, Difference, Plan, Reason};
 use crate::error::{HostError, ReleaseError};
+use crate::governor;
 use crate::releases::Releases;
-use crate::view::ChangeLine;
+use crate::view::{AnnouncementLine, ChangeLine};
 
 /// Changes of a page.
 const CHANGES: usize = 100;
@@ -85,6 +86,20 @@ pub(super) struct Because {
     who: String,
     /// Why, for whoever reads the list of changes.
     why: String,
+}
+
+/// Who puts a program to work, why, and whether at once.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Putting {
+    /// Who makes the change.
+    who: String,
+    /// Why, for whoever reads the list of changes.
+    why: String,
+    /// At once, though members would be awarded less than before; `why` says why that must be.
+    #[serde(default)]
+    without_notice: bool,
 }
 
 /// Which version is put to work again, by whom and why.
@@ -175,13 +190,43 @@ pub(super) async fn backtest(
     let scope = Scope { from, until, region, merchant };
     let text = text(body)?;
     let report = service.work(move |desk| {
-        let releases = Releases::new(None, Some(&*desk.ledger));
-        let candidate = Active::from_file(&text, &releases, &desk.store).map_err(refused)?;
-        let ledger = &*desk.ledger;
-        backtest::backtest(ledger, &desk.store, &candidate, &scope, NonZeroUsize::MIN, |_| {})
-            .map_err(refused)
+        let candidate = desk.candidate(&text)?;
+        let (ledger, threads) = (&*desk.ledger, NonZeroUsize::MIN);
+        let report =
+            backtest::backtest(ledger, &desk.store, &candidate, Against::History, &scope, threads, |_| {});
+        report.map_err(refused)
     });
     report.await.map(Json)
+}
+
+/// Say that a program will be put to work.
+///
+/// A program by which members would be awarded less can be put to work seven days after that. Said again, the first time counts.
+#[utoipa::path(
+    post,
+    path = "/v1/program/announcements",
+    tag = "program",
+    params(Because),
+    request_body(content = String, content_type = "application/toml", description = "The program file"),
+    responses(
+        (status = 200, description = "Since when it is known, and from when on it can be put to work", body = AnnouncementLine),
+        (status = 400, description = "A parameter is missing, or the body is no text", body = Problem),
+        (status = 422, description = "The program is refused", body = Problem),
+        (status = 503, description = "The ledger cannot be reached", body = Problem),
+    )
+)]
+pub(super) async fn announce(
+    State(service): State<Shared>,
+    Parameters(Because { who, why }): Parameters<Because>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<AnnouncementLine>, Problem> {
+    let (reason, text) = (Reason::new(who, why).map_err(Problem::malformed)?, text(body)?);
+    let announced = service.work(move |desk| {
+        let (releases, active) = (Releases::new(None, Some(&*desk.ledger)), desk.candidate(&text)?);
+        let announced = governor::announce(&*desk.ledger, &active, &releases, reason).map_err(refused)?;
+        Ok(AnnouncementLine::from(&announced))
+    });
+    announced.await.map(Json)
 }
 
 /// Put a program to work.
@@ -192,11 +237,12 @@ pub(super) async fn backtest(
     put,
     path = "/v1/program",
     tag = "program",
-    params(Because, ("If-Match" = String, Header, description = "The version that the change is made on, as an entity tag", example = "\"1\"")),
+    params(Putting, ("If-Match" = String, Header, description = "The version that the change is made on, as an entity tag", example = "\"1\"")),
     request_body(content = String, content_type = "application/toml", description = "The program file"),
     responses(
         (status = 200, description = "It is at work; `ETag` is its version", body = Changed),
         (status = 400, description = "A parameter is missing, or the body is no text", body = Problem),
+        (status = 409, description = "Members would be awarded less, and it is not known long enough", body = Problem),
         (status = 412, description = "Another version is at work", body = Problem),
         (status = 422, description = "The program is refused", body = Problem),
         (status = 428, description = "The version is missing on which the change is made", body = Problem),
@@ -205,13 +251,13 @@ pub(super) async fn backtest(
 )]
 pub(super) async fn put(
     State(service): State<Shared>,
-    Parameters(Because { who, why }): Parameters<Because>,
+    Parameters(Putting { who, why, without_notice }): Parameters<Putting>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let reason = Reason::new(who, why).map_err(Problem::malformed)?;
     let (after, text) = (precondition(&headers)?, text(body)?);
-    let changed = service.work(move |desk| desk.put_to_work(&text, after, reason)).await?;
+    let changed = service.work(move |desk| desk.put_to_work(&text, after, without_notice, reason)).await?;
     Ok(([etag(changed.change.version)], Json(changed)).into_response())
 }
 
@@ -258,21 +304,37 @@ fn text(body: Result<Bytes, BytesRejection>) -> Result<String, Problem> {
 }
 
 impl Desk {
+    /// Loads a program file as if it were to be put to work.
+    fn candidate(&self, text: &str) -> Result<Active, Problem> {
+        let releases = Releases::new(None, Some(&*self.ledger));
+        Active::from_file(text, &releases, &self.store).map_err(refused)
+    }
+
     /// Loads a program file, and compares it with what is at work.
     fn plan(&self, text: &str) -> Result<(Active, Plan), Problem> {
-        let releases = Releases::new(None, Some(&*self.ledger));
-        let active = Active::from_file(text, &releases, &self.store).map_err(refused)?;
+        let active = self.candidate(text)?;
         let plan = Plan::new(&*self.ledger, &active).map_err(refused)?;
         Ok((active, plan))
     }
 
-    fn put_to_work(&self, text: &str, after: u64, reason: Reason) -> Result<Changed, Problem> {
+    fn put_to_work(
+        &self,
+        text: &str,
+        after: u64,
+        without_notice: bool,
+        reason: Reason,
+    ) -> Result<Changed, Problem> {
         let (active, plan) = self.plan(text)?;
         let Some(last) = self.ledger.last_program_change()?.filter(|last| last.version == after) else {
             return Err(Problem::superseded(plan.after));
         };
         if plan.differences.is_empty() {
             return Ok(Changed { change: ChangeLine::from(&last), differences: Vec::new() });
+        }
+        if !without_notice {
+            let at_work = Active::at_work(&last, &*self.ledger, &self.store).map_err(refused)?;
+            let (ledger, store) = (&*self.ledger, &self.store);
+            governor::admit(ledger, store, &at_work, &active, NonZeroUsize::MIN).map_err(refused)?;
         }
         let releases = Releases::new(None, Some(&*self.ledger));
         let change =
@@ -302,6 +364,8 @@ fn refused(error: HostError) -> Problem {
         Problem::superseded(last)
     } else if matches!(error, HostError::NoVersion { .. }) {
         Problem::not_found(error.to_string())
+    } else if let HostError::TooSoon(too_soon) = error {
+        Problem::notice(too_soon.to_string())
     } else if from_here {
         Problem::failed(&error.into())
     } else {

@@ -90,6 +90,10 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
                 kept.push(Change::any(store::publish(publication)));
                 Ok(Committed::default())
             }
+            Task::Announcement(announcement) => {
+                kept.push(Change::any(store::announce(announcement)));
+                Ok(Committed::default())
+            }
             Task::Change(change) => {
                 let last = match changed {
                     Some(last) => last,
@@ -131,6 +135,7 @@ fn batch(task: &Task) -> Option<&[Entry]> {
         Task::Program { .. }
         | Task::Release(_)
         | Task::Publication(_)
+        | Task::Announcement(_)
         | Task::Change(_)
         | Task::Attempts(_) => None,
     }

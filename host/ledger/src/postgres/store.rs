@@ -4,7 +4,7 @@ use super::column::Unsigned;
 use super::failure::Stop;
 use super::link::{Call, Link};
 use crate::column::{self, Row as _};
-use crate::{Digest, ProgramChange, Publication, Release};
+use crate::{Announcement, Digest, ProgramChange, Publication, Release};
 
 pub(super) fn put_program<'a>(digest: &'a Digest, body: &'a [u8]) -> Call<'a> {
     let sql = "
@@ -67,6 +67,21 @@ pub(super) fn publications(link: &Link, after: (&str, &str), limit: usize) -> Re
     let (_, limit) = column::page(0, limit);
     let rows = link.ask_one(&Call::new(sql).value(after.0).value(after.1).value(limit))?;
     Ok(rows.iter().map(column::publication).collect::<Result<_, _>>()?)
+}
+
+pub(super) fn announce(announcement: &Announcement) -> Call<'_> {
+    let sql = "
+        INSERT INTO announcements (program, made_ms, who, why)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (program) DO NOTHING";
+    let Announcement { program, made_at, who, why } = announcement;
+    Call::new(sql).value(&program[..]).value(made_at.millis()).value(&**who).value(&**why)
+}
+
+pub(super) fn announcement(link: &Link, program: &Digest) -> Result<Option<Announcement>, Stop> {
+    let sql = "SELECT program, made_ms, who, why FROM announcements WHERE program = $1";
+    let rows = link.ask_one(&Call::new(sql).value(&program[..]))?;
+    Ok(rows.first().map(column::announcement).transpose()?)
 }
 
 pub(super) fn put_change(change: &ProgramChange) -> Call<'_> {

@@ -41,6 +41,7 @@ fn answer(connection: &Connection, task: &Task) -> rusqlite::Result<Answer> {
         Task::Program { digest, body } => store::put_program(connection, digest, body).map(nothing_committed),
         Task::Release(release) => store::put_release(connection, release).map(nothing_committed),
         Task::Publication(it) => store::publish(connection, it).map(nothing_committed),
+        Task::Announcement(it) => store::announce(connection, it).map(nothing_committed),
         Task::Attempts(tried) => outbox::keep(connection, tried).map(nothing_committed),
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::failure::Stop;
 use crate::column;
-use crate::{Digest, LedgerError, ProgramChange, Publication, Release};
+use crate::{Announcement, Digest, LedgerError, ProgramChange, Publication, Release};
 
 pub(super) fn put_program(connection: &Connection, digest: &Digest, body: &[u8]) -> Result<()> {
     let sql = "
@@ -73,6 +73,20 @@ pub(super) fn publications(
     let (_, limit) = column::page(0, limit);
     let page = params![after.0, after.1, limit];
     connection.prepare_cached(sql)?.query_map(page, |row| column::publication(row))?.collect()
+}
+
+pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> Result<()> {
+    let sql = "
+        INSERT INTO announcements (program, made_ms, who, why)
+        VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (program) DO NOTHING";
+    let Announcement { program, made_at, who, why } = announcement;
+    connection.prepare_cached(sql)?.execute(params![program, made_at.millis(), who, why]).map(|_| ())
+}
+
+pub(super) fn announcement(connection: &Connection, program: &Digest) -> Result<Option<Announcement>> {
+    let sql = "SELECT program, made_ms, who, why FROM announcements WHERE program = ?1";
+    connection.prepare_cached(sql)?.query_one([program], |row| column::announcement(row)).optional()
 }
 
 pub(super) fn put_change(connection: &Connection, change: &ProgramChange) -> std::result::Result<(), Stop> {

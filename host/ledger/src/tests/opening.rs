@@ -69,7 +69,9 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
     drop(ledger);
     Connection::open(&path)
         .unwrap()
-        .execute_batch("DROP TABLE publications; DROP TABLE changes; PRAGMA user_version = 1")
+        .execute_batch(
+            "DROP TABLE announcements; DROP TABLE publications; DROP TABLE changes; PRAGMA user_version = 1",
+        )
         .unwrap();
     for _ in 0..2 {
         let ledger = Sqlite::open(&path).unwrap();

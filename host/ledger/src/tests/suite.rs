@@ -7,8 +7,8 @@ use jifen_loyalty::{Event, Instant, MemberId, NoticeId, Points};
 use super::fixture::{DAY_MS, Draft, EVERYTHING, SOURCE, View, balances, digest, lot, member, plain, stores};
 use super::script::check;
 use crate::{
-    Committed, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange, Publication, Query, Release,
-    Stored, Total, Undelivered,
+    Announcement, Committed, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange, Publication, Query,
+    Release, Stored, Total, Undelivered,
 };
 
 const MAX: u64 = Points::MAX.get();
@@ -572,6 +572,28 @@ fn changes_of_the_program_follow_each_other() {
         assert_eq!(ledger.program_changes(1, 9).unwrap(), [change(2, other), change(3, one)]);
         assert_eq!(ledger.program_changes(0, 1).unwrap(), [change(1, one)]);
         assert_eq!(ledger.program_changes(3, 9).unwrap(), []);
+    }
+}
+
+/// What is known stays known since then.
+#[test]
+fn announcements_are_made_once() {
+    for store in stores() {
+        let ledger = &*store.ledger;
+        let program = digest("one");
+        ledger.put_program(&program, b"one").unwrap();
+        assert_eq!(ledger.announcement(&program).unwrap(), None);
+        let announcement = |ms: i64, who: &str| Announcement {
+            program,
+            made_at: Instant::from_millis(ms),
+            who: who.to_owned(),
+            why: "from December on".to_owned(),
+        };
+        ledger.announce(&announcement(1_764_000_000_123, "赵敏")).unwrap();
+        ledger.announce(&announcement(1_765_000_000_000, "钱进")).unwrap();
+        let found = ledger.announcement(&program).unwrap();
+        assert_eq!(found, Some(announcement(1_764_000_000_123, "赵敏")), "{}", store.name);
+        assert_eq!(ledger.announcement(&digest("other")).unwrap(), None);
     }
 }
 
