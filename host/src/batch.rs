@@ -74,6 +74,17 @@ pub(crate) enum Outcome {
 /// What a program would have decided, or why it would not take the event.
 pub(crate) type Beside = Result<Decision, InvalidEvent>;
 
+/// What an event would come to.
+#[derive(Debug)]
+pub(crate) enum Quoted {
+    /// The receipt that it would have, in canonical form.
+    Receipt(Vec<u8>),
+    /// Why it would be refused.
+    Refused(InvalidEvent),
+    /// What it came to, or why its name cannot be used: the ledger knows it.
+    Known(Outcome),
+}
+
 /// A receipt and its place in the log.
 #[derive(Debug)]
 pub(crate) struct Recorded {
@@ -153,6 +164,22 @@ impl Processor<'_> {
         let mut waiting = self.commit(decided, &mut outcomes)?;
         waiting.extend(again);
         self.rounds(waiting, outcomes)
+    }
+
+    /// Returns what an event would come to now. Nothing is written, and nothing of it is promised.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger fails.
+    pub(crate) fn quote(&self, event: Event) -> Result<Quoted, HostError> {
+        let (waiting, mut outcomes) = self.placed(vec![event]);
+        let (mut decided, _) = self.decide_round(waiting, &mut outcomes)?;
+        Ok(match (decided.pop(), outcomes.pop_first()) {
+            (Some(Decided { verdict: Ok((entry, _)), .. }), _) => Quoted::Receipt(entry.receipt),
+            (Some(Decided { verdict: Err(refusal), .. }), _) => Quoted::Refused(refusal),
+            (None, Some((_, outcome))) => Quoted::Known(outcome),
+            (None, None) => unreachable!("an event alone waits for no other"),
+        })
     }
 
     /// Gives events their places and days, and refuses those that can have none.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use wasmparser::{Parser, Payload};
 
 const SECTION: &str = "jifen-policy";
@@ -22,11 +23,11 @@ pub(crate) struct Description {
     pub(crate) summary: Words,
     /// Words for the reasons it gives, by code.
     #[serde(default)]
-    reasons: BTreeMap<String, Words>,
+    pub(crate) reasons: BTreeMap<String, Words>,
 }
 
 /// Words in Chinese and English.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub(crate) struct Words {
     /// Chinese.
     #[serde(default)]

@@ -17,6 +17,7 @@ mod problem;
 mod program;
 mod releases;
 mod watch;
+mod why;
 
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -162,6 +163,8 @@ async fn stop_when_told(handle: Handle<SocketAddr>, [mut terminate, mut interrup
 fn router(service: Shared) -> Router {
     let (router, api) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(events::post, events::find))
+        .routes(routes!(why::why))
+        .routes(routes!(events::quote))
         .routes(routes!(members::balances))
         .routes(routes!(members::lots))
         .routes(routes!(members::statement))

@@ -312,6 +312,7 @@ fn the_api_describes_itself() {
             "/healthz",
             "/readyz",
             "/v1/events",
+            "/v1/events/why",
             "/v1/members/{member}/balances",
             "/v1/members/{member}/lots",
             "/v1/members/{member}/statement",
@@ -323,6 +324,7 @@ fn the_api_describes_itself() {
             "/v1/program/changes",
             "/v1/program/plan",
             "/v1/program/rollback",
+            "/v1/quotes",
         ]
     );
     let page = host.get("/docs/");

@@ -29,6 +29,7 @@ mod lots;
 mod mixed;
 mod notices;
 mod proxy;
+mod questions;
 mod quotes;
 mod races;
 mod redemptions;

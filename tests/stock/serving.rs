@@ -37,7 +37,7 @@ fn shown(document: &str) -> Result<(), Failed> {
     }
     let balances = host.get("/v1/members/m900/balances").json();
     let version = host.get("/v1/program").json()["version"].clone();
-    if commands.len() < 14 || balances["balances"][0]["available"] != 76 || version != 3 {
+    if commands.len() < 16 || balances["balances"][0]["available"] != 76 || version != 3 {
         return Err(format!("{} commands, {balances}, version {version}", commands.len()).into());
     }
     Ok(())

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -9,6 +11,8 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use jifen_ledger::Logged;
+use jifen_loyalty::event::Body;
 use jifen_loyalty::{Event, InvalidEvent};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -18,10 +22,13 @@ use tokio::task::block_in_place;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::Parameters;
-use super::intake::Held;
+use super::intake::{Desk, Held, Unanswered};
 use super::problem::Problem;
 use super::{EVENTS_MAX, Service, Shared, is_name};
-use crate::batch::{Outcome, Recorded};
+use crate::active::Active;
+use crate::batch::{Outcome, Processor, Quoted, Recorded};
+use crate::programs::Programs;
+use crate::releases::{Releases, parse_digest};
 use crate::view::{self, Names};
 
 /// Says that the event had been applied before, and the answer is that of then.
@@ -208,6 +215,97 @@ pub(super) async fn post(
     }
 }
 
+/// Which program is asked.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct By {
+    /// A version of the list of changes, or the SHA-256 of a program that the ledger keeps, such as an announced one; absent: the
+    /// program at work.
+    program: Option<String>,
+}
+
+/// Say what an event would come to.
+///
+/// Of a purchase what it would earn, of a request to use points what they would buy, with the ledger as it is now and at the event's
+/// own time. Nothing is written, and nothing of it is promised.
+#[utoipa::path(
+    post,
+    path = "/v1/quotes",
+    tag = "events",
+    params(By),
+    request_body(content(
+        (CloudEvent = "application/cloudevents+json"),
+        (CloudEvent = "application/json"),
+    )),
+    responses(
+        (status = 200, description = "The receipt that it would have: `outcome` is `quoted`; of an event that was applied, its receipt", body = Receipt),
+        (status = 400, description = "What was sent is no JSON, or more than one event", body = Problem),
+        (status = 404, description = "There is no such program", body = Problem),
+        (status = 409, description = "Another event has that name", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
+        (status = 415, description = "The body is of another media type", body = Problem),
+        (status = 422, description = "The event would be refused", body = Problem),
+        (status = 429, description = "Too much waits already", body = Problem),
+        (status = 503, description = "The ledger cannot be reached", body = Problem),
+    )
+)]
+pub(super) async fn quote(
+    State(service): State<Shared>,
+    Parameters(By { program }): Parameters<By>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
+    let Sent::One(event) = aside(body.len(), || sent(&headers, &body))? else {
+        return Err(Problem::malformed("a quote is of one event, and this is an array"));
+    };
+    let event = aside(body.len(), || Event::parse(event.as_bytes()));
+    let event = event.map_err(|refusal| Problem::from(&refusal))?;
+    if matches!(event.body, Body::Close(_)) {
+        return Err(Problem::malformed("a day is closed for everybody, and that cannot be tried"));
+    }
+    match service.ask(move |desk| desk.quote(program.as_deref(), event)).await? {
+        Quoted::Receipt(mut receipt) => {
+            receipt.pop();
+            receipt.extend(b",\"outcome\":\"quoted\"}");
+            Ok(json(receipt))
+        }
+        Quoted::Refused(refusal) => Err(Problem::from(&refusal)),
+        Quoted::Known(outcome) => one(&outcome),
+    }
+}
+
+impl Desk {
+    fn quote(&self, program: Option<&str>, event: Event) -> Result<Quoted, Problem> {
+        let active = self.program(program)?;
+        let releases = Releases::new(None, Some(&*self.ledger));
+        let programs = Programs::new(&*self.ledger, &releases, &self.store);
+        let (active, ledger, threads) = (&*active, &*self.ledger, NonZeroUsize::MIN);
+        let processor =
+            Processor { active, programs: &programs, ledger, threads, beside: &[], watch: &|_, _| {} };
+        processor.quote(event).map_err(|error| Unanswered::Failed(Arc::new(error)).into())
+    }
+
+    /// Returns the program of that version or digest, the one at work where none is named.
+    fn program(&self, name: Option<&str>) -> Result<Arc<Active>, Problem> {
+        let Some(name) = name else { return Ok(self.active()) };
+        let unknown =
+            || Problem::not_found(format!("program: the ledger has no version or program {name:?}"));
+        let loaded = if let Ok(version) = name.parse::<u64>() {
+            let found = self.ledger.program_changes(version.saturating_sub(1), 1)?;
+            let found = found.into_iter().find(|change| change.version == version).ok_or_else(unknown)?;
+            Active::at_work(&found, &*self.ledger, &self.store)
+        } else {
+            let digest = parse_digest(name).ok_or_else(unknown)?;
+            self.ledger.program(&digest)?.ok_or_else(unknown)?;
+            let releases = Releases::new(None, Some(&*self.ledger));
+            Active::from_ledger(name, &*self.ledger, &releases, &self.store)
+        };
+        loaded.map(Arc::new).map_err(Problem::program)
+    }
+}
+
 /// Return the receipt of an event.
 #[utoipa::path(
     get,
@@ -222,17 +320,17 @@ pub(super) async fn post(
 )]
 pub(super) async fn find(
     State(service): State<Shared>,
-    Parameters(Key { source, id }): Parameters<Key>,
+    Parameters(key): Parameters<Key>,
 ) -> Result<Response, Problem> {
-    let logged = service
-        .ask(move |desk| {
-            let unknown = || Problem::not_found(format!("the ledger has no event {id:?} of {source:?}"));
-            let found = if is_name(&source) && is_name(&id) { desk.ledger.find(&source, &id)? } else { None };
-            found.ok_or_else(unknown)
-        })
-        .await?;
+    let logged = service.ask(move |desk| logged(desk, &key)).await?;
     let recorded = Recorded { seq: logged.seq, receipt: logged.receipt, digest: logged.receipt_digest };
     Ok(json(receipt(&recorded)))
+}
+
+/// Returns the entry of an event.
+pub(super) fn logged(desk: &Desk, Key { source, id }: &Key) -> Result<Logged, Problem> {
+    let found = if is_name(source) && is_name(id) { desk.ledger.find(source, id)? } else { None };
+    found.ok_or_else(|| Problem::not_found(format!("the ledger has no event {id:?} of {source:?}")))
 }
 
 /// Does work on so many bytes. Others are not kept waiting for what is large.
@@ -342,7 +440,7 @@ async fn many(
     Ok(json(body))
 }
 
-fn receipt(recorded: &Recorded) -> Vec<u8> {
+pub(super) fn receipt(recorded: &Recorded) -> Vec<u8> {
     let mut body = Vec::with_capacity(recorded.receipt.len().saturating_add(128));
     write(&mut body, recorded);
     body

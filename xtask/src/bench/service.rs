@@ -7,8 +7,11 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
 use super::report::{Report, median};
@@ -66,6 +69,8 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
             rate / other_rate
         )?;
     }
+    bench.operate(events, &mut figures)?;
+    bench.deploy_many(&mut figures)?;
     report.write("service", "cargo xtask bench service --data FILES", figures.trim_end())
 }
 
@@ -120,30 +125,243 @@ impl Bench<'_> {
 
     /// Starts a service, sends it all events, and ends it.
     fn load(&self, service: &mut Command, load: &[String]) -> Result<Value> {
-        let mut service = Running(service.stderr(Stdio::piped()).spawn().context("start the service")?);
-        let mut told = BufReader::new(service.0.stderr.take().context("it is piped")?);
+        let service = Running::start(service)?;
+        self.send(&service, load)
+    }
+
+    fn send(&self, service: &Running, load: &[String]) -> Result<Value> {
+        let mut client = self.program("examples/load");
+        let output = client.arg("send").arg(&service.address).args(load).args(&self.data).output()?;
+        ensure!(output.status.success(), "the load failed: {}", String::from_utf8_lossy(&output.stderr));
+        run::last_line(&output.stdout)
+    }
+
+    fn serve(&self, program: &str, ledger: &str) -> Result<Running> {
+        let mut jifen = self.program("jifen");
+        jifen.args([
+            "serve",
+            "--program",
+            program,
+            "--ledger",
+            ledger,
+            "--listen",
+            "127.0.0.1:0",
+            "--policies",
+        ]);
+        Running::start(jifen.arg(self.root.join("target/policies")))
+    }
+
+    /// Measures what operators and merchants do: swaps under load, an upload until it is at work, a roll-back.
+    fn operate(&self, events: u64, figures: &mut String) -> Result<()> {
+        let load = ["64".to_owned(), "1".to_owned()];
+        let text = fs::read_to_string(self.folder.join("service.toml"))?;
+        let programs = [text.replace("multiplier = \"2\"", "multiplier = \"3\""), text];
+        let (mut still, mut swapped, mut uploads, mut back) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut swaps = Vec::new();
+        for _ in 0..ROUNDS {
+            forget(&self.folder.join("service.db"))?;
+            still.push(p99(&self.load_quietly(&load)?)?);
+            forget(&self.folder.join("service.db"))?;
+            let service = self.serve("service.toml", "service.db")?;
+            let done = AtomicBool::new(false);
+            let (told, made) = thread::scope(|scope| {
+                let swapping =
+                    scope.spawn(|| swap(&service, &self.folder.join("swapped.toml"), &programs, &done));
+                let told = self.send(&service, &load);
+                done.store(true, Ordering::Relaxed);
+                (told, swapping.join())
+            });
+            swapped.push(p99(&told?)?);
+            swaps.push(f64::from(made.map_err(|_| anyhow!("the swaps ended early"))??));
+            let (upload, roll_back) = self.upload(&service)?;
+            uploads.push(upload);
+            back.push(roll_back);
+            drop(service);
+            let mut audit = self.program("jifen");
+            let audit = audit.args(["audit", "replay", "--ledger", "service.db", "--json"]).output()?;
+            let audit = run::last_line(&audit.stdout)?;
+            ensure!(audit["receipts"] == events && audit["differ"] == 0, "after swaps the log is {audit}");
+        }
+        let (still, swapped) = (median(still), median(swapped));
+        writeln!(figures, "\n| | |\n|---|---|")?;
+        writeln!(
+            figures,
+            "| p99 of single events at 64 connections, {:.0} swaps of the program meanwhile | {swapped:.1} ms, {:.2} × that without |",
+            median(swaps),
+            swapped / still
+        )?;
+        writeln!(
+            figures,
+            "| a stock release sent with its cases until its program is at work | {:.2} s |",
+            median(uploads)
+        )?;
+        writeln!(figures, "| a roll-back, until the host is on it | {:.0} ms |", median(back) * 1_000.0)?;
+        Ok(())
+    }
+
+    fn load_quietly(&self, load: &[String]) -> Result<Value> {
+        let service = self.serve("service.toml", "service.db")?;
+        self.send(&service, load)
+    }
+
+    /// Publishes a stock policy and puts it to work, then goes back. Returns the seconds of both.
+    fn upload(&self, service: &Running) -> Result<(f64, f64)> {
+        let (name, policies) = ("category-bonus", self.root.join("policies"));
+        let component = self.root.join("target/policies").join(name).with_extension("wasm");
+        let mut put = service.curl("/v1/policies/category-bonus/releases/0.1.0");
+        put.args(["-X", "PUT", "-F"]).arg(format!("component=@{}", component.display()));
+        for case in policies.join(name).join("cases").read_dir()? {
+            put.arg("-F").arg(format!("case=@{}", case?.path().display()));
+        }
+        let (published, _) = answer(&mut put)?;
+        let text = fs::read_to_string(self.folder.join("service.toml"))? + MORE;
+        fs::write(self.folder.join("more.toml"), text)?;
+        let (deployed, changed) = answer(&mut service.change(&self.folder.join("more.toml"))?)?;
+        let version = changed["version"].as_u64().context("read the version")?;
+        let mut back = service.curl("/v1/program/rollback?who=bench&why=measured");
+        let (back, _) = answer(back.args(["-X", "POST", "-H"]).arg(format!("If-Match: \"{version}\"")))?;
+        Ok((published + deployed, back))
+    }
+
+    /// Measures a program of a thousand deployments: how soon it is ready, and what it takes.
+    fn deploy_many(&self, figures: &mut String) -> Result<()> {
+        const MANY: u32 = 1_000;
+        let head = run::program(&[])?;
+        let head = head.split("[[deployment]]").next().context("it has a head")?;
+        let many = |count: u32| {
+            let tables = (0..count).map(|n| {
+                format!(
+                    "\n[[merchant]]\nid = \"m{n}\"\nregion = \"cn/town\"\n\n[[deployment]]\nid = \"d{n}\"\npolicy = \"spend\"\nlane = \"base\"\nunit = \
+                     \"points\"\nissuer = \"merchant\"\nscope = {{ merchant = \"m{n}\" }}\nparameters = {{ points = \"1\", per = {} }}\n",
+                    n.saturating_add(100)
+                )
+            });
+            tables.fold(head.to_owned(), |text, table| text + &table)
+        };
+        let mut ready = Vec::new();
+        let mut resident = Vec::new();
+        for count in [1, MANY] {
+            let (program, ledger) = (format!("many-{count}.toml"), format!("many-{count}.db"));
+            fs::write(self.folder.join(&program), many(count))?;
+            forget(&self.folder.join(&ledger))?;
+            // Once to compile; then as after a restart.
+            drop(self.serve(&program, &ledger)?);
+            let service = self.serve(&program, &ledger)?;
+            ready.push(service.ready);
+            resident.push(service.resident_kib()?);
+        }
+        let [(_, one), (seconds, all)] = [0, 1].map(|n| (ready[n], resident[n]));
+        let each = (all - one) / f64::from(MANY);
+        writeln!(
+            figures,
+            "| {MANY} deployments of as many merchants, ready from the cache after | {seconds:.2} s |"
+        )?;
+        writeln!(figures, "| resident memory of each | {each:.0} KiB |")?;
+        Ok(())
+    }
+}
+
+/// A deployment of the release that is published.
+const MORE: &str = r#"
+[[deployment]]
+id = "more"
+policy = "category-bonus"
+lane = "bonus"
+unit = "points"
+issuer = "platform"
+parameters = { rates = [{ points = "1" }] }
+"#;
+
+/// Puts programs to work in turn until all is sent, a hundred times at most, and returns how often.
+fn swap(service: &Running, file: &Path, programs: &[String; 2], done: &AtomicBool) -> Result<u32> {
+    const SWAPS: u32 = 100;
+    let mut made = 0;
+    for text in programs.iter().cycle() {
+        if made == SWAPS || done.load(Ordering::Relaxed) {
+            break;
+        }
+        fs::write(file, text)?;
+        answer(&mut service.change(file)?)?;
+        made = made.saturating_add(1);
+        thread::sleep(Duration::from_millis(25));
+    }
+    Ok(made)
+}
+
+/// Runs curl, and returns the seconds until the answer, and the answer.
+fn answer(curl: &mut Command) -> Result<(f64, Value)> {
+    let output = curl.output().context("start curl")?;
+    let text = String::from_utf8(output.stdout)?;
+    let (body, seconds) = text.trim_end().rsplit_once('\n').context("read what curl says")?;
+    ensure!(output.status.success(), "the service answered {body}");
+    Ok((seconds.parse()?, serde_json::from_str(body)?))
+}
+
+fn p99(told: &Value) -> Result<f64> {
+    told["p99_ms"].as_f64().context("read p99_ms")
+}
+
+/// A service that ends with its round.
+struct Running {
+    service: Child,
+    address: String,
+    /// Seconds until it listened.
+    ready: f64,
+}
+
+impl Running {
+    #[expect(clippy::disallowed_methods, reason = "this is what is measured")]
+    fn start(service: &mut Command) -> Result<Self> {
+        let began = Instant::now();
+        let mut service = service.stderr(Stdio::piped()).spawn().context("start the service")?;
+        let mut told = BufReader::new(service.stderr.take().context("it is piped")?);
         let mut line = String::new();
         let address = loop {
             line.clear();
-            ensure!(told.read_line(&mut line)? > 0, "the service does not listen");
+            if told.read_line(&mut line)? == 0 {
+                service.wait()?;
+                bail!("the service does not listen");
+            }
             if let Some((_, rest)) = line.split_once("http://") {
                 break rest.split(';').next().unwrap_or_default().to_owned();
             }
         };
-        let mut client = self.program("examples/load");
-        let output = client.arg("send").arg(address).args(load).args(&self.data).output()?;
-        ensure!(output.status.success(), "the load failed: {}", String::from_utf8_lossy(&output.stderr));
-        run::last_line(&output.stdout)
+        let ready = began.elapsed().as_secs_f64();
+        // It must not wait for somebody to read on.
+        thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
+        Ok(Self { service, address, ready })
+    }
+
+    /// Asks for a path; behind the answer stands how long it took.
+    fn curl(&self, path: &str) -> Command {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail-with-body", "--write-out", "\n%{time_total}"]);
+        curl.arg(format!("http://{}{path}", self.address));
+        curl
+    }
+
+    /// Puts a program to work on whatever is.
+    fn change(&self, file: &Path) -> Result<Command> {
+        let (_, program) = answer(&mut self.curl("/v1/program"))?;
+        let version = program["version"].as_u64().context("read the version")?;
+        let mut put = self.curl("/v1/program?who=bench&why=measured&without_notice=true");
+        put.args(["-X", "PUT", "-H"]).arg(format!("If-Match: \"{version}\"")).arg("--data-binary");
+        put.arg(format!("@{}", file.display()));
+        Ok(put)
+    }
+
+    fn resident_kib(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.service.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("it has a size")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 }
-
-/// A service that ends with its round.
-struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended already.
-        self.0.kill().ok();
-        self.0.wait().ok();
+        self.service.kill().ok();
+        self.service.wait().ok();
     }
 }

@@ -1,0 +1,133 @@
+//! What a host is asked beforehand, and afterwards: quotes, and why.
+
+use serde_json::{Value, json};
+
+use crate::components::{redemption, spend_guest};
+use crate::service::{Answer, Host};
+use crate::town::{Town, purchase, text};
+
+const NOON: &str = "2025-07-25T12:00:00+08:00";
+
+const REASONS: &str = "summary = { zh = '每元一分', en = 'A point a yuan' }\n[reasons.test]\nzh = '消费得分'\nen = 'For what was bought'\n";
+
+/// A host on a program that has one point a yuan, and a mug for 60 points.
+fn town() -> (Town, Host) {
+    let town = Town::new();
+    town.policy("rate", &spend_guest(100).described("rate", "1.0.0", REASONS).build());
+    town.policy("mug", &redemption(60, 0, 0));
+    let text = town.program(&[("rate", "rate", "base", "")]).read("program.toml");
+    town.write(
+        "program.toml",
+        format!("{text}\n[[redemption]]\nid = 'mug'\npolicy = 'mug'\nunit = 'points'\n"),
+    );
+    apply(&town);
+    let host = Host::start(&mut town.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]));
+    (town, host)
+}
+
+fn apply(town: &Town) {
+    let arguments = [
+        "apply",
+        "--ledger",
+        "l.db",
+        "--program",
+        "program.toml",
+        "--policies",
+        "policies",
+        "--why",
+        "a test",
+    ];
+    assert_eq!(town.done(&arguments).code, Some(0));
+}
+
+fn quote(host: &Host, query: &str, event: &Value) -> Answer {
+    host.post(&format!("/v1/quotes{query}"), event.to_string())
+}
+
+fn wish(id: &str) -> Value {
+    json!({
+        "specversion": "1.0", "id": id, "source": "/app", "type": "jifen.redemption.requested", "time": NOON,
+        "data": {"redemption": id, "member": "ann", "merchant": "shop", "item": "mug"},
+    })
+}
+
+#[test]
+fn a_quote_says_what_would_come_and_leaves_nothing() {
+    let (town, host) = town();
+    let event = purchase("1", "ann", NOON, 6_850);
+    let quoted = quote(&host, "", &event);
+    let receipt = quoted.json();
+    assert_eq!((quoted.status, &receipt["outcome"]), (200, &json!("quoted")), "{quoted:?}");
+    assert_eq!((&receipt["awards"][0]["granted"], &receipt["seq"]), (&json!(68), &Value::Null));
+    assert_eq!(town.log("l.db").len(), 0);
+    assert_eq!(host.get("/v1/members/ann/balances").status, 404);
+    let applied = host.events(&event);
+    assert_eq!(applied.json()["awards"], receipt["awards"]);
+    // Of what happened there is nothing to quote.
+    assert_eq!(quote(&host, "", &event).text, applied.text);
+    assert_eq!(quote(&host, "", &purchase("1", "ann", NOON, 1)).status, 409);
+
+    let wished = quote(&host, "", &wish("r1")).json();
+    assert_eq!(wished["redemptions"][0]["offer"]["points"], 60, "{wished}");
+    assert_eq!(host.get("/v1/members/ann/balances").json()["balances"][0]["held"], 0);
+    assert_eq!(host.events(&wish("r1")).status, 200);
+    let second = quote(&host, "", &wish("r2"));
+    assert_eq!((second.status, &second.json()["field"]), (422, &json!("data.points")), "{second:?}");
+    assert_eq!(town.log("l.db").len(), 2);
+}
+
+#[test]
+fn a_quote_is_by_the_program_that_is_named() {
+    let (town, host) = town();
+    town.program(&[("rate", "flat", "base", "parameters = { points = 900 }")]);
+    let announce = [
+        "announce",
+        "--ledger",
+        "l.db",
+        "--program",
+        "program.toml",
+        "--policies",
+        "policies",
+        "--why",
+        "a test",
+        "--json",
+    ];
+    let announced = town.done(&announce).json();
+    let event = purchase("1", "ann", NOON, 6_850);
+    let by = |program: &str| quote(&host, &format!("?program={program}"), &event);
+    assert_eq!(by(text(&announced["program"])).json()["awards"][0]["granted"], 900);
+    apply(&town);
+    assert_eq!(by("1").json()["awards"][0]["granted"], 68);
+    assert_eq!(by("2").json()["awards"][0]["granted"], 900);
+    for unknown in ["3", "0", "spend", &"ab".repeat(32)] {
+        assert_eq!(by(unknown).status, 404, "{unknown}");
+    }
+    let close = json!({
+        "specversion": "1.0", "id": "c", "source": "/clock", "type": "jifen.day.closed", "time": "2025-07-26T00:00:00+08:00",
+        "data": {"day": "2025-07-25"},
+    });
+    let mut wrong = event.clone();
+    wrong["data"]["merchant"] = json!("nobody");
+    for (event, status) in [(json!([event]), 400), (close, 400), (wrong, 422), (json!({}), 422)] {
+        assert_eq!(quote(&host, "", &event).status, status, "{event}");
+    }
+}
+
+#[test]
+fn why_has_the_words_of_the_rules_and_both_calendars() {
+    let (_town, host) = town();
+    let receipt = host.events(&purchase("1", "ann", NOON, 6_850)).json();
+    let why = host.get("/v1/events/why?source=/merchants/shop&id=1").json();
+    assert_eq!(why["receipt"], receipt);
+    let day = json!({"date": "2025-07-25", "lunar_month": 6, "lunar_leap": true, "lunar_day": 1, "market_day": true});
+    assert_eq!(why["day"], day);
+    let policies = why["policies"].as_array().expect("a list");
+    assert_eq!(policies.len(), 1, "the mug was not asked: {why}");
+    assert_eq!((&policies[0]["deployment"], &policies[0]["policy"]), (&json!("rate"), &json!("rate@1.0.0")));
+    assert_eq!(policies[0]["summary"]["zh"], "每元一分");
+    assert_eq!(policies[0]["reasons"]["test"], json!({"zh": "消费得分", "en": "For what was bought"}));
+    host.events(&wish("r1"));
+    let why = host.get("/v1/events/why?source=/app&id=r1").json();
+    assert_eq!(why["policies"][0]["deployment"], "mug", "{why}");
+    assert_eq!(host.get("/v1/events/why?source=/app&id=r2").status, 404);
+}
