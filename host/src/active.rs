@@ -143,8 +143,34 @@ impl Active {
         Self::from_ledger(&hex::encode(change.program), ledger, &releases, store)
     }
 
+    /// Loads the program of a digest with the tables of this build, whichever decided then: not to derive a receipt again, but to see
+    /// what it would decide.
+    pub(crate) fn with_our_tables(
+        digest: &str,
+        ledger: &dyn Ledger,
+        releases: &Releases<'_>,
+        store: &PolicyStore,
+    ) -> Result<Self, HostError> {
+        Ok(Self { digest: digest.to_owned(), ..Self::kept(digest, ledger, releases, store)? })
+    }
+
     /// Loads the program of a digest as the ledger kept it.
     pub(crate) fn from_ledger(
+        digest: &str,
+        ledger: &dyn Ledger,
+        releases: &Releases<'_>,
+        store: &PolicyStore,
+    ) -> Result<Self, HostError> {
+        let active = Self::kept(digest, ledger, releases, store)?;
+        if active.digest != digest {
+            let then = Box::new(Document::of(digest, ledger)?.pins);
+            let now = Box::new(active.document.pins);
+            return Err(HostError::OtherTables { digest: digest.to_owned(), then, now });
+        }
+        Ok(active)
+    }
+
+    fn kept(
         digest: &str,
         ledger: &dyn Ledger,
         releases: &Releases<'_>,
@@ -157,12 +183,7 @@ impl Active {
         };
         let found = deployed(&program).zip(&document.pins.policies).map(find);
         let found = found.collect::<Result<Vec<_>, _>>()?;
-        let active = Self::load(&document.program, program, &found, store)?;
-        if active.digest != digest {
-            let (then, now) = (Box::new(document.pins), Box::new(active.document.pins));
-            return Err(HostError::OtherTables { digest: digest.to_owned(), then, now });
-        }
-        Ok(active)
+        Self::load(&document.program, program, &found, store)
     }
 
     fn load(text: &str, program: Program, found: &[Release], store: &PolicyStore) -> Result<Self, HostError> {

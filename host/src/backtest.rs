@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, Logged, Sqlite};
@@ -171,7 +172,7 @@ pub(crate) fn backtest(
     progress: impl Fn(u64),
 ) -> Result<BacktestReport, HostError> {
     let releases = Releases::new(None, Some(ledger));
-    let programs = Programs::new(ledger, &releases, store);
+    let programs = Programs::new(ledger, &releases, store).with_our_tables();
     let scratch = Sqlite::scratch()?;
     let mut tally = Tally::new(candidate, scope);
     let beside = match against {
@@ -184,20 +185,23 @@ pub(crate) fn backtest(
         let Some(last) = chunk.last() else { return Ok(tally.report()) };
         after = last.seq;
         let decided = u64::try_from(chunk.len()).unwrap_or(0);
-        for part in parts(chunk) {
+        let (parts, unread) = parts(chunk);
+        tally.differ = tally.differ.saturating_add(unread);
+        for part in parts {
             let active = programs.get(&part.program)?;
             let processor = Processor {
                 active: &active,
                 programs: &programs,
                 ledger: &scratch,
                 threads,
+                of_log: true,
                 beside: &beside,
                 watch: &|_, _| {},
             };
             let (events, logged): (Vec<_>, Vec<_>) = part.events.into_iter().unzip();
-            let outcomes = processor.process(events)?;
-            for (logged, outcome) in logged.iter().zip(outcomes) {
-                tally.add(against, &active.program, logged, &outcome);
+            let outcomes = processor.process(events.clone())?;
+            for ((event, logged), outcome) in events.iter().zip(&logged).zip(&outcomes) {
+                tally.add(against, &active.program, event, logged, outcome);
             }
         }
         progress(decided);
@@ -207,28 +211,35 @@ pub(crate) fn backtest(
 /// Entries in a row that one program decided.
 struct Part {
     program: String,
-    events: Vec<(Event, Logged)>,
+    events: Vec<(Arc<Event>, Logged)>,
 }
 
-/// Splits entries where the program changes. Settlements are left out: nothing of a member changes by them.
-fn parts(chunk: Vec<Logged>) -> Vec<Part> {
+/// Splits entries where the program changes, and counts those that cannot be read. Settlements are left out: nothing of a member
+/// changes by them.
+fn parts(chunk: Vec<Logged>) -> (Vec<Part>, u64) {
     #[derive(Deserialize)]
     struct Decided {
         program: String,
     }
-    let mut parts = Vec::<Part>::new();
+    let (mut parts, mut unread) = (Vec::<Part>::new(), 0_u64);
     for logged in chunk {
         let decided = serde_json::from_slice::<Decided>(&logged.receipt);
-        let (Ok(Decided { program }), Ok(event)) = (decided, Event::parse(&logged.event)) else { continue };
+        let (Ok(Decided { program }), Ok(event)) = (decided, Event::parse(&logged.event)) else {
+            unread = unread.saturating_add(1);
+            continue;
+        };
         if matches!(event.body, Body::Settlement(_)) {
             continue;
         }
-        match parts.last_mut().filter(|part| part.program == program) {
-            Some(part) => part.events.push((event, logged)),
-            None => parts.push(Part { program, events: vec![(event, logged)] }),
+        // Of what is returned or used on, the receipt names the program of before, and it is put to that whoever is at work.
+        let follows = matches!(event.body, Body::Refund(_) | Body::Redemption(_));
+        let entry = (Arc::new(event), logged);
+        match parts.last_mut().filter(|part| follows || part.program == program) {
+            Some(part) => part.events.push(entry),
+            None => parts.push(Part { program, events: vec![entry] }),
         }
     }
-    parts
+    (parts, unread)
 }
 
 /// What came out until now.
@@ -313,7 +324,14 @@ impl<'a> Tally<'a> {
     }
 
     /// Adds what became of an entry.
-    fn add(&mut self, against: Against<'_>, program: &Program, logged: &Logged, outcome: &Outcome) {
+    fn add(
+        &mut self,
+        against: Against<'_>,
+        program: &Program,
+        event: &Event,
+        logged: &Logged,
+        outcome: &Outcome,
+    ) {
         let again = match outcome {
             Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) => Some(&recorded.digest),
             Outcome::Refused(_) => None,
@@ -323,8 +341,7 @@ impl<'a> Tally<'a> {
         }
         let Outcome::Applied { lots, beside, .. } = outcome else { return };
         let Some(would_be) = beside.first() else { return };
-        let Ok(event) = Event::parse(&logged.event) else { return };
-        let Some(place) = Place::of(program, &event).filter(|place| self.scope.has(place)) else { return };
+        let Some(place) = Place::of(program, event).filter(|place| self.scope.has(place)) else { return };
         self.events = self.events.saturating_add(1);
         let mut changed = BTreeMap::<(&MemberId, &UnitId), Pair>::new();
         let (program, was) = match (against, beside.get(1)) {

@@ -13,6 +13,7 @@
 //! everything before it been committed first. So the result depends neither on threads nor on batches.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::iter;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
@@ -103,6 +104,8 @@ pub(crate) struct Processor<'a> {
     pub(crate) programs: &'a Programs<'a>,
     pub(crate) ledger: &'a dyn Ledger,
     pub(crate) threads: NonZeroUsize,
+    /// Whether the events are those of a log, where all that a close does stands before it.
+    pub(crate) of_log: bool,
     /// Programs that are asked beside. What they would decide comes to nothing.
     pub(crate) beside: &'a [&'a Active],
     /// Is told how far a campaign is.
@@ -231,7 +234,7 @@ impl Processor<'_> {
 
     /// Decides and commits as far as it holds; returns the events that still wait.
     fn round(&self, waiting: Vec<Waiting>, outcomes: &mut Outcomes) -> Result<Vec<Waiting>, HostError> {
-        if let Some(first) = waiting.first().filter(|first| is_whole_close(&first.event)) {
+        if let Some(first) = waiting.first().filter(|first| !self.of_log && is_whole_close(&first.event)) {
             let place = first.place;
             let done = match self.close(&first.event)? {
                 Ok(done) => done,
@@ -350,8 +353,11 @@ impl Processor<'_> {
     /// Returns what of members' history events need: a day of a campaign may need more than what happens.
     fn needs(&self, waiting: &[Waiting]) -> Needs {
         let campaigns = waiting.iter().filter_map(|waiting| waiting.event.campaign());
-        let needs = |id: &DeploymentId| {
-            self.active.campaigns().find(|it| it.deployment.id == *id).map(|it| it.needs())
+        let asked = || iter::once(&self.active).chain(self.beside);
+        let needs = |id: &'_ DeploymentId| {
+            let campaigns = asked().flat_map(|active| active.campaigns());
+            let needs = campaigns.filter(|it| it.deployment.id == *id).map(|it| it.needs());
+            needs.reduce(Needs::and)
         };
         let beside = self.beside.iter().map(|active| active.needs);
         campaigns.filter_map(needs).chain(beside).fold(self.active.needs, Needs::and)

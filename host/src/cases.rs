@@ -3,8 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
+use std::iter;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use jifen_engine::{Policy, PolicyError, PolicyStore, Prepared, PreparedRequest, Refusal, World};
@@ -39,6 +42,9 @@ pub(crate) enum CaseError {
     /// The component cannot be used.
     #[error(transparent)]
     Policy(PolicyError),
+    /// The component cannot be used with these parameters, as was found out before.
+    #[error("{0}")]
+    Again(String),
     /// The cases before took all that there was.
     #[error("was not tried: what came before took all of {limit} {what}")]
     TooMuch {
@@ -87,9 +93,33 @@ pub(crate) struct Respondent<'a> {
     bounds: Bounds,
     /// The fuel that evaluations took until now.
     fuel: Cell<u64>,
-    /// The parameters with which it was compiled.
-    parameters: RefCell<BTreeSet<String>>,
+    /// The parameters with which it was compiled, with why it does not take them.
+    parameters: RefCell<BTreeMap<String, Option<Declined>>>,
 }
+
+/// Why there is no policy with some parameters: it need not be asked twice.
+#[derive(Clone)]
+enum Declined {
+    /// The policy refuses them, in its words.
+    Parameters(String),
+    /// Something else.
+    Other(String),
+}
+
+impl Declined {
+    fn of(policy: &Result<Arc<Policy>, PolicyError>) -> Option<Self> {
+        match policy {
+            Ok(_) => None,
+            Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => {
+                Some(Self::Parameters(message.clone()))
+            }
+            Err(error) => Some(Self::Other(error.to_string())),
+        }
+    }
+}
+
+/// What an evaluation takes at least, in fuel: an instance must be made.
+const EVALUATION_FUEL: u64 = 10_000;
 
 /// What answering cases may take in all.
 #[derive(Clone, Copy, Debug)]
@@ -111,8 +141,27 @@ impl<'a> Respondent<'a> {
 
     /// Answers until that is used up, and nothing from there on.
     pub(crate) fn within(bounds: Bounds, component: &'a [u8], store: &'a PolicyStore) -> Self {
-        let (configured, parameters) = (RefCell::new(None), RefCell::new(BTreeSet::new()));
+        let (configured, parameters) = (RefCell::new(None), RefCell::new(BTreeMap::new()));
         Self { component, store, configured, bounds, fuel: Cell::new(0), parameters }
+    }
+
+    /// Compiles the component with the parameters of cases, so many at a time.
+    pub(crate) fn prepare(&self, cases: &[Case], threads: NonZeroUsize) {
+        let wanted: BTreeSet<_> = cases.iter().map(|case| case.parameters.get()).collect();
+        let next = Mutex::new(wanted.into_iter().take(self.bounds.parameters));
+        let (component, store) = (self.component, self.store);
+        let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let compile = || {
+            let compiled = iter::from_fn(take).map(|parameters: &str| {
+                (parameters.to_owned(), Declined::of(&store.policy(component, parameters)))
+            });
+            compiled.collect::<Vec<_>>()
+        };
+        thread::scope(|scope| {
+            let hands: Vec<_> = (0..threads.get()).map(|_| scope.spawn(compile)).collect();
+            let compiled = hands.into_iter().flat_map(|hand| hand.join().unwrap_or_default());
+            self.parameters.borrow_mut().extend(compiled);
+        });
     }
 
     /// Returns what the component answers to a case as it stands.
@@ -144,36 +193,48 @@ impl<'a> Respondent<'a> {
     /// Puts a case to the policy; returns the refusal of its parameters if they are refused.
     fn put(&self, case: &Case) -> Result<Result<Result<Outcome, Fault>, String>, CaseError> {
         let event = event(case)?;
-        let policy = match self.policy(case.parameters.get()) {
-            Err(CaseError::Policy(PolicyError::Refused(Refusal::ParametersRefused { message }))) => {
-                return Ok(Err(message));
-            }
-            policy => policy?,
+        let policy = match self.policy(case.parameters.get())? {
+            Ok(policy) => policy,
+            Err(message) => return Ok(Err(message)),
         };
         if self.fuel.get() >= self.bounds.fuel {
             return Err(CaseError::TooMuch { what: "fuel", limit: self.bounds.fuel });
         }
         let (answer, fuel) = Asked::new(case, &event.body, &policy)?.answer();
-        self.fuel.set(self.fuel.get().saturating_add(fuel));
+        self.fuel.set(self.fuel.get().saturating_add(fuel.max(EVALUATION_FUEL)));
         Ok(Ok(answer))
     }
 
-    fn policy(&self, parameters: &str) -> Result<Arc<Policy>, CaseError> {
+    /// Returns the policy with some parameters, or its refusal of them.
+    fn policy(&self, parameters: &str) -> Result<Result<Arc<Policy>, String>, CaseError> {
         let mut configured = self.configured.borrow_mut();
         if let Some((of, policy)) = &*configured
             && of == parameters
         {
-            return Ok(Arc::clone(policy));
+            return Ok(Ok(Arc::clone(policy)));
         }
         let mut seen = self.parameters.borrow_mut();
-        if seen.len() >= self.bounds.parameters && !seen.contains(parameters) {
-            let limit = u64::try_from(self.bounds.parameters).unwrap_or(u64::MAX);
-            return Err(CaseError::TooMuch { what: "sets of parameters", limit });
+        match seen.get(parameters) {
+            Some(Some(Declined::Parameters(message))) => return Ok(Err(message.clone())),
+            Some(Some(Declined::Other(message))) => return Err(CaseError::Again(message.clone())),
+            Some(None) => {}
+            None if seen.len() >= self.bounds.parameters => {
+                let limit = u64::try_from(self.bounds.parameters).unwrap_or(u64::MAX);
+                return Err(CaseError::TooMuch { what: "sets of parameters", limit });
+            }
+            None => {}
         }
-        seen.insert(parameters.to_owned());
-        let policy = self.store.policy(self.component, parameters).map_err(CaseError::Policy)?;
-        *configured = Some((parameters.to_owned(), Arc::clone(&policy)));
-        Ok(policy)
+        let policy = self.store.policy(self.component, parameters);
+        let declined = Declined::of(&policy);
+        seen.insert(parameters.to_owned(), declined.clone());
+        match (policy, declined) {
+            (Ok(policy), _) => {
+                *configured = Some((parameters.to_owned(), Arc::clone(&policy)));
+                Ok(Ok(policy))
+            }
+            (Err(_), Some(Declined::Parameters(message))) => Ok(Err(message)),
+            (Err(error), _) => Err(CaseError::Policy(error)),
+        }
     }
 }
 

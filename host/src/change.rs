@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Digest, Ledger, LedgerError, ProgramChange};
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use crate::active::{Active, Document, Pins};
 use crate::clock;
 use crate::error::HostError;
+use crate::governor;
 use crate::releases::{Releases, parse_digest};
 
 /// The tables that run policies.
@@ -64,12 +66,14 @@ pub(crate) fn put_to_work(
 }
 
 /// Puts the program of an earlier version to work once more, that before the last if none is named; only if `after` is at work, where
-/// that is given, so that who asks twice does not go back twice.
+/// that is given, so that who asks twice does not go back twice. An earlier one than that before the last needs notice as any other,
+/// which so many threads look into; `None`: it is without notice.
 pub(crate) fn roll_back(
     ledger: &dyn Ledger,
     store: &PolicyStore,
     after: Option<u64>,
     to: Option<u64>,
+    notice: Option<NonZeroUsize>,
     reason: Reason,
 ) -> Result<(ProgramChange, Active), HostError> {
     let last = ledger.last_program_change()?.ok_or(HostError::NoVersion { version: 1, last: 0 })?;
@@ -85,6 +89,9 @@ pub(crate) fn roll_back(
     }
     // It must be one that this build can run.
     let active = Active::at_work(&found, ledger, store)?;
+    if let Some(threads) = notice.filter(|_| version.saturating_add(1) < last.version) {
+        governor::admit(ledger, store, &last, &active, threads)?;
+    }
     Ok((append(ledger, found.program, last.version, reason)?, active))
 }
 

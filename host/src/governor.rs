@@ -1,14 +1,16 @@
 //! The governor: a program by which somebody would be awarded less waits until it has been known for a week (F9).
 //!
 //! Whether anybody would is asked of history, not of whoever changes the program: the candidate is held against the program at work on
-//! what happened in the last ninety days of business time.
+//! what happened in the last ninety days of business time. What history cannot show – an end that lies ahead, a budget, whom a campaign
+//! is for – is read off the files.
 
 use std::fmt;
 use std::num::NonZeroUsize;
 
 use jifen_engine::PolicyStore;
-use jifen_ledger::{Announcement, Ledger};
-use jifen_loyalty::Instant;
+use jifen_ledger::{Announcement, Ledger, ProgramChange};
+use jifen_loyalty::program::{Budget, Mode};
+use jifen_loyalty::{DeploymentId, Instant, Program};
 
 use crate::active::Active;
 use crate::backtest::{Against, Loser, Pair, Scope, backtest};
@@ -28,32 +30,61 @@ const WINDOW_MS: i64 = 90 * DAY_MS;
 /// A program by which somebody would be awarded less, and that was not known long enough.
 #[derive(Debug)]
 pub(crate) struct TooSoon {
-    /// How many members would be.
-    lose: u64,
-    /// The one who would lose most.
-    most: Option<Loser>,
+    worse: Worse,
     /// When it can be put to work, if it was announced.
     earliest: Option<Instant>,
 }
 
+/// What shows that somebody would be awarded less.
+#[derive(Debug)]
+enum Worse {
+    /// History: how many members would have been, and the one who would lose most.
+    Shown { lose: u64, most: Option<Loser> },
+    /// History cannot tell of this deployment.
+    Written { deployment: DeploymentId, what: &'static str },
+    /// History does not come out again, so it cannot tell: of so many receipts.
+    Unknown { differ: u64 },
+}
+
+impl fmt::Display for Worse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shown { lose, most } => {
+                write!(
+                    f,
+                    "on the last 90 days {lose} members would have been awarded less than by the program at work"
+                )?;
+                let Some(Loser { member, unit, points: Pair { was, would_be }, source, id }) = most else {
+                    return Ok(());
+                };
+                write!(
+                    f,
+                    ", {member} {would_be} {unit} instead of {was}, most of it at event {id} of {source}"
+                )
+            }
+            Self::Written { deployment, what } => write!(f, "deployment {deployment} {what}"),
+            Self::Unknown { differ } => {
+                write!(
+                    f,
+                    "{differ} receipts do not come out again with this build, so history cannot tell who would lose"
+                )
+            }
+        }
+    }
+}
+
 impl fmt::Display for TooSoon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "on the last 90 days {} members would have been awarded less than by the program at work",
-            self.lose
-        )?;
-        if let Some(Loser { member, unit, points: Pair { was, would_be }, source, id }) = &self.most {
-            write!(f, ", {member} {would_be} {unit} instead of {was}, most of it at event {id} of {source}")?;
-        }
-        match &self.earliest {
+        let Self { worse, earliest } = self;
+        match earliest {
             None => write!(
                 f,
-                "; announce the program, and put it to work seven days later, or do it without notice"
+                "{worse}; announce the program, and put it to work seven days later, or do it without notice"
             ),
-            Some(earliest) => {
-                write!(f, "; it is announced, and can be put to work from {earliest} on, or without notice")
-            }
+            Some(earliest) => write!(
+                f,
+                "{worse}; it is announced, and can be put to work from {earliest} on, or without notice"
+            ),
         }
     }
 }
@@ -89,7 +120,7 @@ pub(crate) fn earliest(announcement: &Announcement) -> Instant {
 pub(crate) fn admit(
     ledger: &dyn Ledger,
     store: &PolicyStore,
-    at_work: &Active,
+    at_work: &ProgramChange,
     candidate: &Active,
     threads: NonZeroUsize,
 ) -> Result<(), HostError> {
@@ -99,12 +130,55 @@ pub(crate) fn admit(
     if earliest.is_some_and(|earliest| earliest <= clock::now()) {
         return Ok(());
     }
+    let releases = Releases::new(None, Some(ledger));
+    let at_work = &Active::with_our_tables(&hex::encode(at_work.program), ledger, &releases, store)?;
+    if let Some(worse) = written(&at_work.program, &candidate.program) {
+        return Err(HostError::TooSoon(Box::new(TooSoon { worse, earliest })));
+    }
+    // An event with a wrong date does not move the window.
+    let latest = latest.min(clock::now());
     let from = Some(Instant::from_millis(latest.millis().saturating_sub(WINDOW_MS)));
     let scope = Scope { from, ..Scope::default() };
     let report = backtest(ledger, store, candidate, Against::Program(at_work), &scope, threads, |_| {})?;
-    if report.lose == 0 {
-        return Ok(());
+    let worse = match (report.differ, report.lose) {
+        (0, 0) => return Ok(()),
+        (0, lose) => Worse::Shown { lose, most: report.losers.into_iter().next() },
+        (differ, _) => Worse::Unknown { differ },
+    };
+    Err(HostError::TooSoon(Box::new(TooSoon { worse, earliest })))
+}
+
+/// Returns what gets worse in writing, where history cannot show it: it lies ahead, or counts what was never counted.
+fn written(at_work: &Program, candidate: &Program) -> Option<Worse> {
+    let soon = clock::now().millis().saturating_add(NOTICE_MS);
+    let live = |of: &'_ Program, id: &DeploymentId| {
+        of.deployments.iter().any(|it| it.id == *id && it.mode == Mode::Live)
+    };
+    let gone = at_work.deployments.iter().any(|it| it.mode == Mode::Live && !live(candidate, &it.id));
+    for now in candidate.deployments.iter().filter(|it| it.mode == Mode::Live) {
+        let was = at_work.deployments.iter().find(|it| it.id == now.id && it.mode == Mode::Live);
+        let Some(was) = was else {
+            if gone && (now.budget.is_some() || now.cap.over_periods() || now.cap.of_referrers()) {
+                let what = "is new, stands for one that is gone, and has a cap or a budget that has counted nothing yet";
+                return Some(Worse::Written { deployment: now.id.clone(), what });
+            }
+            continue;
+        };
+        let less = |now: &Option<Budget>, was: &Option<Budget>| match (now, was) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(now), Some(was)) => now.points < was.points || was.partial && !now.partial,
+        };
+        let what = if now.until < was.until && now.until.millis() < soon {
+            "ends within seven days, and did not"
+        } else if less(&now.budget, &was.budget) {
+            "has a budget that it did not have, or a lower one"
+        } else if now.campaign != was.campaign {
+            "is a campaign for others than before"
+        } else {
+            continue;
+        };
+        return Some(Worse::Written { deployment: now.id.clone(), what });
     }
-    let most = report.losers.into_iter().next();
-    Err(HostError::TooSoon(Box::new(TooSoon { lose: report.lose, most, earliest })))
+    None
 }

@@ -15,13 +15,22 @@ pub(crate) struct Programs<'a> {
     ledger: &'a dyn Ledger,
     releases: &'a Releases<'a>,
     store: &'a PolicyStore,
+    load: Load,
     loaded: Mutex<HashMap<String, Arc<Active>>>,
 }
+
+/// How a program is loaded.
+type Load = fn(&str, &dyn Ledger, &Releases<'_>, &PolicyStore) -> Result<Active, HostError>;
 
 impl<'a> Programs<'a> {
     /// Prepares to load what a ledger names.
     pub(crate) fn new(ledger: &'a dyn Ledger, releases: &'a Releases<'a>, store: &'a PolicyStore) -> Self {
-        Self { ledger, releases, store, loaded: Mutex::default() }
+        Self { ledger, releases, store, load: Active::from_ledger, loaded: Mutex::default() }
+    }
+
+    /// Loads them with the tables of this build, whichever decided then.
+    pub(crate) fn with_our_tables(self) -> Self {
+        Self { load: Active::with_our_tables, ..self }
     }
 
     /// Returns the ledger whose receipts they are.
@@ -35,7 +44,7 @@ impl<'a> Programs<'a> {
         if let Some(active) = loaded.get(digest) {
             return Ok(Arc::clone(active));
         }
-        let active = Arc::new(Active::from_ledger(digest, self.ledger, self.releases, self.store)?);
+        let active = Arc::new((self.load)(digest, self.ledger, self.releases, self.store)?);
         loaded.insert(digest.to_owned(), Arc::clone(&active));
         Ok(active)
     }

@@ -64,6 +64,8 @@ const QUESTIONS_MAX: usize = 8;
 const QUESTION_WAIT: Duration = Duration::from_secs(5);
 /// Uploads and changes that are worked on at the same time: they compile.
 const WORKS_MAX: usize = 2;
+/// Back-tests at the same time, and roll-backs: none of these waits for the others.
+const OF_A_KIND_MAX: usize = 1;
 /// How long one of them may wait until it is worked on.
 const WORK_WAIT: Duration = Duration::from_secs(30);
 /// How long a client may take to send the head of a request.
@@ -91,6 +93,8 @@ struct Service {
     intake: Intake,
     questions: Arc<Semaphore>,
     works: Arc<Semaphore>,
+    backtests: Arc<Semaphore>,
+    roll_backs: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
 }
 
@@ -130,13 +134,20 @@ pub(crate) fn serve(
     follow::start(&desk);
     let (intake, deciders) = Intake::start(&desk, queue);
     let room = |permits| Arc::new(Semaphore::new(permits));
-    let (questions, works, bodies) = (room(QUESTIONS_MAX), room(WORKS_MAX), room(BODIES_KIB_MAX));
-    let service = Arc::new(Service { desk, intake, questions, works, bodies });
+    let service = Arc::new(Service {
+        desk,
+        intake,
+        questions: room(QUESTIONS_MAX),
+        works: room(WORKS_MAX),
+        backtests: room(OF_A_KIND_MAX),
+        roll_backs: room(OF_A_KIND_MAX),
+        bodies: room(BODIES_KIB_MAX),
+    });
     let runtime = Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build();
     let runtime = runtime.context("start the service")?;
     let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr().context("listen")?;
-    runtime.block_on(async move {
+    let served = runtime.block_on(async move {
         let handle = Handle::new();
         let told = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
         tokio::spawn(stop_when_told(handle.clone(), told));
@@ -149,7 +160,10 @@ pub(crate) fn serve(
         // With the last connection the intake is gone, and with that the deciders end.
         tokio::task::spawn_blocking(|| deciders.finish()).await?;
         Ok(())
-    })
+    });
+    // What nobody waits for any longer, such as a back-test, does not keep the process.
+    runtime.shutdown_background();
+    served
 }
 
 /// Waits until the process is told to stop, and lets the requests finish that were begun; told twice, it does not wait for them.
@@ -172,7 +186,7 @@ fn router(service: Shared) -> Router {
         .routes(routes!(releases::all))
         .routes(routes!(program::at_work, program::put))
         .routes(routes!(program::plan))
-        .routes(routes!(program::announce))
+        .routes(routes!(program::announce, program::announced))
         .routes(routes!(program::backtest))
         .routes(routes!(program::roll_back))
         .routes(routes!(program::changes))
@@ -202,7 +216,11 @@ async fn limit(State(service): State<Shared>, mut request: Request, next: Next) 
             return Problem::busy().into_response();
         };
         let held: Held = Arc::new(held);
-        request.extensions_mut().insert(held);
+        request.extensions_mut().insert(Arc::clone(&held));
+        // Until it is answered: what a handler waits for has the body with it.
+        let response = next.run(request).await;
+        drop(held);
+        return response;
     }
     next.run(request).await
 }
@@ -257,6 +275,22 @@ impl Service {
         work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         self.one_of(&self.works, WORK_WAIT, work).await
+    }
+
+    /// Answers from history, which may take minutes.
+    async fn backtest<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.one_of(&self.backtests, WORK_WAIT, work).await
+    }
+
+    /// Goes back, whatever else is worked on.
+    async fn roll_back<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.one_of(&self.roll_backs, WORK_WAIT, work).await
     }
 
     async fn one_of<T: Send + 'static>(

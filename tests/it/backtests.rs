@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::mixed;
 use crate::service::{Answer, Host};
 use crate::town::{Town, purchase, registration};
 
@@ -133,6 +134,25 @@ fn what_points_cost_is_told_where_a_contract_says_so() {
         backtest(&town, &[])["costs"],
         json!([{"issuer": "merchant/shop", "currency": "CNY", "was": 0, "would_be": 214}])
     );
+}
+
+/// Everything mixed, under two programs, and settled: each receipt comes out again, and against itself a program wins nothing.
+#[test]
+fn history_of_every_kind_comes_out_again() {
+    for seed in [3, 11] {
+        let town = mixed::town();
+        let mut events = mixed::events(seed, 400);
+        let later = events.split_off(200);
+        town.run("l.db", &events, &[]);
+        let text = town.read("program.toml");
+        town.write("program.toml", text.replace("rate = '0.3'", "rate = '0.4'"));
+        town.run("l.db", &later, &[]);
+        assert_eq!(town.done(&["settle", "--ledger", "l.db"]).code, Some(0));
+        let report = backtest(&town, &[]);
+        assert_eq!(report["differ"], 0, "seed {seed}: {report}");
+        assert_eq!((&report["gain"], &report["lose"]), (&json!(0), &json!(0)), "seed {seed}: {report}");
+        assert!(report["events"].as_u64() > Some(50), "seed {seed}: {report}");
+    }
 }
 
 #[test]

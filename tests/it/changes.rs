@@ -224,14 +224,48 @@ fn a_release_that_fails_three_times_in_a_row_is_put_back() {
     assert_eq!((&first["program"], &last["who"]), (&last["program"], &json!("jifen")));
     assert!(text(&last["why"]).starts_with("more failed 3 times in a row; the last time it "), "{last}");
     assert_eq!(buy("7", 20_000)["faults"], json!([]));
-    // Where what was before would fail as well, nothing is won by it.
+    // What is returned is put to the program by which it was bought, whatever is at work.
+    for (n, order) in ["1", "2", "4", "5"].iter().enumerate() {
+        let line = json!({"sku": "rice", "quantity": 0, "amount": 100});
+        let returned = json!({
+            "specversion": "1.0", "id": format!("r{n}"), "source": "/merchants/shop", "type": "jifen.purchase.refunded",
+            "time": NOON, "data": {"order": order, "lines": [line]},
+        });
+        assert_eq!(host.events(&returned).status, 200);
+    }
+    assert_eq!(version(), 3);
+    // Where all that was before would fail as well, or was put back itself, nothing is won by it.
     put("two.toml", 4);
     put("three.toml", 5);
-    for id in ["8", "9", "10", "11"] {
+    for id in ["8", "9", "10"] {
         buy(id, 20_000);
     }
-    assert_eq!(host.get("/v1/program/changes").json()["changes"].as_array().map(Vec::len), Some(5));
-    assert_eq!(town.replay("l.db"), 11);
+    // Version 3 ran nothing in its place.
+    assert!(until(|| version() == 6), "the program is put back");
+    assert_eq!(host.get("/v1/program").json()["program"], first["program"]);
+}
+
+#[test]
+fn two_bad_releases_do_not_take_turns() {
+    let town = Town::new();
+    let bad = |points: u64| {
+        spend_guest(100).evaluate(&format!("(drop (i64.const {points})) (unreachable)")).build()
+    };
+    town.policy("one", &bad(1));
+    town.policy("two", &bad(2));
+    for file in ["one", "two"] {
+        let text = town.program(&[("rate", file, "base", "")]).read("program.toml");
+        town.write(&format!("{file}.toml"), text);
+        apply(&town, &format!("{file}.toml"), &[]);
+    }
+    let host = start(&town);
+    for id in 0..12 {
+        host.events(&purchase(&id.to_string(), "ann", NOON, 100));
+        thread::sleep(Duration::from_millis(100));
+    }
+    // Back to the first once, and no further.
+    let changes = host.get("/v1/program/changes").json()["changes"].clone();
+    assert_eq!(changes.as_array().map(Vec::len), Some(3), "{changes}");
 }
 
 /// Of changes that are made on one version at once, one is made.

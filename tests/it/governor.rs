@@ -73,35 +73,68 @@ fn what_gives_nobody_less_is_put_to_work_at_once() {
         ("parameters = { points = 3 }", true),
         // Less than what was given, and more than the program at work gives.
         ("parameters = { points = 2 }", false),
-        ("parameters = { points = 3 }\nbudget = 9", true),
-        // Who bought nothing loses nothing.
-        ("parameters = { points = 3 }\nbudget = 9\nscope = { category = 'retail' }", true),
+        ("parameters = { points = 3 }\nscope = { category = 'retail' }", true),
         ("parameters = { points = 3 }\nscope = { category = 'fuel' }", false),
+        // What lies ahead, and what was never counted, history cannot show.
+        ("parameters = { points = 9 }\nuntil = '2026-11-20T13:00:00+08:00'", false),
+        ("parameters = { points = 9 }\nuntil = '2099-12-01T00:00:00+08:00'", true),
+        ("parameters = { points = 9 }\nuntil = '2099-12-01T00:00:00+08:00'\nbudget = 9", false),
     ] {
         program(&town, lines);
         let before = version(&town);
         let done = change(&town, "apply", &[]);
         assert_eq!((done.code == Some(0), version(&town) > before), (changed, changed), "{lines}: {done:?}");
     }
-    // What is wrong with a program that is at work can be undone at once, or has a reason.
-    let back = ["rollback", "--ledger", "l.db", "--to", "1", "--why", "a test"];
-    assert_eq!(town.done(&back).code, Some(0));
+    // Under another name a cap has counted nothing.
+    town.program(&[(
+        "other",
+        "flat",
+        "base",
+        "parameters = { points = 9 }\ncap = { per_member_per_month = 9 }",
+    )]);
+    let other = change(&town, "apply", &[]);
+    assert!(other.code == Some(2) && other.err.contains("has counted nothing yet"), "{other:?}");
     program(&town, "parameters = { points = 1 }");
     let without = change(&town, "apply", &["--without-notice"]);
     assert_eq!(without.code, Some(0), "{without:?}");
 }
 
-/// More than ninety days ago is long ago.
+/// What is wrong can be undone at once; to go further back is a change as any other.
+#[test]
+fn one_step_back_needs_no_notice() {
+    let town = town();
+    for points in [3, 4] {
+        program(&town, &format!("parameters = {{ points = {points} }}"));
+        assert_eq!(change(&town, "apply", &[]).code, Some(0));
+    }
+    let back = |to: &str, more: &[&str]| {
+        town.done(&[&["rollback", "--ledger", "l.db", "--why", "a test", "--to", to], more].concat())
+    };
+    let far = back("1", &[]);
+    assert!(far.code == Some(2) && far.err.contains("would have been awarded less"), "{far:?}");
+    assert_eq!(back("2", &[]).code, Some(0));
+    assert_eq!(back("1", &["--without-notice"]).code, Some(0));
+}
+
+/// More than ninety days ago is long ago, and a wrong date does not make it so.
 #[test]
 fn only_the_last_ninety_days_count() {
-    let town = town();
-    town.summary("l.db", &[purchase("b", "ben", "2027-02-19T12:00:00+08:00", 5_000)]);
+    let town = Town::new();
+    program(&town, "parameters = { points = 2 }");
+    assert_eq!(change(&town, "apply", &[]).code, Some(0));
+    town.summary(
+        "l.db",
+        &[purchase("a", "ann", "2026-06-01T12:00:00+08:00", 10_000), purchase("b", "ben", NOON, 5_000)],
+    );
     town.program(&[("rate", "spend", "base", "")]);
     assert_eq!(change(&town, "apply", &[]).code, Some(0));
-    // By that, ben had 50; ann's purchase, which came to more, is 91 days old.
+    // By that, ben had 50; ann's purchase, which came to more, is too long ago.
     program(&town, "parameters = { points = 60 }");
     let done = change(&town, "apply", &[]);
     assert_eq!(done.code, Some(0), "{done:?}");
+    town.summary("l.db", &[purchase("c", "cat", "2099-01-01T12:00:00+08:00", 100)]);
+    program(&town, "parameters = { points = 59 }");
+    assert_eq!(change(&town, "apply", &[]).code, Some(2));
 }
 
 #[test]
@@ -122,6 +155,8 @@ fn a_host_asks_for_notice_too() {
     let announced: Value = announce();
     assert_eq!((&announced["who"], &announced["why"]), (&json!("赵敏"), &json!("from December on")));
     assert!(text(&put("").json()["detail"]).contains(text(&announced["earliest"])));
+    let listed = host.get("/v1/program/announcements").json();
+    assert_eq!(listed, json!({"announcements": [announced]}));
     let_days_pass(&town, 7);
     assert_eq!(put("").json()["version"], 2);
     let back = host.request("/v1/program/rollback?who=x&why=y").header("if-match", "\"2\"");

@@ -3,7 +3,7 @@
 use reqwest::blocking::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::components::{Guest, core, spend_guest};
+use crate::components::{Guest, configurable_guest, core, spend_guest};
 use crate::service::{Answer, Host};
 use crate::town::{Town, purchase, text};
 
@@ -178,6 +178,11 @@ fn what_does_not_pass_is_told_why_and_leaves_nothing() {
         assert!(text(&problem["detail"]).contains(words), "{what}: {problem}");
         assert_eq!(problem["report"]["accepted"], false, "{what}");
     }
+    // Parameters that are refused are refused once, however often a promise is tried with them.
+    let promise = "[[promises]]\nzh = 'x'\nen = 'x'\nparameters = { points = 'none' }\nwhen = { spend_from = 5000 }\nthen = { times = '2' }\n";
+    let refusing = configurable_guest().described("rate", "1.0.0", &promise.repeat(40)).build();
+    let answer = publish(&host, "rate@1.0.0", &refusing, &[case(1)]);
+    assert_eq!((answer.status, text(&answer.json()["code"])), (422, "release-refused"), "{answer:?}");
     // What never ends takes as much as there is, and no more.
     let endless =
         publish(&host, "rate@1.0.0", &forever.described("rate", "1.0.0", "").build(), &vec![case(1); 200]);
@@ -201,6 +206,11 @@ fn what_cannot_be_read_is_told_how_to_be_sent() {
         ("/v1/policies/Rate/releases/1.0.0", &[component][..], (400, "is no name of a policy")),
         ("/v1/policies/ra--te/releases/1.0.0", &[component], (400, "is no name of a policy")),
         ("/v1/policies/rate/releases/1.0", &[component], (400, "is no version")),
+        (
+            &format!("/v1/policies/rate/releases/1.0.0-{}", "a".repeat(100)),
+            &[component],
+            (400, "at most 64 bytes"),
+        ),
         (path, &[component, component], (400, "two parts are named so")),
         (path, &[("other", "a", b"")], (400, "the parts are `component` and `case`")),
         (path, &[component, ("case", "a.json", b"\xff")], (400, "case a is not UTF-8")),

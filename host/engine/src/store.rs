@@ -68,7 +68,10 @@ impl PolicyError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Parameters { .. } => true,
-            Self::Compile(error) => !matches!(error, CompileError::Missing { .. }),
+            // A busy machine passes a deadline, too.
+            Self::Compile(error) => {
+                !matches!(error, CompileError::Missing { .. } | CompileError::Deadline { .. })
+            }
             Self::Unreadable { .. } | Self::Cache { .. } | Self::Mismatch { .. } | Self::NoEngine(_) => false,
         }
     }

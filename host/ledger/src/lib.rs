@@ -104,6 +104,9 @@ pub trait Ledger: Send + Sync {
     /// Returns when it was first said that a program will be put to work.
     fn announcement(&self, program: &Digest) -> Result<Option<Announcement>, LedgerError>;
 
+    /// Returns up to `limit` announcements, the latest first.
+    fn announcements(&self, limit: usize) -> Result<Vec<Announcement>, LedgerError>;
+
     /// Puts a program to work that the ledger keeps: appends a change.
     ///
     /// # Errors

@@ -130,6 +130,13 @@ impl Ledger for Memory {
         Ok(self.state().announcements.get(program).cloned())
     }
 
+    fn announcements(&self, limit: usize) -> Result<Vec<Announcement>, LedgerError> {
+        let mut all: Vec<_> = self.state().announcements.values().cloned().collect();
+        all.sort_by_key(|announcement| std::cmp::Reverse(announcement.made_at));
+        all.truncate(limit);
+        Ok(all)
+    }
+
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {
         let changes = &mut self.state().changes;
         let last = changes.last().map_or(0, |last| last.version);

@@ -122,6 +122,10 @@ impl Ledger for Postgres {
         self.readers.read(|link| store::announcement(link, program))
     }
 
+    fn announcements(&self, limit: usize) -> Result<Vec<Announcement>, LedgerError> {
+        self.readers.read(|link| store::announcements(link, limit))
+    }
+
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {
         self.writer.change_program(change)
     }

@@ -147,6 +147,10 @@ impl Ledger for Sqlite {
         self.readers.read(|connection| Ok(store::announcement(connection, program)?))
     }
 
+    fn announcements(&self, limit: usize) -> Result<Vec<Announcement>, LedgerError> {
+        self.readers.read(|connection| Ok(store::announcements(connection, limit)?))
+    }
+
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {
         self.writer.change_program(change)
     }

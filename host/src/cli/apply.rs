@@ -98,6 +98,9 @@ pub(super) struct Rollback {
     to: Option<u64>,
     #[command(flatten)]
     because: Because,
+    /// At once, though members would be awarded less: to the version before that is so anyway
+    #[arg(long)]
+    without_notice: bool,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -154,8 +157,7 @@ impl Apply {
             super::print(&words(&plan))?;
         }
         if let Some(last) = ledger.last_program_change()?.filter(|_| !self.without_notice) {
-            let at_work = Active::at_work(&last, &*ledger, &store)?;
-            governor::admit(&*ledger, &store, &at_work, &active, super::threads(None))?;
+            governor::admit(&*ledger, &store, &last, &active, super::threads(None))?;
         }
         told(&put_to_work(&*ledger, &active, &releases, plan.after, reason)?, self.json)
     }
@@ -184,7 +186,8 @@ impl Rollback {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let reason = self.because.reason()?;
         let ledger = self.ledger.open()?;
-        let (change, _) = roll_back(&*ledger, &super::policy_store()?, self.after, self.to, reason)?;
+        let notice = (!self.without_notice).then(|| super::threads(None));
+        let (change, _) = roll_back(&*ledger, &super::policy_store()?, self.after, self.to, notice, reason)?;
         told(&change, self.json)
     }
 }

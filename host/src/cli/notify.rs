@@ -113,6 +113,7 @@ impl Notify {
             programs: &programs,
             ledger: &*ledger,
             threads: super::threads(None),
+            of_log: false,
             beside: &[],
             watch: &|_, _| {},
         };

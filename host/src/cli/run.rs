@@ -132,6 +132,7 @@ impl Run {
             programs: &programs,
             ledger: &*ledger,
             threads,
+            of_log: false,
             beside: &[],
             watch: &watch,
         };

@@ -282,8 +282,15 @@ impl Desk {
         let releases = Releases::new(None, Some(&*self.ledger));
         let programs = Programs::new(&*self.ledger, &releases, &self.store);
         let (active, ledger, threads) = (&*active, &*self.ledger, NonZeroUsize::MIN);
-        let processor =
-            Processor { active, programs: &programs, ledger, threads, beside: &[], watch: &|_, _| {} };
+        let processor = Processor {
+            active,
+            programs: &programs,
+            ledger,
+            threads,
+            of_log: false,
+            beside: &[],
+            watch: &|_, _| {},
+        };
         processor.quote(event).map_err(|error| Unanswered::Failed(Arc::new(error)).into())
     }
 

@@ -203,7 +203,7 @@ fn decider(name: &str, desk: &Arc<Desk>, waiting: &Arc<Mutex<Receiver<Submission
     thread.expect("the system has room for one thread")
 }
 
-fn work(desk: &Desk, waiting: &Mutex<Receiver<Submission>>) {
+fn work(desk: &Arc<Desk>, waiting: &Mutex<Receiver<Submission>>) {
     let releases = Releases::new(None, Some(&*desk.ledger));
     let programs = Programs::new(&*desk.ledger, &releases, &desk.store);
     while let Some(batch) = next(waiting) {
@@ -228,7 +228,7 @@ fn next(waiting: &Mutex<Receiver<Submission>>) -> Option<Vec<Submission>> {
 
 /// Decides a batch. Where it fails for what one of the submissions may ask, each is decided by itself, so that none fails for
 /// another's sake.
-fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
+fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
     let behind = desk.behind.load(Ordering::Acquire);
     let live = desk.live();
     let events = batch.iter().flat_map(|submission| submission.events.iter().cloned()).collect();
@@ -244,8 +244,10 @@ fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
                 // Whoever is gone does not need the answer.
                 answer.send(Ok(outcomes.by_ref().take(events.len()).collect())).ok();
             }
-            if let Some(failed) = failed {
-                desk.put_back(&live, &failed);
+            if !failed.is_empty() {
+                let desk = Arc::clone(desk);
+                let put_back = move || failed.iter().for_each(|failed| desk.put_back(&live, failed));
+                thread::spawn(put_back);
             }
         }
         Err(unanswered) if batch.len() > 1 && unanswered.is_for_one() => {
@@ -259,8 +261,15 @@ fn answer(desk: &Desk, programs: &Programs<'_>, batch: Vec<Submission>) {
 
 fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Arc<Event>>) -> Answer {
     let Desk { ledger, threads, .. } = desk;
-    let processor =
-        Processor { active, programs, ledger: &**ledger, threads: *threads, beside: &[], watch: &|_, _| {} };
+    let processor = Processor {
+        active,
+        programs,
+        ledger: &**ledger,
+        threads: *threads,
+        of_log: false,
+        beside: &[],
+        watch: &|_, _| {},
+    };
     // The ledger takes a batch or nothing of it, and nothing else outlives one.
     match catch_unwind(AssertUnwindSafe(|| processor.process(events))) {
         Ok(Ok(outcomes)) => {

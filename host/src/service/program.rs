@@ -113,6 +113,9 @@ pub(super) struct Back {
     who: String,
     /// Why, for whoever reads the list of changes.
     why: String,
+    /// At once, though members would be awarded less; to the version before that is so anyway.
+    #[serde(default)]
+    without_notice: bool,
 }
 
 /// A change that was made.
@@ -135,7 +138,10 @@ pub(super) struct Changed {
     responses(
         (status = 200, description = "What differs; `ETag` is the version that it was compared with", body = Plan),
         (status = 400, description = "The body is no text", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 422, description = "The program is refused", body = Problem),
+        (status = 429, description = "Too much waits already", body = Problem),
+        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn plan(
@@ -176,6 +182,7 @@ pub(super) struct History {
     responses(
         (status = 200, description = "What was awarded, and what would have been", body = BacktestReport),
         (status = 400, description = "A parameter cannot be read, or the body is no text", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 422, description = "The program is refused", body = Problem),
         (status = 429, description = "Too much waits already", body = Problem),
         (status = 503, description = "The ledger cannot be reached", body = Problem),
@@ -189,7 +196,7 @@ pub(super) async fn backtest(
     let (from, until) = (instant("from", from.as_ref())?, instant("until", until.as_ref())?);
     let scope = Scope { from, until, region, merchant };
     let text = text(body)?;
-    let report = service.work(move |desk| {
+    let report = service.backtest(move |desk| {
         let candidate = desk.candidate(&text)?;
         let (ledger, threads) = (&*desk.ledger, NonZeroUsize::MIN);
         let report =
@@ -211,7 +218,9 @@ pub(super) async fn backtest(
     responses(
         (status = 200, description = "Since when it is known, and from when on it can be put to work", body = AnnouncementLine),
         (status = 400, description = "A parameter is missing, or the body is no text", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 422, description = "The program is refused", body = Problem),
+        (status = 429, description = "Too much waits already", body = Problem),
         (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
@@ -225,6 +234,28 @@ pub(super) async fn announce(
         let (releases, active) = (Releases::new(None, Some(&*desk.ledger)), desk.candidate(&text)?);
         let announced = governor::announce(&*desk.ledger, &active, &releases, reason).map_err(refused)?;
         Ok(AnnouncementLine::from(&announced))
+    });
+    announced.await.map(Json)
+}
+
+/// Programs that were announced.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Announcements {
+    /// The latest first.
+    announcements: Vec<AnnouncementLine>,
+}
+
+/// Return which programs were announced, the latest hundred.
+#[utoipa::path(
+    get,
+    path = "/v1/program/announcements",
+    tag = "program",
+    responses((status = 200, description = "What is to come, and what came", body = Announcements))
+)]
+pub(super) async fn announced(State(service): State<Shared>) -> Result<Json<Announcements>, Problem> {
+    let announced = service.ask(|desk| {
+        let announcements = desk.ledger.announcements(CHANGES)?.iter().map(AnnouncementLine::from).collect();
+        Ok(Announcements { announcements })
     });
     announced.await.map(Json)
 }
@@ -244,8 +275,10 @@ pub(super) async fn announce(
         (status = 400, description = "A parameter is missing, or the body is no text", body = Problem),
         (status = 409, description = "Members would be awarded less, and it is not known long enough", body = Problem),
         (status = 412, description = "Another version is at work", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 422, description = "The program is refused", body = Problem),
         (status = 428, description = "The version is missing on which the change is made", body = Problem),
+        (status = 429, description = "Too much waits already", body = Problem),
         (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
@@ -271,20 +304,22 @@ pub(super) async fn put(
         (status = 200, description = "It is at work; `ETag` is its version", body = ChangeLine),
         (status = 400, description = "A parameter is missing", body = Problem),
         (status = 404, description = "There is no such version", body = Problem),
+        (status = 409, description = "Members would be awarded less, and it is not known long enough", body = Problem),
         (status = 412, description = "Another version is at work", body = Problem),
         (status = 422, description = "This build cannot run that program", body = Problem),
         (status = 428, description = "The version to go back from is missing", body = Problem),
+        (status = 429, description = "Too much waits already", body = Problem),
         (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn roll_back(
     State(service): State<Shared>,
-    Parameters(Back { to, who, why }): Parameters<Back>,
+    Parameters(Back { to, who, why, without_notice }): Parameters<Back>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let reason = Reason::new(who, why).map_err(Problem::malformed)?;
     let after = precondition(&headers)?;
-    let change = service.work(move |desk| desk.roll_back(after, to, reason)).await?;
+    let change = service.roll_back(move |desk| desk.roll_back(after, to, without_notice, reason)).await?;
     Ok(([etag(change.version)], Json(change)).into_response())
 }
 
@@ -332,9 +367,8 @@ impl Desk {
             return Ok(Changed { change: ChangeLine::from(&last), differences: Vec::new() });
         }
         if !without_notice {
-            let at_work = Active::at_work(&last, &*self.ledger, &self.store).map_err(refused)?;
             let (ledger, store) = (&*self.ledger, &self.store);
-            governor::admit(ledger, store, &at_work, &active, NonZeroUsize::MIN).map_err(refused)?;
+            governor::admit(ledger, store, &last, &active, NonZeroUsize::MIN).map_err(refused)?;
         }
         let releases = Releases::new(None, Some(&*self.ledger));
         let change =
@@ -344,8 +378,15 @@ impl Desk {
         Ok(Changed { change: line, differences: plan.differences })
     }
 
-    fn roll_back(&self, after: u64, to: Option<u64>, reason: Reason) -> Result<ChangeLine, Problem> {
-        let back = change::roll_back(&*self.ledger, &self.store, Some(after), to, reason);
+    fn roll_back(
+        &self,
+        after: u64,
+        to: Option<u64>,
+        without_notice: bool,
+        reason: Reason,
+    ) -> Result<ChangeLine, Problem> {
+        let notice = (!without_notice).then_some(NonZeroUsize::MIN);
+        let back = change::roll_back(&*self.ledger, &self.store, Some(after), to, notice, reason);
         let (change, active) = back.map_err(refused)?;
         let line = ChangeLine::from(&change);
         self.take(Live { change, active: Arc::new(active) });
@@ -355,21 +396,25 @@ impl Desk {
 
 /// Tells why a program is not put to work: it is refused, or this machine or the ledger fails.
 fn refused(error: HostError) -> Problem {
-    let from_here = if let HostError::Policy { source, .. } = &error {
-        !source.is_refusal()
-    } else {
-        matches!(error, HostError::Ledger(_) | HostError::Deployment { source: ReleaseError::Ledger(_), .. })
-    };
-    if let HostError::Ledger(LedgerError::Superseded { last }) = error {
-        Problem::superseded(last)
-    } else if matches!(error, HostError::NoVersion { .. }) {
-        Problem::not_found(error.to_string())
-    } else if let HostError::TooSoon(too_soon) = error {
-        Problem::notice(too_soon.to_string())
-    } else if from_here {
-        Problem::failed(&error.into())
-    } else {
-        Problem::program(error)
+    match error {
+        HostError::Ledger(LedgerError::Superseded { last }) => Problem::superseded(last),
+        HostError::TooSoon(too_soon) => Problem::notice(too_soon.to_string()),
+        HostError::NoVersion { .. } => Problem::not_found(error.to_string()),
+        HostError::Policy { ref source, .. } if !source.is_refusal() => Problem::failed(&error.into()),
+        HostError::Deployment { source: ReleaseError::Ledger(_), .. }
+        | HostError::Release(_)
+        | HostError::Ledger(_)
+        | HostError::Event(_)
+        | HostError::Receipt(_)
+        | HostError::Unreadable(_)
+        | HostError::UnknownProgram { .. }
+        | HostError::OtherTables { .. }
+        | HostError::Contention { .. } => Problem::failed(&error.into()),
+        HostError::Program(_)
+        | HostError::Deployment { .. }
+        | HostError::Policy { .. }
+        | HostError::World { .. }
+        | HostError::SameProgram { .. } => Problem::program(error),
     }
 }
 

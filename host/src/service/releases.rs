@@ -17,7 +17,7 @@ use super::intake::Desk;
 use super::problem::Problem;
 use super::{Shared, is_name};
 use crate::clock;
-use crate::gates::{CASES_MAX, COMPILE_WALL_MAX, GateReport, Upload};
+use crate::gates::{CASES_MAX, GateReport, Upload};
 
 /// Publications of a page.
 const PAGE: usize = 100;
@@ -206,7 +206,7 @@ impl Desk {
     fn tried(&self, upload: &Upload) -> Result<GateReport, Problem> {
         let cache = tempfile::tempdir().map_err(|error| Problem::failed(&error.into()))?;
         let store = self.store.elsewhere(cache.path());
-        let report = store.and_then(|store| upload.report(&store.with_compile_wall_max(COMPILE_WALL_MAX)));
+        let report = store.and_then(|store| upload.report(&store, self.threads));
         report.map_err(|error| Problem::failed(&error.into()))
     }
 }

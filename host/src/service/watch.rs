@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jifen_loyalty::{DeploymentId, Fault};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::intake::{Desk, Live};
 use crate::active::Document;
@@ -22,6 +23,9 @@ const FAULTS: u32 = 3;
 /// Who puts a program back.
 const WHO: &str = "jifen";
 
+/// How many changes are looked back at.
+const LOOKED_BACK: u64 = 100;
+
 /// How often deployments failed in a row, under one version of the program.
 #[derive(Default)]
 pub(super) struct Watch(Mutex<Streaks>);
@@ -29,35 +33,76 @@ pub(super) struct Watch(Mutex<Streaks>);
 #[derive(Default)]
 struct Streaks {
     version: u64,
-    faults: BTreeMap<DeploymentId, u32>,
+    faults: BTreeMap<DeploymentId, Streak>,
+}
+
+#[derive(Default)]
+struct Streak {
+    faults: u32,
+    /// Whether that was seen to.
+    seen_to: bool,
 }
 
 impl Watch {
-    /// Looks at what was decided, in its order.
-    fn look(&self, version: u64, outcomes: &[Outcome]) -> Option<Failed> {
+    /// Looks at what a program decided, in its order, and returns what failed once too often.
+    fn look(&self, live: &Live, outcomes: &[Outcome]) -> Vec<Failed> {
         let mut streaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = live.change.version;
         if streaks.version != version {
             *streaks = Streaks { version, faults: BTreeMap::new() };
         }
-        let mut worst = None;
+        let mut failed = Vec::new();
         for outcome in outcomes {
             let Outcome::Applied { faults, recorded, .. } = outcome else { continue };
             if streaks.faults.is_empty() && faults.is_empty() {
                 continue;
             }
-            let answered = asked(&recorded.receipt);
-            streaks
-                .faults
-                .retain(|id, _| !answered.contains(id.as_str()) || faults.iter().any(|(of, _)| of == id));
+            // What is returned is put to the program by which it was bought.
+            let Some(asked) = Asked::by(&live.active.digest, &recorded.receipt) else { continue };
+            streaks.faults.retain(|id, _| !asked.has(id) || faults.iter().any(|(of, _)| of == id));
             for (id, fault) in faults {
                 let streak = streaks.faults.entry(id.clone()).or_default();
-                *streak = streak.saturating_add(1);
-                if *streak == FAULTS {
-                    worst = Some(Failed { deployment: id.clone(), fault: fault.clone() });
+                streak.faults = streak.faults.saturating_add(1);
+                if streak.faults >= FAULTS && !streak.seen_to {
+                    streak.seen_to = true;
+                    failed.push(Failed { deployment: id.clone(), fault: fault.clone() });
                 }
             }
         }
-        worst
+        failed
+    }
+
+    /// Looks again at the next failure: what there was to do could not be done.
+    fn again(&self, failed: &Failed) {
+        let mut streaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(streak) = streaks.faults.get_mut(&failed.deployment) {
+            streak.seen_to = false;
+        }
+    }
+}
+
+/// The deployments that were asked about an event, by its receipt.
+#[derive(Deserialize)]
+struct Asked {
+    program: String,
+    evaluations: Vec<Evaluation>,
+    refund: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Evaluation {
+    deployment: String,
+}
+
+impl Asked {
+    /// Returns them where that program was asked about something new.
+    fn by(program: &str, receipt: &[u8]) -> Option<Self> {
+        let asked: Self = serde_json::from_slice(receipt).ok()?;
+        (asked.program == program && asked.refund.is_none()).then_some(asked)
+    }
+
+    fn has(&self, id: &DeploymentId) -> bool {
+        self.evaluations.iter().any(|evaluation| evaluation.deployment == id.as_str())
     }
 }
 
@@ -82,51 +127,48 @@ impl fmt::Display for Failed {
     }
 }
 
-/// Returns the deployments that were asked about an event, by its receipt.
-fn asked(receipt: &[u8]) -> BTreeSet<String> {
-    #[derive(Deserialize)]
-    struct Receipt {
-        evaluations: Vec<Evaluation>,
-    }
-    #[derive(Deserialize)]
-    struct Evaluation {
-        deployment: String,
-    }
-    let receipt = serde_json::from_slice::<Receipt>(receipt);
-    receipt.map(|it| it.evaluations.into_iter().map(|it| it.deployment).collect()).unwrap_or_default()
-}
-
 impl Desk {
-    /// Returns what failed once too often, where something did.
-    pub(super) fn failed(&self, live: &Live, outcomes: &[Outcome]) -> Option<Failed> {
-        self.watch.look(live.change.version, outcomes)
+    /// Returns what failed once too often.
+    pub(super) fn failed(&self, live: &Live, outcomes: &[Outcome]) -> Vec<Failed> {
+        self.watch.look(live, outcomes)
     }
 
-    /// Puts the program back to the one before, if that ran something else in place of what failed.
+    /// Puts the program back to one that ran something else in place of what failed.
     pub(super) fn put_back(&self, live: &Live, failed: &Failed) {
         let version = live.change.version;
         let became = match self.before(live, failed) {
-            Ok(Some(now)) => format!("the program of before is at work as version {now}"),
-            Ok(None) => "what was at work before runs the same, so it stays; see to it".to_owned(),
-            Err(error) => format!("it cannot be put back, see to it: {error}"),
+            Ok(Some(now)) => format!("what was at work before is at work as version {now}"),
+            Ok(None) => "nothing that was at work before would do better, so it stays; see to it".to_owned(),
+            Err(error) => {
+                self.watch.again(failed);
+                format!("it cannot be put back yet, see to it: {error}")
+            }
         };
         (self.complain)(&format!("version {version}: {failed}; {became}"));
     }
 
-    /// Returns the version that is at work then; nothing where the program before would fail likewise.
+    /// Returns the version that is at work then; nothing where all before would fail likewise, or were put back themselves.
     fn before(&self, live: &Live, failed: &Failed) -> Result<Option<u64>, HostError> {
         let version = live.change.version;
-        let before = self.ledger.program_changes(version.saturating_sub(2), 1)?;
-        let Some(before) = before.first().filter(|before| before.version < version) else { return Ok(None) };
-        let before = Document::of(&hex::encode(before.program), &*self.ledger)?;
-        if failed.runs(&before) == failed.runs(&live.active.document) {
-            return Ok(None);
+        let changes = self.ledger.program_changes(version.saturating_sub(LOOKED_BACK), usize::MAX)?;
+        let put_back = changes.windows(2).filter_map(|pair| {
+            let [bad, good] = pair else { return None };
+            (good.who == WHO).then_some(bad.program)
+        });
+        let put_back: BTreeSet<_> = put_back.collect();
+        let before = changes.iter().rev().skip_while(|change| change.version >= version);
+        for change in before.filter(|change| !put_back.contains(&change.program)) {
+            let document = Document::of(&hex::encode(change.program), &*self.ledger)?;
+            if failed.runs(&document) != failed.runs(&live.active.document) {
+                let reason = Reason { who: WHO.to_owned(), why: failed.to_string() };
+                let (ledger, store) = (&*self.ledger, &self.store);
+                let (change, active) =
+                    change::roll_back(ledger, store, Some(version), Some(change.version), None, reason)?;
+                let now = change.version;
+                self.take(Live { change, active: Arc::new(active) });
+                return Ok(Some(now));
+            }
         }
-        let reason = Reason { who: WHO.to_owned(), why: failed.to_string() };
-        let back = change::roll_back(&*self.ledger, &self.store, Some(version), None, reason)?;
-        let (change, active) = (back.0, Arc::new(back.1));
-        let now = change.version;
-        self.take(Live { change, active });
-        Ok(Some(now))
+        Ok(None)
     }
 }

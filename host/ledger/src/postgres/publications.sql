@@ -6,6 +6,7 @@ CREATE TABLE publications (
   made_ms BIGINT NOT NULL, -- By the clock of the host that took it, not business time.
   report  BYTEA  NOT NULL, -- What was tried before it was taken, as JSON.
   CONSTRAINT publications_once        PRIMARY KEY (policy, version),
+  CONSTRAINT publications_short_names CHECK (length(policy) <= 64 AND length(version) <= 64),
   CONSTRAINT publications_of_releases FOREIGN KEY (release) REFERENCES releases (digest)
 );
 UPDATE ledger_schema SET version = 3;

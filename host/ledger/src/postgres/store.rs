@@ -84,6 +84,13 @@ pub(super) fn announcement(link: &Link, program: &Digest) -> Result<Option<Annou
     Ok(rows.first().map(column::announcement).transpose()?)
 }
 
+pub(super) fn announcements(link: &Link, limit: usize) -> Result<Vec<Announcement>, Stop> {
+    let sql = "SELECT program, made_ms, who, why FROM announcements ORDER BY made_ms DESC, program LIMIT $1";
+    let (_, limit) = column::page(0, limit);
+    let rows = link.ask_one(&Call::new(sql).value(limit))?;
+    Ok(rows.iter().map(column::announcement).collect::<Result<_, _>>()?)
+}
+
 pub(super) fn put_change(change: &ProgramChange) -> Call<'_> {
     let sql = "
         INSERT INTO changes (version, program, made_ms, who, why)

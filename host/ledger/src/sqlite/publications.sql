@@ -6,5 +6,6 @@ CREATE TABLE publications (
   made_ms INTEGER NOT NULL, -- By the clock of the host that took it, not business time.
   report  BLOB    NOT NULL, -- What was tried before it was taken, as JSON.
   CONSTRAINT publications_once        PRIMARY KEY (policy, version),
+  CONSTRAINT publications_short_names CHECK (length(policy) <= 64 AND length(version) <= 64),
   CONSTRAINT publications_of_releases FOREIGN KEY (release) REFERENCES releases (digest)
 ) STRICT;

@@ -89,6 +89,12 @@ pub(super) fn announcement(connection: &Connection, program: &Digest) -> Result<
     connection.prepare_cached(sql)?.query_one([program], |row| column::announcement(row)).optional()
 }
 
+pub(super) fn announcements(connection: &Connection, limit: usize) -> Result<Vec<Announcement>> {
+    let sql = "SELECT program, made_ms, who, why FROM announcements ORDER BY made_ms DESC, program LIMIT ?1";
+    let (_, limit) = column::page(0, limit);
+    connection.prepare_cached(sql)?.query_map([limit], |row| column::announcement(row))?.collect()
+}
+
 pub(super) fn put_change(connection: &Connection, change: &ProgramChange) -> std::result::Result<(), Stop> {
     let last = last_change(connection)?.map_or(0, |last| last.version);
     if change.version != last.saturating_add(1) {

@@ -594,6 +594,12 @@ fn announcements_are_made_once() {
         let found = ledger.announcement(&program).unwrap();
         assert_eq!(found, Some(announcement(1_764_000_000_123, "赵敏")), "{}", store.name);
         assert_eq!(ledger.announcement(&digest("other")).unwrap(), None);
+        ledger.put_program(&digest("other"), b"other").unwrap();
+        let later = Announcement { program: digest("other"), ..announcement(1_765_000_000_000, "钱进") };
+        ledger.announce(&later).unwrap();
+        let all = ledger.announcements(9).unwrap();
+        assert_eq!(all, [later, announcement(1_764_000_000_123, "赵敏")], "{}", store.name);
+        assert_eq!(ledger.announcements(1).unwrap(), all[..1]);
     }
 }
 
