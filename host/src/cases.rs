@@ -93,6 +93,8 @@ pub(crate) struct Respondent<'a> {
     bounds: Bounds,
     /// The fuel that evaluations took until now.
     fuel: Cell<u64>,
+    /// What that counts as, against the bound.
+    spent: Cell<u64>,
     /// The parameters with which it was compiled, with why it does not take them.
     parameters: RefCell<BTreeMap<String, Option<Declined>>>,
 }
@@ -118,7 +120,7 @@ impl Declined {
     }
 }
 
-/// What an evaluation takes at least, in fuel: an instance must be made.
+/// What an evaluation counts as at least, in fuel: an instance must be made.
 const EVALUATION_FUEL: u64 = 10_000;
 
 /// What answering cases may take in all.
@@ -142,7 +144,7 @@ impl<'a> Respondent<'a> {
     /// Answers until that is used up, and nothing from there on.
     pub(crate) fn within(bounds: Bounds, component: &'a [u8], store: &'a PolicyStore) -> Self {
         let (configured, parameters) = (RefCell::new(None), RefCell::new(BTreeMap::new()));
-        Self { component, store, configured, bounds, fuel: Cell::new(0), parameters }
+        Self { component, store, configured, bounds, fuel: Cell::new(0), spent: Cell::new(0), parameters }
     }
 
     /// Compiles the component with the parameters of cases, so many at a time.
@@ -197,11 +199,12 @@ impl<'a> Respondent<'a> {
             Ok(policy) => policy,
             Err(message) => return Ok(Err(message)),
         };
-        if self.fuel.get() >= self.bounds.fuel {
+        if self.spent.get() >= self.bounds.fuel {
             return Err(CaseError::TooMuch { what: "fuel", limit: self.bounds.fuel });
         }
         let (answer, fuel) = Asked::new(case, &event.body, &policy)?.answer();
-        self.fuel.set(self.fuel.get().saturating_add(fuel.max(EVALUATION_FUEL)));
+        self.fuel.set(self.fuel.get().saturating_add(fuel));
+        self.spent.set(self.spent.get().saturating_add(fuel.max(EVALUATION_FUEL)));
         Ok(Ok(answer))
     }
 

@@ -1,6 +1,6 @@
-//! The watch over a new program: a release that fails three times in a row is put back to what was before it (F10).
+//! The watch over a new program: an earning rule that fails three times in a row is put back to what was before it (F10).
 //!
-//! An event that a release fails on is decided without it, so nobody waits; but members get less than they were promised, and who
+//! An event that a rule fails on is decided without it, so nobody waits; but members get less than they were promised, and who
 //! changed the program is asleep.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use crate::batch::Outcome;
 use crate::change::{self, Reason};
 use crate::error::HostError;
 
-/// Failures in a row after which a release is not asked any longer.
+/// Failures in a row after which a rule is put back.
 const FAULTS: u32 = 3;
 
 /// Who puts a program back.
