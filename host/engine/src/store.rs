@@ -127,13 +127,13 @@ impl PolicyStore {
         Ok(Self { engine, ..self })
     }
 
-    /// Opens a store with the same compiler on another cache folder, with an engine that reserves for each instance anew.
+    /// Opens a store with the same compiler on another cache folder, with an engine of its own.
     ///
     /// # Errors
     ///
     /// If the folder cannot be used, or wasmtime does not run here.
     pub fn elsewhere(&self, cache: impl Into<PathBuf>) -> Result<Self, PolicyError> {
-        Self::open(cache, &self.compiler)?.unpooled()
+        Self::open(cache, &self.compiler)
     }
 
     /// Sets how long the compiler may take, in wall-clock time.

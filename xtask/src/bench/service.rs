@@ -193,7 +193,7 @@ impl Bench<'_> {
         )?;
         writeln!(
             figures,
-            "| a stock release sent with its cases until its program is at work | {:.2} s |",
+            "| `market-day` sent with its cases, tried, published and put to work | {:.2} s |",
             median(uploads)
         )?;
         writeln!(figures, "| a roll-back, until the host is on it | {:.0} ms |", median(back) * 1_000.0)?;
@@ -207,9 +207,9 @@ impl Bench<'_> {
 
     /// Publishes a stock policy and puts it to work, then goes back. Returns the seconds of both.
     fn upload(&self, service: &Running) -> Result<(f64, f64)> {
-        let (name, policies) = ("category-bonus", self.root.join("policies"));
+        let (name, policies) = ("market-day", self.root.join("policies"));
         let component = self.root.join("target/policies").join(name).with_extension("wasm");
-        let mut put = service.curl("/v1/policies/category-bonus/releases/0.1.0");
+        let mut put = service.curl("/v1/policies/market-day/releases/0.1.0");
         put.args(["-X", "PUT", "-F"]).arg(format!("component=@{}", component.display()));
         for case in policies.join(name).join("cases").read_dir()? {
             put.arg("-F").arg(format!("case=@{}", case?.path().display()));
@@ -266,11 +266,11 @@ impl Bench<'_> {
 const MORE: &str = r#"
 [[deployment]]
 id = "more"
-policy = "category-bonus"
+policy = "market-day"
 lane = "bonus"
 unit = "points"
 issuer = "platform"
-parameters = { rates = [{ points = "1" }] }
+parameters = { multiplier = "1.5" }
 "#;
 
 /// Puts programs to work in turn until all is sent, a hundred times at most, and returns how often.
