@@ -214,6 +214,11 @@ impl Active {
         Ok(self.keep_again(ledger)?)
     }
 
+    /// Returns the digest as ledgers have it.
+    pub(crate) fn key(&self) -> jifen_ledger::Digest {
+        parse_digest(&self.digest).expect("a program's digest is one")
+    }
+
     /// Writes the program into a ledger that has it, which changes nothing, and shows whether the ledger can be written.
     pub(crate) fn keep_again(&self, ledger: &dyn Ledger) -> Result<(), LedgerError> {
         let document = self.document.bytes();

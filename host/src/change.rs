@@ -18,7 +18,7 @@ use crate::active::{Active, Document, Pins};
 use crate::clock;
 use crate::error::HostError;
 use crate::governor;
-use crate::releases::{Releases, parse_digest};
+use crate::releases::Releases;
 
 /// The tables that run policies.
 const RUNS: [&str; 3] = ["deployment", "campaign", "redemption"];
@@ -61,8 +61,7 @@ pub(crate) fn put_to_work(
     reason: Reason,
 ) -> Result<ProgramChange, HostError> {
     active.keep(ledger, releases)?;
-    let program = parse_digest(&active.digest).expect("a program's digest is one");
-    append(ledger, program, after, reason)
+    append(ledger, active.key(), after, reason)
 }
 
 /// Puts the program of an earlier version to work once more, that before the last if none is named; only if `after` is at work, where
@@ -81,9 +80,7 @@ pub(crate) fn roll_back(
         return Err(LedgerError::Superseded { last: last.version }.into());
     }
     let version = to.unwrap_or(last.version.saturating_sub(1));
-    let found =
-        ledger.program_changes(version.saturating_sub(1), 1)?.into_iter().find(|it| it.version == version);
-    let found = found.ok_or(HostError::NoVersion { version, last: last.version })?;
+    let found = of_version(ledger, version)?.ok_or(HostError::NoVersion { version, last: last.version })?;
     if found.program == last.program {
         return Err(HostError::SameProgram { version });
     }
@@ -93,6 +90,12 @@ pub(crate) fn roll_back(
         governor::admit(ledger, store, &last, &active, threads)?;
     }
     Ok((append(ledger, found.program, last.version, reason)?, active))
+}
+
+/// Returns the change that made a version.
+pub(crate) fn of_version(ledger: &dyn Ledger, version: u64) -> Result<Option<ProgramChange>, LedgerError> {
+    let found = ledger.program_changes(version.saturating_sub(1), 1)?;
+    Ok(found.into_iter().find(|change| change.version == version))
 }
 
 fn append(

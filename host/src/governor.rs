@@ -17,7 +17,7 @@ use crate::backtest::{Against, Loser, Pair, Scope, backtest};
 use crate::change::Reason;
 use crate::clock;
 use crate::error::HostError;
-use crate::releases::{Releases, parse_digest};
+use crate::releases::Releases;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -101,7 +101,7 @@ pub(crate) fn announce(
     Reason { who, why }: Reason,
 ) -> Result<Announcement, HostError> {
     active.keep(ledger, releases)?;
-    let program = parse_digest(&active.digest).expect("a program's digest is one");
+    let program = active.key();
     let announcement = Announcement { program, made_at: clock::now(), who, why };
     ledger.announce(&announcement)?;
     Ok(ledger.announcement(&program)?.unwrap_or(announcement))
@@ -125,8 +125,7 @@ pub(crate) fn admit(
     threads: NonZeroUsize,
 ) -> Result<(), HostError> {
     let Some(latest) = ledger.latest_time()? else { return Ok(()) };
-    let program = parse_digest(&candidate.digest).expect("a program's digest is one");
-    let earliest = ledger.announcement(&program)?.as_ref().map(earliest);
+    let earliest = ledger.announcement(&candidate.key())?.as_ref().map(earliest);
     if earliest.is_some_and(|earliest| earliest <= clock::now()) {
         return Ok(());
     }

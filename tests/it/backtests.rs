@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::mixed;
-use crate::service::{Answer, Host};
+use crate::service::Answer;
 use crate::town::{Town, purchase, registration};
 
 const MORNING: &str = "2026-11-02T09:00:00+08:00";
@@ -158,19 +158,8 @@ fn history_of_every_kind_comes_out_again() {
 #[test]
 fn a_host_answers_as_the_command_does() {
     let town = town();
-    let apply = [
-        "apply",
-        "--ledger",
-        "l.db",
-        "--program",
-        "program.toml",
-        "--policies",
-        "policies",
-        "--why",
-        "a test",
-    ];
-    assert_eq!(town.done(&apply).code, Some(0));
-    let host = Host::start(&mut town.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]));
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+    let host = town.host();
     let candidate =
         town.program(&[("rate", "flat", "base", "parameters = { points = 5 }")]).read("program.toml");
     let ask = |query: &str, body: &str| {

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use crate::components::spend_guest;
 use crate::ledgers::on_postgres;
-use crate::service::Host;
 use crate::town::{Done, Town, purchase, text};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
@@ -25,9 +24,8 @@ fn done(town: &Town, command: &str, more: &[&str]) -> Done {
 }
 
 fn apply(town: &Town, file: &str, more: &[&str]) -> Done {
-    let program = ["--program", file, "--policies", "policies", "--without-notice"];
-    let arguments = [&program[..], &["--who", "赵敏", "--why", "a test"]].concat();
-    done(town, "apply", &[&arguments, more].concat())
+    let by = ["--without-notice", "--who", "赵敏"];
+    town.change_program("apply", file, &[&by, more].concat())
 }
 
 fn plan(town: &Town, file: &str) -> Done {
@@ -127,7 +125,7 @@ fn a_host_serves_what_is_at_work_and_nothing_else() {
     apply(&town, "one.toml", &[]);
     let other = serve(&["--program", "two.toml", "--policies", "policies"]);
     assert!(other.code == Some(2) && other.err.contains("`jifen apply` puts it to work"), "{other:?}");
-    let host = start(&town);
+    let host = town.host();
     assert_eq!(granted(&host.events(&purchase("1", "ann", NOON, 100)).json()), 1);
     let answer = host.get("/v1/program");
     let program = answer.json();
@@ -140,10 +138,6 @@ fn a_host_serves_what_is_at_work_and_nothing_else() {
     assert_eq!(host.get("/v1/program/changes?after=1").json(), json!({"changes": []}));
 }
 
-fn start(town: &Town) -> Host {
-    Host::start(&mut town.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]))
-}
-
 fn granted(receipt: &Value) -> u64 {
     receipt["awards"][0]["granted"].as_u64().unwrap_or_else(|| panic!("nothing was granted: {receipt}"))
 }
@@ -154,7 +148,7 @@ fn a_host_that_cannot_load_what_is_at_work_decides_nothing() {
     let town = Town::new();
     program(&town, "one.toml", 1);
     apply(&town, "one.toml", &[]);
-    let host = start(&town);
+    let host = town.host();
     let buy = |id: &str| host.events(&purchase(id, "ann", NOON, 100));
     assert_eq!(buy("1").status, 200);
     // Of a build that writes its programs in another way.
@@ -205,7 +199,7 @@ fn a_release_that_fails_three_times_in_a_row_is_put_back() {
         &[("flat", "flat", "base", "parameters = { points = 2 }"), ("more", "fragile", "bonus", "")],
     );
     apply(&town, "one.toml", &[]);
-    let host = start(&town);
+    let host = town.host();
     let version = || host.get("/v1/program").json()["version"].clone();
     let put = |file: &str, now: u64| {
         apply(&town, file, &[]);
@@ -258,7 +252,7 @@ fn two_bad_releases_do_not_take_turns() {
         town.write(&format!("{file}.toml"), text);
         apply(&town, &format!("{file}.toml"), &[]);
     }
-    let host = start(&town);
+    let host = town.host();
     for id in 0..12 {
         host.events(&purchase(&id.to_string(), "ann", NOON, 100));
         thread::sleep(Duration::from_millis(100));
@@ -297,7 +291,7 @@ fn swaps_under_load_lose_nothing() {
     program(&town, "one.toml", 1);
     program(&town, "two.toml", 2);
     apply(&town, "one.toml", &[]);
-    let hosts = [start(&town), start(&town)];
+    let hosts = [town.host(), town.host()];
     let done = AtomicBool::new(false);
     let receipts: Vec<Value> = thread::scope(|scope| {
         let clients: Vec<_> = (0..4)

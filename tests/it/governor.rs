@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::service::{Answer, Host};
+use crate::service::Answer;
 use crate::town::{Done, Town, purchase, text};
 
 const NOON: &str = "2026-11-20T12:00:00+08:00";
@@ -22,9 +22,7 @@ fn program(town: &Town, lines: &str) -> String {
 }
 
 fn change(town: &Town, command: &str, more: &[&str]) -> Done {
-    let arguments =
-        ["--ledger", "l.db", "--program", "program.toml", "--policies", "policies", "--why", "a test"];
-    town.done(&[&[command], &arguments[..], more].concat())
+    town.change_program(command, "program.toml", more)
 }
 
 fn version(town: &Town) -> usize {
@@ -140,7 +138,7 @@ fn only_the_last_ninety_days_count() {
 #[test]
 fn a_host_asks_for_notice_too() {
     let town = town();
-    let host = Host::start(&mut town.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]));
+    let host = town.host();
     let worse = program(&town, "parameters = { points = 1 }");
     let put = |query: &str| {
         let request = host.put(&format!("/v1/program?who=x&why=y{query}")).header("if-match", "\"1\"");

@@ -21,23 +21,12 @@ fn town() -> (Town, Host) {
         format!("{text}\n[[redemption]]\nid = 'mug'\npolicy = 'mug'\nunit = 'points'\n"),
     );
     apply(&town);
-    let host = Host::start(&mut town.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]));
+    let host = town.host();
     (town, host)
 }
 
 fn apply(town: &Town) {
-    let arguments = [
-        "apply",
-        "--ledger",
-        "l.db",
-        "--program",
-        "program.toml",
-        "--policies",
-        "policies",
-        "--why",
-        "a test",
-    ];
-    assert_eq!(town.done(&arguments).code, Some(0));
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
 }
 
 fn quote(host: &Host, query: &str, event: &Value) -> Answer {
@@ -80,19 +69,7 @@ fn a_quote_says_what_would_come_and_leaves_nothing() {
 fn a_quote_is_by_the_program_that_is_named() {
     let (town, host) = town();
     town.program(&[("rate", "flat", "base", "parameters = { points = 900 }")]);
-    let announce = [
-        "announce",
-        "--ledger",
-        "l.db",
-        "--program",
-        "program.toml",
-        "--policies",
-        "policies",
-        "--why",
-        "a test",
-        "--json",
-    ];
-    let announced = town.done(&announce).json();
+    let announced = town.change_program("announce", "program.toml", &["--json"]).json();
     let event = purchase("1", "ann", NOON, 6_850);
     let by = |program: &str| quote(&host, &format!("?program={program}"), &event);
     assert_eq!(by(text(&announced["program"])).json()["awards"][0]["granted"], 900);

@@ -13,23 +13,8 @@ const BECAUSE: &str = "who=%E8%B5%B5%E6%95%8F&why=a%20test";
 /// Starts a host on a ledger where a program is at work that awards one point for each purchase.
 fn start(town: &Town) -> Host {
     town.program(&[("flat", "flat", "base", "parameters = { points = 1 }")]);
-    let apply = [
-        "apply",
-        "--ledger",
-        "l.db",
-        "--program",
-        "program.toml",
-        "--policies",
-        "policies",
-        "--why",
-        "a test",
-    ];
-    assert_eq!(town.done(&apply).code, Some(0));
-    another(town)
-}
-
-fn another(town: &Town) -> Host {
-    Host::start(&mut town.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]))
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+    town.host()
 }
 
 /// A rule that awards one point for so much.
@@ -139,7 +124,7 @@ fn a_release_is_published_deployed_and_rolled_back() {
     let by_hand = town.done(&["plan", "--ledger", "l.db", "--program", "program.toml"]);
     assert_eq!(by_hand.out, "nothing changes: it is the program of version 3\n", "{by_hand:?}");
     // A host that has no folder of components has them from the ledger.
-    let other = another(&town);
+    let other = town.host();
     assert_eq!(awarded(&other, "4"), 137);
     let back = host.request(&format!("/v1/program/rollback?{BECAUSE}")).header("if-match", "\"3\"");
     let back = Answer::to(back);

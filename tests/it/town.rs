@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::components;
 use crate::ledgers::on_postgres;
 use crate::server::{perform, server};
+use crate::service::Host;
 use crate::support::beside;
 
 /// The zone and merchants that every program of the town has.
@@ -127,6 +128,17 @@ impl Town {
     pub(crate) fn put(&self, name: &str, url: String) {
         let mut schemas = self.schemas.lock().expect("no test panics while it names a schema");
         schemas.insert(name.to_owned(), url);
+    }
+
+    /// Runs a command about the program of a file on the ledger `l.db`, such as `apply`, by reason of a test.
+    pub(crate) fn change_program(&self, command: &str, file: &str, more: &[&str]) -> Done {
+        let program = ["--ledger", "l.db", "--program", file, "--policies", "policies", "--why", "a test"];
+        self.done(&[&[command], &program[..], more].concat())
+    }
+
+    /// Starts a host on the program at work in the ledger `l.db`.
+    pub(crate) fn host(&self) -> Host {
+        Host::start(&mut self.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]))
     }
 
     /// Begins a ledger in which nothing is.

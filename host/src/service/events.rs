@@ -27,6 +27,7 @@ use super::problem::Problem;
 use super::{EVENTS_MAX, Service, Shared, is_name};
 use crate::active::Active;
 use crate::batch::{Outcome, Processor, Quoted, Recorded};
+use crate::change;
 use crate::programs::Programs;
 use crate::releases::{Releases, parse_digest};
 use crate::view::{self, Names};
@@ -300,8 +301,7 @@ impl Desk {
         let unknown =
             || Problem::not_found(format!("program: the ledger has no version or program {name:?}"));
         let loaded = if let Ok(version) = name.parse::<u64>() {
-            let found = self.ledger.program_changes(version.saturating_sub(1), 1)?;
-            let found = found.into_iter().find(|change| change.version == version).ok_or_else(unknown)?;
+            let found = change::of_version(&*self.ledger, version)?.ok_or_else(unknown)?;
             Active::at_work(&found, &*self.ledger, &self.store)
         } else {
             let digest = parse_digest(name).ok_or_else(unknown)?;

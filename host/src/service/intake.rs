@@ -238,7 +238,7 @@ fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
     };
     match decided {
         Ok(outcomes) => {
-            let failed = desk.failed(&live, &outcomes);
+            let failed = desk.watch.look(&live, &outcomes);
             let mut outcomes = outcomes.into_iter();
             for Submission { events, answer, .. } in batch {
                 // Whoever is gone does not need the answer.

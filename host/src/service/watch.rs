@@ -45,7 +45,7 @@ struct Streak {
 
 impl Watch {
     /// Looks at what a program decided, in its order, and returns what failed once too often.
-    fn look(&self, live: &Live, outcomes: &[Outcome]) -> Vec<Failed> {
+    pub(super) fn look(&self, live: &Live, outcomes: &[Outcome]) -> Vec<Failed> {
         let mut streaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let version = live.change.version;
         if streaks.version != version {
@@ -128,11 +128,6 @@ impl fmt::Display for Failed {
 }
 
 impl Desk {
-    /// Returns what failed once too often.
-    pub(super) fn failed(&self, live: &Live, outcomes: &[Outcome]) -> Vec<Failed> {
-        self.watch.look(live, outcomes)
-    }
-
     /// Puts the program back to one that ran something else in place of what failed.
     pub(super) fn put_back(&self, live: &Live, failed: &Failed) {
         let version = live.change.version;

@@ -42,19 +42,7 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
         let load = [connections.to_string(), batch.to_string()];
         let (mut ours, mut bare) = (Measured::default(), Measured::default());
         for _ in 0..ROUNDS {
-            forget(&bench.folder.join("service.db"))?;
-            let mut jifen = bench.program("jifen");
-            let policies = root.join("target/policies");
-            jifen.args([
-                "serve",
-                "--program",
-                "service.toml",
-                "--ledger",
-                "service.db",
-                "--listen",
-                "127.0.0.1:0",
-            ]);
-            ours.add(&bench.load(jifen.arg("--policies").arg(policies), &load)?)?;
+            ours.add(&bench.ours(&load)?)?;
             let mut other = bench.program("examples/load");
             bare.add(&bench.load(other.args(["bare", "service-run.db", "service-bare.db"]), &load)?)?;
         }
@@ -129,6 +117,13 @@ impl Bench<'_> {
         self.send(&service, load)
     }
 
+    /// Sends all events to a host on a fresh ledger, and ends it.
+    fn ours(&self, load: &[String]) -> Result<Value> {
+        forget(&self.folder.join("service.db"))?;
+        let service = self.serve("service.toml", "service.db")?;
+        self.send(&service, load)
+    }
+
     fn send(&self, service: &Running, load: &[String]) -> Result<Value> {
         let mut client = self.program("examples/load");
         let output = client.arg("send").arg(&service.address).args(load).args(&self.data).output()?;
@@ -160,8 +155,7 @@ impl Bench<'_> {
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut swaps = Vec::new();
         for _ in 0..ROUNDS {
-            forget(&self.folder.join("service.db"))?;
-            still.push(p99(&self.load_quietly(&load)?)?);
+            still.push(p99(&self.ours(&load)?)?);
             forget(&self.folder.join("service.db"))?;
             let service = self.serve("service.toml", "service.db")?;
             let done = AtomicBool::new(false);
@@ -198,11 +192,6 @@ impl Bench<'_> {
         )?;
         writeln!(figures, "| a roll-back, until the host is on it | {:.0} ms |", median(back) * 1_000.0)?;
         Ok(())
-    }
-
-    fn load_quietly(&self, load: &[String]) -> Result<Value> {
-        let service = self.serve("service.toml", "service.db")?;
-        self.send(&service, load)
     }
 
     /// Publishes a stock policy and puts it to work, then goes back. Returns the seconds of both.
