@@ -5,14 +5,27 @@ use std::thread;
 use crate::components::{self, Guest};
 use crate::support::{Room, evaluate, points};
 
-/// A policy that counts its calls in its memory and in a global, and awards both counts.
+/// A policy that counts its calls in a global, in its memory, and in each of 496 pages that it gets itself, and awards all counts.
 fn remembering() -> Vec<u8> {
     Guest::new()
         .item("(global $calls (mut i64) (i64.const 0))")
+        .item(
+            "(func $remembered (result i64)
+               (local $page i32) (local $sum i64)
+               (local.set $page (i32.const 65536))
+               (drop (memory.grow (i32.const 31)))
+               (loop $next
+                 (i64.store (local.get $page) (i64.add (i64.load (local.get $page)) (i64.const 100)))
+                 (local.set $sum (i64.add (local.get $sum) (i64.load (local.get $page))))
+                 (local.set $page (i32.add (local.get $page) (i32.const 4096)))
+                 (br_if $next (i32.lt_u (local.get $page) (i32.const 2097152))))
+               (local.get $sum))",
+        )
         .evaluate(
             "(global.set $calls (i64.add (global.get $calls) (i64.const 1)))
              (i64.store (i32.const 4000) (i64.add (i64.load (i32.const 4000)) (i64.const 10)))
-             (call $award (i64.add (global.get $calls) (i64.load (i32.const 4000))))",
+             (call $award
+               (i64.add (call $remembered) (i64.add (global.get $calls) (i64.load (i32.const 4000)))))",
         )
         .build()
 }
@@ -41,7 +54,7 @@ fn an_instance_is_always_on_its_first_call() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..500 {
-                    assert_eq!(points(&evaluate(&policy)), 11);
+                    assert_eq!(points(&evaluate(&policy)), 49_611);
                 }
             });
         }

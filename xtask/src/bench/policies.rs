@@ -52,8 +52,8 @@ pub(crate) fn measure(root: &Path, report: &Report) -> Result<()> {
     let mut table = format!(
         "Each case in a virgin instance with every bound on, the median of {PASSES} passes over all; of the cases of a\n\
          policy, the median and the dearest. Among them are some that trap on purpose. Pages are the 4 KiB pages of its\n\
-         memory that an evaluation touches: page faults where memory is reserved anew for each. The 64 KiB of that memory\n\
-         are written anew after each, which alone takes {} µs on this machine now.\n\n\
+         memory that an evaluation touches: page faults where memory is reserved anew for each. Those are\n\
+         written anew after each; all 64 KiB of it would take {} µs on this machine now.\n\n\
          | policy | bytes | cases | µs, median | µs, dearest | fuel, median | fuel, dearest | pages, median | pages, most |\n\
          |---|---|---|---|---|---|---|---|---|\n",
         micros(written_anew()),
