@@ -6,13 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 use std::thread;
 
-use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::Certificate;
+use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 /// A host that serves. It is killed with the test, unless it was stopped.
 pub(crate) struct Host {
     process: Child,
+    scheme: String,
     address: SocketAddr,
     client: Client,
 }
@@ -31,21 +33,21 @@ impl Host {
         let mut process = jifen.stderr(Stdio::piped()).spawn().expect("jifen starts");
         let mut told = BufReader::new(process.stderr.take().expect("it is piped"));
         let mut said = String::new();
-        let address = loop {
+        let (scheme, address) = loop {
             let before = said.len();
             assert!(told.read_line(&mut said).expect("it is text") > 0, "the host does not listen: {said}");
-            let address = said[before..].split("http://").nth(1).and_then(|rest| rest.split(';').next());
-            if let Some(address) = address {
-                break address.parse().expect("it is an address");
+            let url = said[before..].split("listens on ").nth(1).and_then(|rest| rest.split(';').next());
+            if let Some((scheme, address)) = url.and_then(|url| url.split_once("://")) {
+                break (scheme.to_owned(), address.parse().expect("it is an address"));
             }
         };
         // It must not wait for somebody to read on.
         thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
-        Self { process, address, client: client() }
+        Self { process, scheme, address, client: client().build().expect("a client of its own") }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -68,6 +70,18 @@ impl Host {
         self.client.put(self.url(path))
     }
 
+    /// Returns a request of somebody who shows a key, to be sent by [`Answer::to`].
+    pub(crate) fn with(&self, key: &str, method: &str, path: &str) -> RequestBuilder {
+        let method = method.to_uppercase().parse().expect("it is a method");
+        self.client.request(method, self.url(path)).bearer_auth(key)
+    }
+
+    /// Sends events of somebody who shows a key.
+    pub(crate) fn events_with(&self, key: &str, events: &Value) -> Answer {
+        let request = self.with(key, "post", "/v1/events").header("content-type", "application/json");
+        Answer::to(request.body(events.to_string()))
+    }
+
     /// Sends events, one or an array of them.
     pub(crate) fn events(&self, events: &Value) -> Answer {
         self.post("/v1/events", events.to_string())
@@ -84,9 +98,20 @@ impl Host {
 
     /// Tells the host to stop, as a supervisor does, without waiting for it.
     pub(crate) fn tell_to_stop(&self) {
+        self.tell("-TERM");
+    }
+
+    /// Tells the host something by a signal.
+    pub(crate) fn tell(&self, signal: &str) {
         let mut kill = Command::new("kill");
-        let told = kill.arg(self.process.id().to_string()).status().expect("kill is there");
+        let told = kill.args([signal, &self.process.id().to_string()]).status().expect("kill is there");
         assert!(told.success());
+    }
+
+    /// Asks on from a new connection, and trusts no certificate but this one, in PEM.
+    pub(crate) fn trust(&mut self, certificate: &str) {
+        let certificate = Certificate::from_pem(certificate.as_bytes()).expect("it is a certificate");
+        self.client = client().tls_certs_only([certificate]).build().expect("a client of its own");
     }
 
     /// Waits until the host has ended, and returns its exit code.
@@ -106,9 +131,14 @@ impl Drop for Host {
 impl Answer {
     /// Sends a request and reads the answer.
     pub(crate) fn to(request: RequestBuilder) -> Self {
-        let response = request.send().expect("the host answers");
+        Self::try_to(request).expect("the host answers")
+    }
+
+    /// Sends a request and reads the answer, or says why there is none.
+    pub(crate) fn try_to(request: RequestBuilder) -> Result<Self, String> {
+        let response = request.send().map_err(|error| format!("{error:?}"))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Self { status, headers, text: response.text().expect("it is text") }
+        Ok(Self { status, headers, text: response.text().expect("it is text") })
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -121,9 +151,9 @@ impl Answer {
     }
 }
 
-/// The client's TLS wants to know whose cryptography it uses, though nothing here is encrypted.
-fn client() -> Client {
+/// The client's TLS wants to know whose cryptography it uses, whether or not anything is encrypted.
+fn client() -> ClientBuilder {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    Client::new()
+    Client::builder()
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use jifen_engine::{Policy, PolicyStore, World};
 use jifen_ledger::{Ledger, LedgerError, Logged, Needs, ProgramChange};
-use jifen_loyalty::event::Run;
-use jifen_loyalty::program::{Deployment, PolicyRef, RedemptionDeployment};
+use jifen_loyalty::event::{Happening, Run};
+use jifen_loyalty::program::{Deployment, Mode, PolicyRef, RedemptionDeployment, Situation};
 use jifen_loyalty::{DeploymentId, Fact, InvalidEvent, MerchantId, Program, Receipt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -249,6 +249,31 @@ impl Active {
         let found = self.campaigns().find(|campaign| campaign.deployment.id == run.campaign);
         let reason = || format!("there is no [[campaign]] {:?}", run.campaign.as_str());
         found.ok_or_else(|| InvalidEvent { field: "data.campaign".to_owned(), reason: reason() })
+    }
+
+    /// Returns whether another deployment is tried in the place of one for the member to whom something happens.
+    pub(crate) fn is_replaced(
+        &self,
+        deployment: &Deployment,
+        happening: &Happening,
+        situation: &Situation<'_>,
+    ) -> Result<bool, InvalidEvent> {
+        let tried = deployment.replaced_by.and_then(|place| self.program.deployments.get(place));
+        match tried.filter(|tried| tried.is_live_for(&happening.member)) {
+            Some(tried) => tried.applies(happening.time, situation),
+            None => Ok(false),
+        }
+    }
+
+    /// Returns whether a deployment runs a policy of that name.
+    pub(crate) fn runs(&self, policy: &str) -> bool {
+        let name = |pin: &Pin| pin.policy.split('@').next() == Some(policy);
+        self.document.pins.policies.iter().any(name)
+    }
+
+    /// Returns the deployment of that name if it is tried: in shadow, or a canary.
+    pub(crate) fn tried(&self, id: &DeploymentId) -> Option<&Deployment> {
+        self.deployment(id).filter(|deployment| deployment.mode != Mode::Live)
     }
 
     /// Returns the deployment of that name.

@@ -138,13 +138,15 @@ pub(crate) struct Loser {
 
 /// Which of what was and what would be.
 #[derive(Clone, Copy)]
-enum Side {
+pub(crate) enum Side {
+    /// What was.
     Was,
+    /// What would be.
     WouldBe,
 }
 
 impl Pair {
-    fn add(&mut self, side: Side, points: u64) {
+    pub(crate) fn add(&mut self, side: Side, points: u64) {
         let sum = match side {
             Side::Was => &mut self.was,
             Side::WouldBe => &mut self.would_be,
@@ -256,8 +258,12 @@ struct Tally<'a> {
     regions: Sums<(String, UnitId)>,
     days: Sums<(String, UnitId)>,
     costs: Sums<(String, String, Rate)>,
-    members: BTreeMap<(MemberId, UnitId), Of>,
+    members: Members,
 }
+
+/// What members were and would have been awarded, by unit.
+#[derive(Default)]
+pub(crate) struct Members(BTreeMap<(MemberId, UnitId), Of>);
 
 type Sums<K> = BTreeMap<K, Pair>;
 
@@ -319,7 +325,7 @@ impl<'a> Tally<'a> {
             regions: Sums::new(),
             days: Sums::new(),
             costs: Sums::new(),
-            members: BTreeMap::new(),
+            members: Members::default(),
         }
     }
 
@@ -343,7 +349,7 @@ impl<'a> Tally<'a> {
         let Some(would_be) = beside.first() else { return };
         let Some(place) = Place::of(program, event).filter(|place| self.scope.has(place)) else { return };
         self.events = self.events.saturating_add(1);
-        let mut changed = BTreeMap::<(&MemberId, &UnitId), Pair>::new();
+        let mut changed = BTreeMap::<(MemberId, UnitId), Pair>::new();
         let (program, was) = match (against, beside.get(1)) {
             (Against::Program(other), Some(was)) => (&other.program, granted(was)),
             (Against::History | Against::Program(_), _) => {
@@ -363,18 +369,11 @@ impl<'a> Tally<'a> {
         {
             for award in awards {
                 self.award(side, program, &place, award);
-                changed.entry((award.to, award.unit)).or_default().add(side, award.points.get());
+                let whose = (award.to.clone(), award.unit.clone());
+                changed.entry(whose).or_default().add(side, award.points.get());
             }
         }
-        for ((member, unit), pair) in changed {
-            let of = self.members.entry((member.clone(), unit.clone())).or_default();
-            of.points.add(Side::Was, pair.was);
-            of.points.add(Side::WouldBe, pair.would_be);
-            let loss = pair.loss();
-            if loss > of.worst.as_ref().map_or(0, |(worst, ..)| *worst) {
-                of.worst = Some((loss, event.source.clone(), event.id.clone()));
-            }
-        }
+        self.members.add(changed, event);
     }
 
     fn award(&mut self, side: Side, program: &Program, place: &Place<'_>, award: &Award<'_>) {
@@ -398,8 +397,6 @@ impl<'a> Tally<'a> {
     }
 
     fn report(self) -> BacktestReport {
-        let row =
-            |of: Option<String>, unit: &UnitId, points: Pair| Row { of, unit: unit.to_string(), points };
         let rows = |sums: Sums<(String, UnitId)>| {
             sums.into_iter().map(|((of, unit), points)| row(Some(of), &unit, points)).collect()
         };
@@ -411,18 +408,7 @@ impl<'a> Tally<'a> {
             }
         }
         let costs = costs.into_iter().map(|((issuer, currency), minor)| Cost { issuer, currency, minor });
-        let count = |is: fn(&Pair) -> bool| {
-            let of = self.members.values().filter(|of| is(&of.points)).count();
-            u64::try_from(of).unwrap_or(u64::MAX)
-        };
-        let (gain, lose) = (count(|it| it.would_be > it.was), count(|it| it.would_be < it.was));
-        let mut losers: Vec<_> = self.members.iter().filter(|(_, of)| of.points.loss() > 0).collect();
-        losers.sort_by_key(|(_, of)| std::cmp::Reverse(of.points.loss()));
-        let losers = losers.into_iter().take(NAMED).filter_map(|((member, unit), of)| {
-            let (_, source, id) = of.worst.clone()?;
-            let (member, unit, points) = (member.to_string(), unit.to_string(), of.points);
-            Some(Loser { member, unit, points, source, id })
-        });
+        let (gain, lose, losers) = self.members.told();
         let deployments = self.deployments.iter();
         BacktestReport {
             program: self.candidate.digest.clone(),
@@ -440,8 +426,44 @@ impl<'a> Tally<'a> {
             costs: costs.collect(),
             gain,
             lose,
-            losers: losers.collect(),
+            losers,
         }
+    }
+}
+
+pub(crate) fn row(of: Option<String>, unit: &UnitId, points: Pair) -> Row {
+    Row { of, unit: unit.to_string(), points }
+}
+
+impl Members {
+    /// Adds what changes for members at an event.
+    pub(crate) fn add(&mut self, changed: BTreeMap<(MemberId, UnitId), Pair>, event: &Event) {
+        for (whose, pair) in changed {
+            let of = self.0.entry(whose).or_default();
+            of.points.add(Side::Was, pair.was);
+            of.points.add(Side::WouldBe, pair.would_be);
+            let loss = pair.loss();
+            if loss > of.worst.as_ref().map_or(0, |(worst, ..)| *worst) {
+                of.worst = Some((loss, event.source.clone(), event.id.clone()));
+            }
+        }
+    }
+
+    /// Returns how many have more, how many less, and who least.
+    pub(crate) fn told(&self) -> (u64, u64, Vec<Loser>) {
+        let count = |is: fn(&Pair) -> bool| {
+            let of = self.0.values().filter(|of| is(&of.points)).count();
+            u64::try_from(of).unwrap_or(u64::MAX)
+        };
+        let (gain, lose) = (count(|it| it.would_be > it.was), count(|it| it.would_be < it.was));
+        let mut losers: Vec<_> = self.0.iter().filter(|(_, of)| of.points.loss() > 0).collect();
+        losers.sort_by_key(|(_, of)| std::cmp::Reverse(of.points.loss()));
+        let losers = losers.into_iter().take(NAMED).filter_map(|((member, unit), of)| {
+            let (_, source, id) = of.worst.clone()?;
+            let (member, unit, points) = (member.to_string(), unit.to_string(), of.points);
+            Some(Loser { member, unit, points, source, id })
+        });
+        (gain, lose, losers.collect())
     }
 }
 

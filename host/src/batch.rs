@@ -26,8 +26,8 @@ use jifen_loyalty::event::{Body, Occasion, Purpose, Step};
 use jifen_loyalty::member::Profile;
 use jifen_loyalty::posting::Kind;
 use jifen_loyalty::{
-    Decision, DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, Points, Posting, RedemptionId,
-    UnitId,
+    Decision, DeploymentId, Entry, Event, InvalidEvent, Member, MemberId, MerchantId, Points, Posting,
+    RedemptionId, UnitId,
 };
 use rules_guest::calendar::Day;
 
@@ -40,7 +40,7 @@ use crate::facts::{first_day_needed, month_of};
 use crate::notice;
 use crate::pipeline::{self, Faults, Stock, is_comparable, process, reviewed_payer, would_decide};
 use crate::programs::Programs;
-use crate::{redemption, refund};
+use crate::{reach, redemption, refund};
 
 /// How often a batch is decided again before another host is given the way.
 const TRIES_MAX: usize = 1_000;
@@ -112,6 +112,19 @@ pub(crate) struct Processor<'a> {
     pub(crate) watch: &'a (dyn Fn(&DeploymentId, &Tally) + Sync),
 }
 
+impl Sent {
+    /// Returns an event that came with a merchant's key, or with one that reaches everything.
+    pub(crate) fn new(event: Arc<Event>, within: Option<MerchantId>) -> Self {
+        Self { event, within }
+    }
+}
+
+impl<E: Into<Arc<Event>>> From<E> for Sent {
+    fn from(event: E) -> Self {
+        Self::new(event.into(), None)
+    }
+}
+
 /// What became of events, by their places in the batch.
 type Outcomes = BTreeMap<usize, Outcome>;
 
@@ -122,11 +135,19 @@ pub(crate) struct Ahead {
     outcomes: Outcomes,
 }
 
+/// An event as it was handed in.
+pub(crate) struct Sent {
+    event: Arc<Event>,
+    /// The merchant whose key it came with, and whose things alone it may touch.
+    within: Option<MerchantId>,
+}
+
 /// An event that waits, with its place in the batch and its business day.
 struct Waiting {
     place: usize,
     day: Day,
     event: Arc<Event>,
+    within: Option<MerchantId>,
     /// Whether all went back into stock of what it asks for that nobody holds any longer.
     restocked: bool,
 }
@@ -137,7 +158,7 @@ impl Processor<'_> {
     /// # Errors
     ///
     /// If the ledger fails. What was committed by then is in the ledger; processing the same batch again is safe.
-    pub(crate) fn process(&self, events: Vec<impl Into<Arc<Event>>>) -> Result<Vec<Outcome>, HostError> {
+    pub(crate) fn process(&self, events: Vec<impl Into<Sent>>) -> Result<Vec<Outcome>, HostError> {
         let (waiting, outcomes) = self.placed(events);
         self.rounds(waiting, outcomes)
     }
@@ -174,7 +195,7 @@ impl Processor<'_> {
     /// # Errors
     ///
     /// If the ledger fails.
-    pub(crate) fn quote(&self, event: Event) -> Result<Quoted, HostError> {
+    pub(crate) fn quote(&self, event: impl Into<Sent>) -> Result<Quoted, HostError> {
         let (waiting, mut outcomes) = self.placed(vec![event]);
         let (mut decided, _) = self.decide_round(waiting, &mut outcomes)?;
         Ok(match (decided.pop(), outcomes.pop_first()) {
@@ -186,13 +207,13 @@ impl Processor<'_> {
     }
 
     /// Gives events their places and days, and refuses those that can have none.
-    fn placed(&self, events: Vec<impl Into<Arc<Event>>>) -> (Vec<Waiting>, Outcomes) {
+    fn placed(&self, events: Vec<impl Into<Sent>>) -> (Vec<Waiting>, Outcomes) {
         let mut outcomes = Outcomes::new();
         let mut waiting = Vec::with_capacity(events.len());
         for (place, event) in events.into_iter().enumerate() {
-            let event = event.into();
+            let Sent { event, within } = event.into();
             match self.day_of(&event) {
-                Ok(day) => waiting.push(Waiting { place, day, event, restocked: false }),
+                Ok(day) => waiting.push(Waiting { place, day, event, within, restocked: false }),
                 Err(refusal) => drop(outcomes.insert(place, Outcome::Refused(refusal))),
             }
         }
@@ -558,7 +579,10 @@ impl Processor<'_> {
                 pipeline::Known { program, member, order, referrers, redemptions, budgets_used, stock };
             let would = |active: &&Active| would_decide(active, &waiting.event, &known);
             let beside = self.beside.iter().filter_map(would).collect();
-            let verdict = match process(self.active, self.programs, &waiting.event, &known) {
+            let reaches = |within| reach::concerns(within, &waiting.event, order, redemptions);
+            let reached = waiting.within.as_ref().map_or(Ok(()), reaches).map_err(Undecided::Refused);
+            let decide = |()| process(self.active, self.programs, &waiting.event, &known);
+            let verdict = match reached.and_then(decide) {
                 Ok((entry, faults)) => {
                     member.apply(&entry);
                     Ok((entry, faults))
@@ -875,7 +899,7 @@ fn is_whole_close(event: &Event) -> bool {
 }
 
 /// Returns the uses of points that an event moves on or pays with.
-fn named(event: &Event) -> impl Iterator<Item = &RedemptionId> {
+pub(crate) fn named(event: &Event) -> impl Iterator<Item = &RedemptionId> {
     let own = event.redemption().map(|redemption| &redemption.name);
     let tenders = event.purchase().into_iter().flat_map(|purchase| &purchase.tenders);
     own.into_iter().chain(tenders.filter_map(|tender| tender.redemption.as_ref()))

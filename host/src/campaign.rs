@@ -16,7 +16,7 @@ use jifen_loyalty::decision::{Decision, Expiring, Terms};
 use jifen_loyalty::event::{Close, Happening, Occasion, Run};
 use jifen_loyalty::lot::Purse;
 use jifen_loyalty::member::Grants;
-use jifen_loyalty::program::{Deployment, Mode, Segment};
+use jifen_loyalty::program::{Deployment, Segment};
 use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::time::{day_number, next_day};
 use jifen_loyalty::{DeploymentId, Event, Fact, Instant, InvalidEvent, Member, MemberId, Points};
@@ -162,9 +162,9 @@ impl Campaign<'_> {
         let today = active.program.zone.local(midnight).date;
         let once = self.segment.once.name(today, member.profile.last_purchase_day);
         let once = once.filter(|_| !self.is_past(active, member, midnight));
-        let once = once.map(|once| match self.deployment.mode {
-            Mode::Live => once,
-            Mode::Shadow => format!("shadow-{once}"),
+        let once = once.map(|once| match self.deployment.is_live_for(id) {
+            true => once,
+            false => format!("shadow-{once}"),
         });
         once.map(|once| Event::run_of(&self.deployment.id, &once, id, midnight)).transpose()
     }

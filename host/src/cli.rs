@@ -16,7 +16,9 @@ mod case;
 mod certificate;
 mod check;
 mod cohorts;
+mod compare;
 mod import;
+mod keys;
 mod new;
 mod notify;
 mod outbox;
@@ -68,10 +70,15 @@ enum Command {
     Announce(apply::Announce),
     /// Tell what another program would have awarded on real history
     Backtest(backtest::Backtest),
+    /// Tell what a deployment that is tried asked for, beside the one in whose place it is
+    Compare(compare::Compare),
     /// Put the program of an earlier version to work again.
     Rollback(apply::Rollback),
     /// Print which programs were put to work, when, by whom and why.
     Changes(apply::Changes),
+    /// Make, list and revoke the keys that hosts ask for.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Turn opening balances of an old system into events.
     Import(import::Import),
     /// Print what members have.
@@ -117,6 +124,8 @@ enum Audit {
     Head(audit_head::Head),
     /// See whether a certificate says what the log does.
     Certificate(audit_certificate::Verify),
+    /// Print what hosts were asked to change or to try, by whom, and how they answered.
+    Trail(keys::Trail),
 }
 
 /// A ledger that exists.
@@ -154,8 +163,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Apply(apply) => apply.execute(),
         Command::Announce(announce) => announce.execute(),
         Command::Backtest(backtest) => backtest.execute(),
+        Command::Compare(compare) => compare.execute(),
         Command::Rollback(rollback) => rollback.execute(),
         Command::Changes(changes) => changes.execute(),
+        Command::Keys(keys) => keys.execute(),
         Command::Import(import) => import.execute(),
         Command::Balance(balance) => balance.execute(),
         Command::Statement(statement) => statement.execute(),
@@ -169,6 +180,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Audit(Audit::Check(check)) => check.execute(),
         Command::Audit(Audit::Head(head)) => head.execute(),
         Command::Audit(Audit::Certificate(certificate)) => certificate.execute(),
+        Command::Audit(Audit::Trail(trail)) => trail.execute(),
         Command::Backup(backup) => backup.execute(),
         Command::New(new) => new.execute(),
         Command::Build(build) => build.execute(),

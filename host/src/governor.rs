@@ -151,11 +151,11 @@ pub(crate) fn admit(
 fn written(at_work: &Program, candidate: &Program) -> Option<Worse> {
     let soon = clock::now().millis().saturating_add(NOTICE_MS);
     let live = |of: &'_ Program, id: &DeploymentId| {
-        of.deployments.iter().any(|it| it.id == *id && it.mode == Mode::Live)
+        of.deployments.iter().any(|it| it.id == *id && it.mode == Mode::Live && it.replaced_by.is_none())
     };
     let gone = at_work.deployments.iter().any(|it| it.mode == Mode::Live && !live(candidate, &it.id));
-    for now in candidate.deployments.iter().filter(|it| it.mode == Mode::Live) {
-        let was = at_work.deployments.iter().find(|it| it.id == now.id && it.mode == Mode::Live);
+    for now in candidate.deployments.iter().filter(|it| it.mode != Mode::Shadow) {
+        let was = at_work.deployments.iter().find(|it| it.id == now.id && it.mode == now.mode);
         let Some(was) = was else {
             if gone && (now.budget.is_some() || now.cap.over_periods() || now.cap.of_referrers()) {
                 let what = "is new, stands for one that is gone, and has a cap or a budget that has counted nothing yet";

@@ -79,7 +79,10 @@ pub(crate) fn evaluate(
     for (place, lane) in program.lanes.iter().enumerate() {
         let mut answers = Vec::new();
         for (deployment, Loaded { policy, needs, scalars }) in active.lane(place) {
-            if !happening.occasion.earns() || !deployment.applies(happening.time, &situation)? {
+            if !happening.occasion.earns()
+                || !deployment.applies(happening.time, &situation)?
+                || active.is_replaced(deployment, happening, &situation)?
+            {
                 continue;
             }
             let unit = &program.unit_of(deployment).id;

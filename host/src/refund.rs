@@ -76,6 +76,12 @@ pub(crate) fn buyer<'o>(order: &'o Order, event: &Event) -> Option<(&'o MemberId
     order.owners.get_key_value(&purchased.member)
 }
 
+/// Returns the entry of the purchase that a refund is of.
+pub(crate) fn purchase<'o>(order: &'o Order, event: &Event) -> Option<&'o Logged> {
+    let purchased = target(order, event).ok().flatten()?;
+    order.entries.iter().find(|logged| logged.seq == purchased.seq)
+}
+
 /// Returns who bought what an event of an order is about, and the buyer's versions whose lots the order opened; `None` if
 /// there is no such purchase.
 pub(crate) fn bought_by<'o>(

@@ -109,16 +109,17 @@ impl<'a> Releases<'a> {
         let mut latest: Option<(Version, jifen_ledger::Digest)> = None;
         let mut after = String::new();
         loop {
-            let mut page = ledger.publications((policy, &after), PAGE)?;
+            let mut page = ledger.publications(None, (policy, &after), PAGE)?;
             page.retain(|found| found.policy == policy);
             let more = page.len() == PAGE;
-            for found in page {
+            after = page.last().map_or(after, |last| last.version.clone());
+            // A merchant's release gets in by its version alone: nobody's program runs what a merchant published since.
+            for found in page.into_iter().filter(|found| found.owner.is_none()) {
                 let version = Version::parse(&found.version).ok().filter(|version| version.pre.is_empty());
                 if let Some(version) = version.filter(|it| latest.as_ref().is_none_or(|(last, _)| it > last))
                 {
                     latest = Some((version, found.release));
                 }
-                after = found.version;
             }
             if !more {
                 return Ok(latest.map(|(_, release)| release));

@@ -8,19 +8,23 @@
 //! Asynchronous at this edge only: what waits for the ledger has threads of its own, and of everything that waits there is a
 //! bound. An answer comes when what it says is durable; who sends the same again gets the same again.
 
+mod access;
 mod events;
 mod extract;
 mod follow;
 mod intake;
+mod keys;
 mod members;
 mod problem;
 mod program;
+mod queue;
 mod releases;
 mod watch;
 mod why;
 
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,10 +37,14 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Handle, Server};
 use futures_util::future::select;
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, ProgramChange};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -60,11 +68,13 @@ const EVENTS_MAX: usize = 1_000;
 const BODIES_KIB_MAX: usize = 64 << 10;
 /// Questions that are answered at the same time: each may have a connection to the ledger's server.
 const QUESTIONS_MAX: usize = 8;
+/// Keys that are looked up at the same time. Whoever guesses at keys keeps no question waiting.
+const LOOKUPS_MAX: usize = 2;
 /// How long a question may wait until it is one of them.
 const QUESTION_WAIT: Duration = Duration::from_secs(5);
 /// Uploads and changes that are worked on at the same time: they compile.
 const WORKS_MAX: usize = 2;
-/// Back-tests at the same time, and roll-backs: none of these waits for the others.
+/// Back-tests at the same time, uploads, roll-backs, and writes of the trail: none of these waits for the others.
 const OF_A_KIND_MAX: usize = 1;
 /// How long one of them may wait until it is worked on.
 const WORK_WAIT: Duration = Duration::from_secs(30);
@@ -85,14 +95,45 @@ pub(crate) struct Start {
     pub(crate) threads: NonZeroUsize,
     /// Events that may wait.
     pub(crate) queue: usize,
+    /// With what it encrypts what it is sent and answers.
+    pub(crate) tls: Option<Tls>,
+}
+
+/// A certificate and its key, each a file in PEM.
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Tls {
+    /// Reads both.
+    fn read(&self) -> anyhow::Result<Arc<ServerConfig>> {
+        let Self { certificate, key } = self;
+        let read = || -> anyhow::Result<_> {
+            let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
+            anyhow::ensure!(!chain.is_empty(), "{} has no certificate", certificate.display());
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let server =
+                ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+            let mut server =
+                server.with_no_client_auth().with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
+            server.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Ok(Arc::new(server))
+        };
+        read().with_context(|| format!("take {} and {} for TLS", certificate.display(), key.display()))
+    }
 }
 
 /// What handlers share.
 struct Service {
     desk: Arc<Desk>,
     intake: Intake,
+    keys: access::Keys,
+    lookups: Arc<Semaphore>,
     questions: Arc<Semaphore>,
     works: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
+    trails: Arc<Semaphore>,
     backtests: Arc<Semaphore>,
     roll_backs: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
@@ -109,6 +150,7 @@ type Shared = Arc<Service>;
         (name = "members", description = "What members have, and why"),
         (name = "policies", description = "Releases that programs can deploy"),
         (name = "program", description = "The rules that are at work"),
+        (name = "access", description = "Who may ask, and what they did"),
         (name = "health", description = "For whoever runs the host"),
     )
 )]
@@ -126,7 +168,8 @@ pub(crate) fn serve(
     ready: impl FnOnce(SocketAddr),
     complain: impl Fn(&str) + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
-    let Start { ledger, store, active, change, threads, queue } = start;
+    let Start { ledger, store, active, change, threads, queue, tls } = start;
+    let tls = tls.map(|tls| anyhow::Ok((RustlsConfig::from_config(tls.read()?), tls))).transpose()?;
     let live = RwLock::new(Live { change, active: Arc::new(active) });
     let (behind, failing) = (AtomicBool::new(false), AtomicBool::new(false));
     let (complain, watch) = (Box::new(complain), Watch::default());
@@ -135,10 +178,14 @@ pub(crate) fn serve(
     let (intake, deciders) = Intake::start(&desk, queue);
     let room = |permits| Arc::new(Semaphore::new(permits));
     let service = Arc::new(Service {
-        desk,
+        desk: Arc::clone(&desk),
         intake,
+        keys: access::Keys::default(),
+        lookups: room(LOOKUPS_MAX),
         questions: room(QUESTIONS_MAX),
         works: room(WORKS_MAX),
+        uploads: room(OF_A_KIND_MAX),
+        trails: room(OF_A_KIND_MAX),
         backtests: room(OF_A_KIND_MAX),
         roll_backs: room(OF_A_KIND_MAX),
         bodies: room(BODIES_KIB_MAX),
@@ -147,23 +194,51 @@ pub(crate) fn serve(
     let runtime = runtime.context("start the service")?;
     let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr().context("listen")?;
+    // The desk outlives the runtime: a ledger on a server has one of its own, which cannot end within another.
+    let told_to = Arc::clone(&desk);
     let served = runtime.block_on(async move {
         let handle = Handle::new();
         let told = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
         tokio::spawn(stop_when_told(handle.clone(), told));
-        let server = axum_server::from_tcp(listener)?.handle(handle);
-        let mut server = server.http1_only().first_request_timeout(HEAD_WAIT);
-        let timer = hyper_util::rt::TokioTimer::new();
-        server.http_builder().http1().timer(timer).header_read_timeout(HEAD_WAIT);
-        ready(address);
-        server.serve(router(service).into_make_service()).await?;
-        // With the last connection the intake is gone, and with that the deciders end.
+        let service = router(service).into_make_service();
+        match tls {
+            None => {
+                let server = bounded(axum_server::from_tcp(listener)?, handle);
+                ready(address);
+                server.serve(service).await?;
+            }
+            Some((config, tls)) => {
+                tokio::spawn(renew_when_told(tls, config.clone(), signal(SignalKind::hangup())?, told_to));
+                let server = bounded(axum_server::from_tcp_rustls(listener, config)?, handle);
+                ready(address);
+                server.serve(service).await?;
+            }
+        }
         tokio::task::spawn_blocking(|| deciders.finish()).await?;
         Ok(())
     });
     // What nobody waits for any longer, such as a back-test, does not keep the process.
     runtime.shutdown_background();
+    drop(desk);
     served
+}
+
+/// Gives a server its bounds in time.
+fn bounded<A>(server: Server<SocketAddr, A>, handle: Handle<SocketAddr>) -> Server<SocketAddr, A> {
+    let mut server = server.handle(handle).http1_only().first_request_timeout(HEAD_WAIT);
+    let timer = hyper_util::rt::TokioTimer::new();
+    server.http_builder().http1().timer(timer).header_read_timeout(HEAD_WAIT);
+    server
+}
+
+/// Reads the certificate again whenever the process is told to (`SIGHUP`). One that cannot be read leaves the last at work.
+async fn renew_when_told(tls: Tls, config: RustlsConfig, mut told: Signal, desk: Arc<Desk>) {
+    while told.recv().await.is_some() {
+        match tls.read() {
+            Ok(server) => config.reload_from_config(server),
+            Err(error) => (desk.complain)(&format!("{error:#}; the certificate from before stays")),
+        }
+    }
 }
 
 /// Waits until the process is told to stop, and lets the requests finish that were begun; told twice, it does not wait for them.
@@ -174,32 +249,71 @@ async fn stop_when_told(handle: Handle<SocketAddr>, [mut terminate, mut interrup
     process::exit(1);
 }
 
-fn router(service: Shared) -> Router {
-    let (router, api) = OpenApiRouter::with_openapi(Api::openapi())
-        .routes(routes!(events::post, events::find))
-        .routes(routes!(why::why))
-        .routes(routes!(events::quote))
+/// Routes for whoever has one of these roles.
+fn of(roles: &'static [&'static str], routes: OpenApiRouter<Shared>) -> OpenApiRouter<Shared> {
+    routes.route_layer(from_fn_with_state(roles, access::allow))
+}
+
+/// What goes on all day: events, and questions about them.
+fn asked() -> OpenApiRouter<Shared> {
+    let sent = OpenApiRouter::new().routes(routes!(events::post));
+    let events = OpenApiRouter::new().routes(routes!(events::find)).routes(routes!(why::why));
+    let quotes = OpenApiRouter::new().routes(routes!(events::quote));
+    let members = OpenApiRouter::new()
         .routes(routes!(members::balances))
         .routes(routes!(members::lots))
-        .routes(routes!(members::statement))
-        .routes(routes!(releases::put, releases::find))
-        .routes(routes!(releases::all))
-        .routes(routes!(program::at_work, program::put))
+        .routes(routes!(members::statement));
+    OpenApiRouter::new()
+        .merge(of(&["operator", "merchant"], sent))
+        .merge(of(&["operator", "auditor", "merchant"], events))
+        .merge(of(&["operator", "auditor", "merchant", "member"], quotes))
+        .merge(of(&["operator", "auditor", "member"], members))
+}
+
+/// What changes how events are decided, or shows that.
+fn managed() -> OpenApiRouter<Shared> {
+    let published = OpenApiRouter::new().routes(routes!(releases::put));
+    let releases = OpenApiRouter::new().routes(routes!(releases::find)).routes(routes!(releases::all));
+    let looked_at = OpenApiRouter::new()
+        .routes(routes!(program::at_work))
         .routes(routes!(program::plan))
-        .routes(routes!(program::announce, program::announced))
+        .routes(routes!(program::announced))
         .routes(routes!(program::backtest))
-        .routes(routes!(program::roll_back))
         .routes(routes!(program::changes))
+        .routes(routes!(program::comparison))
+        .routes(routes!(keys::all))
+        .routes(routes!(keys::trail));
+    let changed = OpenApiRouter::new()
+        .routes(routes!(program::put))
+        .routes(routes!(program::announce))
+        .routes(routes!(program::roll_back))
+        .routes(routes!(keys::make))
+        .routes(routes!(keys::revoke));
+    OpenApiRouter::new()
+        .merge(of(&["operator", "merchant"], published))
+        .merge(of(&["operator", "auditor", "merchant"], releases))
+        .merge(of(&["operator", "auditor"], looked_at))
+        .merge(of(&["operator"], changed))
+}
+
+fn router(service: Shared) -> Router {
+    let identify = from_fn_with_state(Arc::clone(&service), access::identify);
+    let record = from_fn_with_state(Arc::clone(&service), access::record);
+    let (router, mut api) = OpenApiRouter::with_openapi(Api::openapi())
+        .merge(managed().route_layer(record))
+        .merge(asked())
+        .route_layer(from_fn_with_state(Arc::clone(&service), limit))
+        .route_layer(identify)
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .split_for_parts();
+    access::describe(&mut api);
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
         .fallback(async || Problem::not_found("there is no such path; /docs shows which there are"))
         .method_not_allowed_fallback(async || Problem::method())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(RequestBodyTimeoutLayer::new(BODY_WAIT))
-        .layer(from_fn_with_state(Arc::clone(&service), limit))
         .with_state(service)
 }
 
@@ -267,6 +381,30 @@ impl Service {
         question: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         self.one_of(&self.questions, QUESTION_WAIT, question).await
+    }
+
+    /// Looks up what a host has to know of keys.
+    async fn look_up<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.one_of(&self.lookups, QUESTION_WAIT, question).await
+    }
+
+    /// Writes into the trail, whatever else is asked.
+    async fn trail<T: Send + 'static>(
+        self: &Arc<Self>,
+        write: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.one_of(&self.trails, WORK_WAIT, write).await
+    }
+
+    /// Tries a release, and keeps no operator waiting.
+    async fn upload<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.one_of(&self.uploads, WORK_WAIT, work).await
     }
 
     /// Does what may take seconds, and keeps no question waiting.

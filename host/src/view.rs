@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use jifen_ledger::{Announcement, Move, ProgramChange, StatementLine};
+use jifen_ledger::{Announcement, ApiKey, Move, ProgramChange, StatementLine, TrailStep};
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{Instant, Lot};
 use serde::{Deserialize, Serialize};
@@ -182,6 +182,80 @@ impl From<&ProgramChange> for ChangeLine {
         let ProgramChange { version, program, made_at, who, why } = change;
         let (program, made) = (hex::encode(program), made_at.to_string());
         Self { version: *version, program, made, who: who.clone(), why: why.clone() }
+    }
+}
+
+/// A key, without its secret.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeyLine {
+    /// What stands between `jifen_` and the secret.
+    #[schema(example = "5f0c1d2e3a4b")]
+    pub(crate) id: String,
+    /// What its holder may do: `operator`, `auditor`, `merchant` or `member`.
+    pub(crate) role: String,
+    /// The merchant or the member whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<String>,
+    /// Who holds it.
+    pub(crate) name: String,
+    /// Requests a second; 0 for as many as come.
+    pub(crate) rate: u32,
+    /// When it was made.
+    pub(crate) made: String,
+    /// Since when it is of no use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revoked: Option<String>,
+}
+
+impl From<&ApiKey> for KeyLine {
+    fn from(key: &ApiKey) -> Self {
+        let ApiKey { id, role, scope, name, rate, made_at, revoked_at, secret: _ } = key;
+        Self {
+            id: id.clone(),
+            role: role.clone(),
+            scope: scope.clone(),
+            name: name.clone(),
+            rate: *rate,
+            made: made_at.to_string(),
+            revoked: revoked_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+/// What a host was asked to change or to try.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StepLine {
+    /// Its place in the trail.
+    pub(crate) seq: u64,
+    /// The request's name, which the answer had as `X-Request-Id`.
+    pub(crate) id: String,
+    /// When, by the clock of the host.
+    pub(crate) made: String,
+    /// The id of the key that was shown; absent where none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    /// Who holds it.
+    pub(crate) who: String,
+    /// The method, and the path with its parameters.
+    #[schema(example = "POST /v1/program/rollback?why=too+much")]
+    pub(crate) asked: String,
+    /// The status of the answer; absent if the host ended before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
+}
+
+impl From<&(u64, TrailStep)> for StepLine {
+    fn from((seq, step): &(u64, TrailStep)) -> Self {
+        let TrailStep { id, made_at, key, who, asked, status } = step;
+        Self {
+            seq: *seq,
+            id: id.clone(),
+            made: made_at.to_string(),
+            key: key.clone(),
+            who: who.clone(),
+            asked: asked.clone(),
+            status: *status,
+        }
     }
 }
 

@@ -228,6 +228,38 @@ fn members_are_told_what_they_have_until_when_and_why() {
     assert_eq!(pages, ["4 5", "2 3", "1"]);
 }
 
+/// Each of four clients has arrays of the same three members' purchases, and one of a member alone between.
+#[test]
+fn events_of_the_same_members_from_many_clients_each_keep_their_order() {
+    let town = town();
+    let host = &start(&town, "l.db", &[]);
+    let array = |client: u32, n: u32| {
+        let buy = |place: usize| {
+            let member = if n % 2 == 1 { "dan" } else { ["ann", "bob", "cat"][place % 3] };
+            purchase(&format!("{client}-{n}-{place}"), member, NOON, 100)
+        };
+        json!((0..20).map(buy).collect::<Vec<_>>())
+    };
+    let seqs = move |client| {
+        let seqs = |n| {
+            let answer = host.events(&array(client, n)).json();
+            let told = answer.as_array().expect("an array").iter();
+            told.map(|it| it["seq"].as_u64().expect("it is applied")).collect::<Vec<_>>()
+        };
+        (0..10).flat_map(seqs).collect::<Vec<_>>()
+    };
+    let mut told: Vec<u64> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|client| scope.spawn(move || seqs(client))).collect();
+        let told = clients.into_iter().map(|client| client.join().expect("it is answered"));
+        told.inspect(|seqs| assert!(seqs.is_sorted(), "{seqs:?}")).flatten().collect()
+    });
+    told.sort_unstable();
+    assert_eq!(told, (1..=800).collect::<Vec<_>>());
+    // Of each array of the three, 7, 7 and 6 events.
+    assert_eq!(town.balances("l.db"), "ann 140, bob 140, cat 120, dan 400");
+    assert_eq!(town.replay("l.db"), 800);
+}
+
 /// Somebody else writes for longer than a host would wait: what cannot wait is turned away, and nothing of it is lost.
 #[test]
 fn who_comes_when_too_much_waits_is_turned_away() {
@@ -313,6 +345,8 @@ fn the_api_describes_itself() {
             "/readyz",
             "/v1/events",
             "/v1/events/why",
+            "/v1/keys",
+            "/v1/keys/{id}",
             "/v1/members/{member}/balances",
             "/v1/members/{member}/lots",
             "/v1/members/{member}/statement",
@@ -322,9 +356,11 @@ fn the_api_describes_itself() {
             "/v1/program/announcements",
             "/v1/program/backtest",
             "/v1/program/changes",
+            "/v1/program/deployments/{deployment}/comparison",
             "/v1/program/plan",
             "/v1/program/rollback",
             "/v1/quotes",
+            "/v1/trail",
         ]
     );
     let page = host.get("/docs/");

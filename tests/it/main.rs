@@ -1,10 +1,12 @@
 //! Whatever crosses a crate: one binary, so that it is linked once.
 
+mod access;
 mod audit;
 mod authors;
 mod backtests;
 mod backup;
 mod campaigns;
+mod canary;
 mod certificates;
 mod changes;
 mod clearing;

@@ -1,5 +1,7 @@
 //! Releases over HTTP: what comes in, what is tried of it, and how it gets to work.
 
+use std::iter;
+
 use reqwest::blocking::RequestBuilder;
 use serde_json::{Value, json};
 
@@ -18,12 +20,12 @@ fn start(town: &Town) -> Host {
 }
 
 /// A rule that awards one point for so much.
-fn rate(version: &str, per: u64, lines: &str) -> Vec<u8> {
+pub(crate) fn rate(version: &str, per: u64, lines: &str) -> Vec<u8> {
     spend_guest(per).described("rate", version, lines).build()
 }
 
 /// What is awarded for 68.50.
-fn case(points: u64) -> String {
+pub(crate) fn case(points: u64) -> String {
     let awards = json!([{"to": "member", "points": points, "reason": "test"}]);
     let event = purchase("o", "ann", NOON, 6_850);
     json!({"about": "a purchase", "parameters": {}, "event": event, "expect": {"awards": awards}}).to_string()
@@ -42,10 +44,28 @@ fn form(request: RequestBuilder, parts: &[(&str, &str, &[u8])]) -> Answer {
 }
 
 fn publish(host: &Host, release: &str, component: &[u8], cases: &[String]) -> Answer {
+    form(host.put(&path(release)), &parts(component, cases))
+}
+
+/// Publishes a release with a key.
+pub(crate) fn publish_with(
+    host: &Host,
+    key: &str,
+    release: &str,
+    component: &[u8],
+    cases: &[String],
+) -> Answer {
+    form(host.with(key, "put", &path(release)), &parts(component, cases))
+}
+
+fn path(release: &str) -> String {
     let (policy, version) = release.split_once('@').expect("a name and a version");
-    let mut parts = vec![("component", "rate.wasm", component)];
-    parts.extend(cases.iter().map(|case| ("case", "dir/a-purchase.json", case.as_bytes())));
-    form(host.put(&format!("/v1/policies/{policy}/releases/{version}")), &parts)
+    format!("/v1/policies/{policy}/releases/{version}")
+}
+
+fn parts<'p>(component: &'p [u8], cases: &'p [String]) -> Vec<(&'static str, &'static str, &'p [u8])> {
+    let cases = cases.iter().map(|case| ("case", "dir/a-purchase.json", case.as_bytes()));
+    iter::once(("component", "rate.wasm", component)).chain(cases).collect()
 }
 
 /// Puts a program to work that awards by a policy.

@@ -14,7 +14,7 @@ use jifen_loyalty::term::{Awaited, Notice};
 use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, Term, UnitId};
 
 use crate::admission::Account;
-use crate::{Announcement, Digest, Known, Logged, ProgramChange, Publication};
+use crate::{Announcement, ApiKey, Digest, Known, Logged, ProgramChange, Publication, TrailStep};
 
 /// A row that a store gave. Columns are counted from 0.
 pub(crate) trait Row {
@@ -74,7 +74,34 @@ pub(crate) fn announcement<R: Row>(row: &R) -> Result<Announcement, R::Error> {
     })
 }
 
-/// Reads policy, version, release, time and report of a publication.
+/// Reads id, secret, role, scope, name, rate, time and end of a key.
+pub(crate) fn key<R: Row>(row: &R) -> Result<ApiKey, R::Error> {
+    Ok(ApiKey {
+        id: row.text(0)?.to_owned(),
+        secret: digest(row, 1)?,
+        role: row.text(2)?.to_owned(),
+        scope: row.text_or_null(3)?.map(str::to_owned),
+        name: row.text(4)?.to_owned(),
+        rate: count(row, 5)?,
+        made_at: Instant::from_millis(row.number(6)?),
+        revoked_at: row.number_or_null(7)?.map(Instant::from_millis),
+    })
+}
+
+/// Reads place, id, time, key, who, what was asked, and status of a step.
+pub(crate) fn step<R: Row>(row: &R) -> Result<(u64, TrailStep), R::Error> {
+    let step = TrailStep {
+        id: row.text(1)?.to_owned(),
+        made_at: Instant::from_millis(row.number(2)?),
+        key: row.text_or_null(3)?.map(str::to_owned),
+        who: row.text(4)?.to_owned(),
+        asked: row.text(5)?.to_owned(),
+        status: count_or_null(row, 6)?,
+    };
+    Ok((count(row, 0)?, step))
+}
+
+/// Reads policy, version, release, time, report and owner of a publication.
 pub(crate) fn publication<R: Row>(row: &R) -> Result<Publication, R::Error> {
     Ok(Publication {
         policy: row.text(0)?.to_owned(),
@@ -82,6 +109,7 @@ pub(crate) fn publication<R: Row>(row: &R) -> Result<Publication, R::Error> {
         release: digest(row, 2)?,
         made_at: Instant::from_millis(row.number(3)?),
         report: row.bytes(4)?.to_vec(),
+        owner: row.text_or_null(5)?.map(str::to_owned),
     })
 }
 

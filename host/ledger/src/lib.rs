@@ -88,15 +88,21 @@ pub trait Ledger: Send + Sync {
     /// Returns the release whose component has that digest.
     fn release(&self, digest: &Digest) -> Result<Option<Release>, LedgerError>;
 
-    /// Gives a release that the ledger keeps a name, for ever. Where that name is given already, nothing changes, whatever it
-    /// was given to.
+    /// Gives a release that the ledger keeps a name, for ever. Where that name is given already, whatever it was given to, or
+    /// the policy is another owner's, nothing changes.
     fn publish(&self, publication: &Publication) -> Result<(), LedgerError>;
 
     /// Returns what was published under a name.
     fn publication(&self, policy: &str, version: &str) -> Result<Option<Publication>, LedgerError>;
 
-    /// Returns up to `limit` publications behind a policy and a version, in the order of the texts of both.
-    fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError>;
+    /// Returns up to `limit` publications behind a policy and a version, in the order of the texts of both; of one owner alone, if
+    /// one is named.
+    fn publications(
+        &self,
+        owner: Option<&str>,
+        after: (&str, &str),
+        limit: usize,
+    ) -> Result<Vec<Publication>, LedgerError>;
 
     /// Says that a program that the ledger keeps will be put to work. Where that was said already, nothing changes.
     fn announce(&self, announcement: &Announcement) -> Result<(), LedgerError>;
@@ -106,6 +112,27 @@ pub trait Ledger: Send + Sync {
 
     /// Returns up to `limit` announcements, the latest first.
     fn announcements(&self, limit: usize) -> Result<Vec<Announcement>, LedgerError>;
+
+    /// Keeps a key. Keeping one of that id again changes nothing.
+    fn put_key(&self, key: &ApiKey) -> Result<(), LedgerError>;
+
+    /// Returns the key of that id.
+    fn key(&self, id: &str) -> Result<Option<ApiKey>, LedgerError>;
+
+    /// Returns up to `limit` keys behind an id, in the order of their ids.
+    fn keys(&self, after: &str, limit: usize) -> Result<Vec<ApiKey>, LedgerError>;
+
+    /// Says that a key is of no use any longer. Of one that is of none already, the first time counts.
+    fn revoke_key(&self, id: &str, at: Instant) -> Result<(), LedgerError>;
+
+    /// Appends what a host was asked to do to its trail.
+    fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError>;
+
+    /// Says how a step was answered. The first time counts.
+    fn answer_step(&self, id: &str, status: u16) -> Result<(), LedgerError>;
+
+    /// Returns up to `limit` steps of the trail behind a place, in order, with their places, which grow.
+    fn trail(&self, after: u64, limit: usize) -> Result<Vec<(u64, TrailStep)>, LedgerError>;
 
     /// Puts a program to work that the ledger keeps: appends a change.
     ///
@@ -282,9 +309,49 @@ pub struct Announcement {
     pub why: String,
 }
 
+/// What somebody shows to be let in. The secret itself is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// The part of it that is no secret.
+    pub id: String,
+    /// The SHA-256 of the secret.
+    pub secret: Digest,
+    /// What its holder may do.
+    pub role: String,
+    /// The merchant or the member whose it is, where the role is of one.
+    pub scope: Option<String>,
+    /// Who holds it, for people.
+    pub name: String,
+    /// Requests a second; 0 for as many as come.
+    pub rate: u32,
+    /// When it was made, by the clock of who made it.
+    pub made_at: Instant,
+    /// Since when it is of no use.
+    pub revoked_at: Option<Instant>,
+}
+
+/// A step of the trail: what a host was asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailStep {
+    /// The request's name.
+    pub id: String,
+    /// When, by the clock of the host.
+    pub made_at: Instant,
+    /// The id of the key with which it was asked.
+    pub key: Option<String>,
+    /// Who asked, for people.
+    pub who: String,
+    /// The method, and the path with its parameters.
+    pub asked: String,
+    /// The status of the answer; nothing if the host ended before.
+    pub status: Option<u16>,
+}
+
 /// A name of a release, under which programs deploy it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
+    /// The merchant whose policy it is; nothing where it is the platform's.
+    pub owner: Option<String>,
     /// The policy's name.
     pub policy: String,
     /// Its version.

@@ -20,9 +20,9 @@ use crate::entry::{check, spend_minor, touched};
 use crate::report::{Tally, moves};
 use crate::snapshot::{add_lot, add_purchase};
 use crate::{
-    Announcement, Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged, MemberQuery,
-    Needs, Order, OrderQuery, Page, ProgramChange, Publication, Purchased, Query, RedeemedPart, Redemption,
-    RedemptionQuery, Release, Snapshot, StatementLine, Stored, Total, Undelivered,
+    Announcement, ApiKey, Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged,
+    MemberQuery, Needs, Order, OrderQuery, Page, ProgramChange, Publication, Purchased, Query, RedeemedPart,
+    Redemption, RedemptionQuery, Release, Snapshot, StatementLine, Stored, Total, TrailStep, Undelivered,
 };
 
 /// A ledger in memory.
@@ -37,6 +37,8 @@ struct State {
     /// By policy and version.
     publications: BTreeMap<(String, String), Publication>,
     announcements: BTreeMap<Digest, Announcement>,
+    keys: BTreeMap<String, ApiKey>,
+    trail: Vec<TrailStep>,
     /// The first version is 1.
     changes: Vec<ProgramChange>,
     /// The last that was kept of attempts to deliver a notice.
@@ -107,7 +109,11 @@ impl Ledger for Memory {
 
     fn publish(&self, publication: &Publication) -> Result<(), LedgerError> {
         let name = (publication.policy.clone(), publication.version.clone());
-        self.state().publications.entry(name).or_insert_with(|| publication.clone());
+        let publications = &mut self.state().publications;
+        let is_others = |it: &Publication| it.policy == publication.policy && it.owner != publication.owner;
+        if !publications.values().any(is_others) {
+            publications.entry(name).or_insert_with(|| publication.clone());
+        }
         Ok(())
     }
 
@@ -115,9 +121,17 @@ impl Ledger for Memory {
         Ok(self.state().publications.get(&(policy.to_owned(), version.to_owned())).cloned())
     }
 
-    fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError> {
+    fn publications(
+        &self,
+        owner: Option<&str>,
+        after: (&str, &str),
+        limit: usize,
+    ) -> Result<Vec<Publication>, LedgerError> {
         let behind = (Bound::Excluded((after.0.to_owned(), after.1.to_owned())), Bound::Unbounded);
-        Ok(self.state().publications.range(behind).take(limit).map(|(_, it)| it.clone()).collect())
+        let state = self.state();
+        let found = state.publications.range(behind).map(|(_, it)| it);
+        let found = found.filter(|it| owner.is_none() || it.owner.as_deref() == owner);
+        Ok(found.take(limit).cloned().collect())
     }
 
     fn announce(&self, announcement: &Announcement) -> Result<(), LedgerError> {
@@ -135,6 +149,47 @@ impl Ledger for Memory {
         all.sort_by_key(|announcement| std::cmp::Reverse(announcement.made_at));
         all.truncate(limit);
         Ok(all)
+    }
+
+    fn put_key(&self, key: &ApiKey) -> Result<(), LedgerError> {
+        self.state().keys.entry(key.id.clone()).or_insert_with(|| key.clone());
+        Ok(())
+    }
+
+    fn key(&self, id: &str) -> Result<Option<ApiKey>, LedgerError> {
+        Ok(self.state().keys.get(id).cloned())
+    }
+
+    fn keys(&self, after: &str, limit: usize) -> Result<Vec<ApiKey>, LedgerError> {
+        let behind = (Bound::Excluded(after.to_owned()), Bound::Unbounded);
+        Ok(self.state().keys.range(behind).take(limit).map(|(_, key)| key.clone()).collect())
+    }
+
+    fn revoke_key(&self, id: &str, at: Instant) -> Result<(), LedgerError> {
+        if let Some(key) = self.state().keys.get_mut(id) {
+            key.revoked_at.get_or_insert(at);
+        }
+        Ok(())
+    }
+
+    fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {
+        let trail = &mut self.state().trail;
+        if !trail.iter().any(|it| it.id == step.id) {
+            trail.push(step.clone());
+        }
+        Ok(())
+    }
+
+    fn answer_step(&self, id: &str, status: u16) -> Result<(), LedgerError> {
+        if let Some(step) = self.state().trail.iter_mut().find(|step| step.id == id) {
+            step.status.get_or_insert(status);
+        }
+        Ok(())
+    }
+
+    fn trail(&self, after: u64, limit: usize) -> Result<Vec<(u64, TrailStep)>, LedgerError> {
+        let steps = (1_u64..).zip(self.state().trail.clone());
+        Ok(steps.filter(|(place, _)| *place > after).take(limit).collect())
     }
 
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {

@@ -43,8 +43,8 @@ use self::readers::Readers;
 use self::server::Server;
 use crate::writer::Writer;
 use crate::{
-    Announcement, Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange, Publication,
-    Query, Release, Snapshot, StatementLine, Stored, Undelivered,
+    Announcement, ApiKey, Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange,
+    Publication, Query, Release, Snapshot, StatementLine, Stored, TrailStep, Undelivered,
 };
 
 /// A ledger in a schema of a PostgreSQL database.
@@ -110,8 +110,13 @@ impl Ledger for Postgres {
         self.readers.read(|link| store::publication(link, policy, version))
     }
 
-    fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError> {
-        self.readers.read(|link| store::publications(link, after, limit))
+    fn publications(
+        &self,
+        owner: Option<&str>,
+        after: (&str, &str),
+        limit: usize,
+    ) -> Result<Vec<Publication>, LedgerError> {
+        self.readers.read(|link| store::publications(link, owner, after, limit))
     }
 
     fn announce(&self, announcement: &Announcement) -> Result<(), LedgerError> {
@@ -124,6 +129,34 @@ impl Ledger for Postgres {
 
     fn announcements(&self, limit: usize) -> Result<Vec<Announcement>, LedgerError> {
         self.readers.read(|link| store::announcements(link, limit))
+    }
+
+    fn put_key(&self, key: &ApiKey) -> Result<(), LedgerError> {
+        self.writer.put_key(key)
+    }
+
+    fn key(&self, id: &str) -> Result<Option<ApiKey>, LedgerError> {
+        self.readers.read(|link| store::key(link, id))
+    }
+
+    fn keys(&self, after: &str, limit: usize) -> Result<Vec<ApiKey>, LedgerError> {
+        self.readers.read(|link| store::keys(link, after, limit))
+    }
+
+    fn revoke_key(&self, id: &str, at: Instant) -> Result<(), LedgerError> {
+        self.writer.revoke_key(id, at)
+    }
+
+    fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {
+        self.writer.put_step(step)
+    }
+
+    fn answer_step(&self, id: &str, status: u16) -> Result<(), LedgerError> {
+        self.writer.answer_step(id, status)
+    }
+
+    fn trail(&self, after: u64, limit: usize) -> Result<Vec<(u64, TrailStep)>, LedgerError> {
+        self.readers.read(|link| store::trail(link, after, limit))
     }
 
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {

@@ -45,8 +45,8 @@ use self::file::File;
 use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    Announcement, Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Place, ProgramChange,
-    Publication, Query, Release, Snapshot, StatementLine, Stored, Undelivered,
+    Announcement, ApiKey, Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Place,
+    ProgramChange, Publication, Query, Release, Snapshot, StatementLine, Stored, TrailStep, Undelivered,
 };
 
 /// A ledger in one SQLite file.
@@ -135,8 +135,13 @@ impl Ledger for Sqlite {
         self.readers.read(|connection| Ok(store::publication(connection, policy, version)?))
     }
 
-    fn publications(&self, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, LedgerError> {
-        self.readers.read(|connection| Ok(store::publications(connection, after, limit)?))
+    fn publications(
+        &self,
+        owner: Option<&str>,
+        after: (&str, &str),
+        limit: usize,
+    ) -> Result<Vec<Publication>, LedgerError> {
+        self.readers.read(|connection| Ok(store::publications(connection, owner, after, limit)?))
     }
 
     fn announce(&self, announcement: &Announcement) -> Result<(), LedgerError> {
@@ -149,6 +154,34 @@ impl Ledger for Sqlite {
 
     fn announcements(&self, limit: usize) -> Result<Vec<Announcement>, LedgerError> {
         self.readers.read(|connection| Ok(store::announcements(connection, limit)?))
+    }
+
+    fn put_key(&self, key: &ApiKey) -> Result<(), LedgerError> {
+        self.writer.put_key(key)
+    }
+
+    fn key(&self, id: &str) -> Result<Option<ApiKey>, LedgerError> {
+        self.readers.read(|connection| Ok(store::key(connection, id)?))
+    }
+
+    fn keys(&self, after: &str, limit: usize) -> Result<Vec<ApiKey>, LedgerError> {
+        self.readers.read(|connection| Ok(store::keys(connection, after, limit)?))
+    }
+
+    fn revoke_key(&self, id: &str, at: Instant) -> Result<(), LedgerError> {
+        self.writer.revoke_key(id, at)
+    }
+
+    fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {
+        self.writer.put_step(step)
+    }
+
+    fn answer_step(&self, id: &str, status: u16) -> Result<(), LedgerError> {
+        self.writer.answer_step(id, status)
+    }
+
+    fn trail(&self, after: u64, limit: usize) -> Result<Vec<(u64, TrailStep)>, LedgerError> {
+        self.readers.read(|connection| Ok(store::trail(connection, after, limit)?))
     }
 
     fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {

@@ -10,7 +10,8 @@ use jifen_loyalty::Entry;
 
 use crate::entry::check;
 use crate::{
-    Announcement, Committed, Digest, LedgerError, Place, ProgramChange, Publication, Release, Undelivered,
+    Announcement, ApiKey, Committed, Digest, Instant, LedgerError, Place, ProgramChange, Publication,
+    Release, TrailStep, Undelivered,
 };
 
 /// Entries from which on a transaction takes no further batches: enough to make the flush cheap, few enough that
@@ -24,6 +25,10 @@ pub(crate) enum Task {
     Release(Release),
     Publication(Publication),
     Announcement(Announcement),
+    Key(ApiKey),
+    Revocation { id: String, at: Instant },
+    Step(TrailStep),
+    Answered { id: String, status: u16 },
     Change(ProgramChange),
     Attempts(Vec<Undelivered>),
 }
@@ -85,6 +90,26 @@ impl Writer {
         self.perform(Task::Announcement(announcement.clone())).map(|_| ())
     }
 
+    /// Keeps a key.
+    pub(crate) fn put_key(&self, key: &ApiKey) -> Result<(), LedgerError> {
+        self.perform(Task::Key(key.clone())).map(|_| ())
+    }
+
+    /// Says that a key is of no use any longer.
+    pub(crate) fn revoke_key(&self, id: &str, at: Instant) -> Result<(), LedgerError> {
+        self.perform(Task::Revocation { id: id.to_owned(), at }).map(|_| ())
+    }
+
+    /// Appends a step to the trail.
+    pub(crate) fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {
+        self.perform(Task::Step(step.clone())).map(|_| ())
+    }
+
+    /// Says how a step was answered.
+    pub(crate) fn answer_step(&self, id: &str, status: u16) -> Result<(), LedgerError> {
+        self.perform(Task::Answered { id: id.to_owned(), status }).map(|_| ())
+    }
+
     /// Puts a program to work.
     pub(crate) fn change_program(&self, change: &ProgramChange) -> Result<(), LedgerError> {
         self.perform(Task::Change(change.clone())).map(|_| ())
@@ -144,6 +169,10 @@ fn entries(job: &Job) -> usize {
         | Task::Release(_)
         | Task::Publication(_)
         | Task::Announcement(_)
+        | Task::Key(_)
+        | Task::Revocation { .. }
+        | Task::Step(_)
+        | Task::Answered { .. }
         | Task::Change(_) => 1,
     }
 }

@@ -17,7 +17,7 @@ use crate::lot::{Issuer, Lot, LotId};
 use crate::member::Referral;
 use crate::points::Points;
 use crate::program::{
-    Availability, Cap, Combine, Deployment, Lane, Mode, OverEvent, Program, Review, Situation, Unit,
+    Availability, Cap, Combine, Deployment, Lane, OverEvent, Program, Review, Situation, Unit,
 };
 use crate::proposal::{Action, Award, Fault, Proposal, Recipient};
 use crate::term::{Awaited, Term};
@@ -264,7 +264,7 @@ impl Decision {
         expiring: Option<&Expiring>,
     ) {
         let mut notices = Vec::new();
-        let shadow = deployment.mode == Mode::Shadow;
+        let shadow = !deployment.is_live_for(&terms.happening.member);
         let own = &terms.program.unit_of(deployment).id;
         let mut granted = Vec::new();
         let mut award = |action| match action {
@@ -338,7 +338,7 @@ impl Decision {
                 Err(fault) => self.faults.push((deployment.id.clone(), fault)),
             }
         }
-        let preferred = preferred(lane.combine, &asked);
+        let preferred = preferred(lane.combine, &asked, &terms.happening.member);
         for (index, (_, mut awards)) in asked.into_iter().enumerate() {
             if preferred.is_some_and(|preferred| preferred != index) {
                 withhold(&mut awards, Limit::Lane);
@@ -349,8 +349,8 @@ impl Decision {
 }
 
 /// Returns which deployment the lane prefers, if it must.
-fn preferred(combine: Combine, asked: &[(&Deployment, Vec<Granted>)]) -> Option<usize> {
-    let live = |deployment: &Deployment| deployment.mode == Mode::Live;
+fn preferred(combine: Combine, asked: &[(&Deployment, Vec<Granted>)], member: &MemberId) -> Option<usize> {
+    let live = |deployment: &Deployment| deployment.is_live_for(member);
     let candidates = || asked.iter().enumerate().filter(|(_, (deployment, _))| live(deployment));
     match combine {
         Combine::All => None,
@@ -384,7 +384,7 @@ impl Terms<'_> {
         };
         let awards = awards.into_iter().map(|award| self.award(deployment, award));
         let mut awards = awards.collect::<Result<Vec<_>, _>>()?;
-        if deployment.mode == Mode::Shadow {
+        if !deployment.is_live_for(&self.happening.member) {
             withhold(&mut awards, Limit::Shadow);
         }
         let unit = &self.program.unit_of(deployment).id;

@@ -17,6 +17,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 use rules_guest::calendar::{Calendar, CalendarRange, Day};
+use sha2::{Digest as _, Sha256};
 
 pub use self::campaign::{Once, Segment, Span};
 pub use self::contract::Contract;
@@ -26,7 +27,7 @@ pub use self::redemption::{AtClose, Covers, RedemptionDeployment, Stock};
 use crate::clawback::Clawback;
 use crate::day::BusinessDay;
 use crate::event::{Happening, InvalidEvent, Occasion, Request};
-use crate::id::{DeploymentId, LaneId, MerchantId, UnitId};
+use crate::id::{DeploymentId, LaneId, MemberId, MerchantId, UnitId};
 use crate::lot::{Issuer, Purse};
 use crate::member::Referral;
 use crate::points::Points;
@@ -158,6 +159,10 @@ pub struct Deployment {
     pub days: Option<Calendar>,
     /// Whether its points count.
     pub mode: Mode,
+    /// The deployment in whose place it is tried.
+    pub replaces: Option<DeploymentId>,
+    /// Which one is tried in its place, by place in [`Program::deployments`].
+    pub replaced_by: Option<usize>,
     /// What it grants at most, by event and member.
     pub cap: Cap,
     /// What it grants at most in all.
@@ -214,6 +219,11 @@ pub enum Mode {
     Live,
     /// It is evaluated and recorded, and grants nothing.
     Shadow,
+    /// They do for so many of a hundred members, always the same ones; for the others it is in shadow.
+    Canary {
+        /// How many.
+        percent: u8,
+    },
 }
 
 /// When points can first be spent.
@@ -537,6 +547,24 @@ impl Deployment {
         let issuer = self.issuer != IssuerRule::MerchantOfEvent || situation.merchant.is_some();
         let here = self.is_open(time) && issuer && self.scope.covers(situation);
         if here { situation.is_on(self.days.as_ref()) } else { Ok(false) }
+    }
+
+    /// Returns whether its points count for a member.
+    pub fn is_live_for(&self, member: &MemberId) -> bool {
+        match self.mode {
+            Mode::Live => true,
+            Mode::Shadow => false,
+            Mode::Canary { percent } => self.hundredth(member) < percent,
+        }
+    }
+
+    /// Returns in which hundredth of all members one is, as far as this deployment goes: always in the same one, whoever asks.
+    fn hundredth(&self, member: &MemberId) -> u8 {
+        let digest =
+            Sha256::new().chain_update(self.id.as_str()).chain_update("\n").chain_update(member.as_str());
+        let mut first = [0; 8];
+        first.copy_from_slice(digest.finalize().get(..8).unwrap_or_default());
+        u8::try_from(u64::from_be_bytes(first) % 100).unwrap_or(0)
     }
 
     /// Returns whether the deployment is at work at an instant.

@@ -15,7 +15,7 @@ use crate::active::Active;
 use crate::change::{Reason, put_to_work};
 use crate::error::HostError;
 use crate::releases::Releases;
-use crate::service::{self, Start};
+use crate::service::{self, Start, Tls};
 
 /// The program of a host that is looked at.
 const DEMO: &str = include_str!("../../../tests/data/demo.toml");
@@ -51,6 +51,12 @@ struct Settings {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, env = "JIFEN_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// The certificate for TLS, with those that vouch for it, in PEM
+    #[arg(long, env = "JIFEN_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, env = "JIFEN_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// Threads that evaluate [default: one for each core]
     #[arg(long, env = "JIFEN_THREADS")]
     threads: Option<NonZeroUsize>,
@@ -67,6 +73,8 @@ impl Settings {
             program: self.program.or(other.program),
             policies: self.policies.or(other.policies),
             listen: self.listen.or(other.listen),
+            tls_certificate: self.tls_certificate.or(other.tls_certificate),
+            tls_key: self.tls_key.or(other.tls_key),
             threads: self.threads.or(other.threads),
             queue: self.queue.or(other.queue),
         }
@@ -111,16 +119,18 @@ impl Serve {
         }
         let missing =
             |name| format!("say --{name}, set it in the file of settings, or see `jifen serve --help`");
-        let Settings { ledger, program, policies, listen, threads, queue } = settings;
+        let Settings { ledger, program, policies, listen, tls_certificate, tls_key, threads, queue } =
+            settings;
+        let tls = match (tls_certificate, tls_key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+            (Some(_), None) => anyhow::bail!(missing("tls-key")),
+            (None, Some(_)) => anyhow::bail!(missing("tls-certificate")),
+        };
         let ledger = ledger.with_context(|| missing("ledger"))?;
         let by_default = "there is a default";
         let (listen, threads) = (listen.expect(by_default), threads.expect(by_default));
         let queue = queue.expect(by_default).get();
-        anyhow::ensure!(
-            listen.ip().is_loopback(),
-            "{listen} can be reached from outside, and this release asks nobody who they are; listen on 127.0.0.1, behind a \
-             proxy that does"
-        );
         let file = match (self.demo, program) {
             (true, _) => Some(("the demo's program".to_owned(), DEMO.to_owned())),
             (false, None) => None,
@@ -132,6 +142,18 @@ impl Serve {
         };
         let store = super::policy_store()?;
         let ledger = jifen_ledger::open(&ledger)?;
+        if !listen.ip().is_loopback() {
+            anyhow::ensure!(
+                !ledger.keys("", 1)?.is_empty(),
+                "{listen} can be reached from outside, and without keys nobody is asked who they are; make the first by `jifen keys \
+                 make --role operator`, or listen on 127.0.0.1"
+            );
+            if tls.is_none() {
+                complain(format_args!(
+                    "keys that are shown to {listen} can be read on the way, unless a proxy encrypts it; see --tls-certificate"
+                ));
+            }
+        }
         let (active, change) = match file {
             None => {
                 let last = ledger.last_program_change()?;
@@ -147,9 +169,12 @@ impl Serve {
                 (active, change)
             }
         };
-        let start = Start { ledger, store, active, change, threads, queue };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let start = Start { ledger, store, active, change, threads, queue, tls };
         let ready = |address| {
-            complain(format_args!("listens on http://{address}; http://{address}/docs shows what it takes"));
+            complain(format_args!(
+                "listens on {scheme}://{address}; {scheme}://{address}/docs shows what it takes"
+            ));
         };
         service::serve(start, listen, ready, |words| complain(format_args!("{words}")))?;
         Ok(ExitCode::SUCCESS)

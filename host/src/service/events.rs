@@ -21,12 +21,13 @@ use serde_json::{Map, Value};
 use tokio::task::block_in_place;
 use utoipa::{IntoParams, ToSchema};
 
+use super::access::Caller;
 use super::extract::Parameters;
 use super::intake::{Desk, Held, Unanswered};
 use super::problem::Problem;
 use super::{EVENTS_MAX, Service, Shared, is_name};
 use crate::active::Active;
-use crate::batch::{Outcome, Processor, Quoted, Recorded};
+use crate::batch::{self, Outcome, Processor, Quoted, Recorded};
 use crate::change;
 use crate::programs::Programs;
 use crate::releases::{Releases, parse_digest};
@@ -127,7 +128,7 @@ pub(super) struct Refused {
 pub(super) struct Key {
     /// Who sent it.
     #[param(example = "/merchants/store-330")]
-    source: String,
+    pub(super) source: String,
     /// The sender's name for it.
     id: String,
 }
@@ -199,6 +200,7 @@ impl<'de> Deserialize<'de> for Batch<'de> {
 )]
 pub(super) async fn post(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     headers: HeaderMap,
     bytes: Option<Extension<Held>>,
     body: Result<Bytes, BytesRejection>,
@@ -209,10 +211,12 @@ pub(super) async fn post(
         Sent::One(event) => {
             let event = aside(body.len(), || Event::parse(event.as_bytes()));
             let event = event.map_err(|refusal| Problem::from(&refusal))?;
-            let outcome = service.intake.submit(vec![event], bytes).await?.pop();
+            caller.may_send(&event).map_err(|refusal| Problem::from(&refusal))?;
+            let within = caller.merchant().cloned();
+            let outcome = service.intake.submit(vec![event], within, bytes).await?.pop();
             one(&outcome.ok_or_else(Problem::broken)?)
         }
-        Sent::Many(events) => many(&service, &events, body.len(), bytes).await,
+        Sent::Many(events) => many(&service, &caller, &events, body.len(), bytes).await,
     }
 }
 
@@ -253,6 +257,7 @@ pub(super) struct By {
 )]
 pub(super) async fn quote(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Parameters(By { program }): Parameters<By>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -263,9 +268,14 @@ pub(super) async fn quote(
     };
     let event = aside(body.len(), || Event::parse(event.as_bytes()));
     let event = event.map_err(|refusal| Problem::from(&refusal))?;
+    caller.may_send(&event).map_err(|refusal| Problem::from(&refusal))?;
+    if program.is_some() && !caller.may_see_programs() {
+        return Err(Problem::forbidden("with this key, quotes are of the program at work alone"));
+    }
     if matches!(event.body, Body::Close(_)) {
         return Err(Problem::malformed("a day is closed for everybody, and that cannot be tried"));
     }
+    let event = batch::Sent::new(Arc::new(event), caller.merchant().cloned());
     match service.ask(move |desk| desk.quote(program.as_deref(), event)).await? {
         Quoted::Receipt(mut receipt) => {
             receipt.pop();
@@ -273,12 +283,13 @@ pub(super) async fn quote(
             Ok(json(receipt))
         }
         Quoted::Refused(refusal) => Err(Problem::from(&refusal)),
+        Quoted::Known(Outcome::Refused(_)) if !caller.may_see_conflicts() => Err(Problem::named()),
         Quoted::Known(outcome) => one(&outcome),
     }
 }
 
 impl Desk {
-    fn quote(&self, program: Option<&str>, event: Event) -> Result<Quoted, Problem> {
+    fn quote(&self, program: Option<&str>, event: batch::Sent) -> Result<Quoted, Problem> {
         let active = self.program(program)?;
         let releases = Releases::new(None, Some(&*self.ledger));
         let programs = Programs::new(&*self.ledger, &releases, &self.store);
@@ -327,8 +338,10 @@ impl Desk {
 )]
 pub(super) async fn find(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Parameters(key): Parameters<Key>,
 ) -> Result<Response, Problem> {
+    caller.may_see_events_of(&key.source)?;
     let logged = service.ask(move |desk| logged(desk, &key)).await?;
     let recorded = Recorded { seq: logged.seq, receipt: logged.receipt, digest: logged.receipt_digest };
     Ok(json(receipt(&recorded)))
@@ -416,18 +429,28 @@ fn one(outcome: &Outcome) -> Result<Response, Problem> {
 /// Answers a batch, each event in its place.
 async fn many(
     service: &Service,
+    caller: &Caller,
     sent: &[&RawValue],
     size: usize,
     bytes: Option<Held>,
 ) -> Result<Response, Problem> {
     let mut events = Vec::with_capacity(sent.len());
-    let parse = |sent: &&RawValue| Event::parse(sent.get().as_bytes()).map(|event| events.push(event)).err();
-    let refusals: Vec<_> = aside(size, || sent.iter().map(parse).collect());
+    let mut parse = |sent: &&RawValue| {
+        let event = Event::parse(sent.get().as_bytes())?;
+        caller.may_send(&event)?;
+        events.push(event);
+        Ok::<_, InvalidEvent>(())
+    };
+    let refusals: Vec<_> = aside(size, || sent.iter().map(|sent| parse(sent).err()).collect());
     let room = service.intake.size();
     if events.len() > room {
         return Err(Problem::too_large(format!("at most {room} events wait here, so send no more at once")));
     }
-    let outcomes = if events.is_empty() { Vec::new() } else { service.intake.submit(events, bytes).await? };
+    let within = caller.merchant().cloned();
+    let outcomes = match events.is_empty() {
+        true => Vec::new(),
+        false => service.intake.submit(events, within, bytes).await?,
+    };
     let (mut outcomes, mut body) = (outcomes.into_iter(), b"[".to_vec());
     for (sent, refusal) in sent.iter().zip(refusals) {
         if body.len() > 1 {

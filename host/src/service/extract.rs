@@ -16,6 +16,17 @@ pub(super) struct Parameters<T>(pub(super) T);
 #[from_request(via(Path), rejection(Problem))]
 pub(super) struct Named<T>(pub(super) T);
 
+/// Returns a page of what is found up to a limit, and whether there is more: one more than fits tells.
+pub(super) fn page<T, E>(
+    size: usize,
+    find: impl FnOnce(usize) -> Result<Vec<T>, E>,
+) -> Result<(Vec<T>, bool), E> {
+    let mut found = find(size.saturating_add(1))?;
+    let more = found.len() > size;
+    found.truncate(size);
+    Ok((found, more))
+}
+
 /// Reads a parameter that is a time.
 pub(super) fn instant(name: &str, text: Option<&String>) -> Result<Option<Instant>, Problem> {
     let instant = text.map(|text| Instant::parse(text)).transpose();

@@ -10,19 +10,19 @@
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, LedgerError, ProgramChange};
-use jifen_loyalty::Event;
 use jifen_loyalty::event::Body;
+use jifen_loyalty::{Event, MerchantId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::queue::{Queue, Submission};
 use super::watch::Watch;
 use crate::active::Active;
-use crate::batch::{Outcome, Processor};
+use crate::batch::{Outcome, Processor, Sent};
 use crate::error::HostError;
 use crate::programs::Programs;
 use crate::releases::Releases;
@@ -88,27 +88,21 @@ pub(super) struct Intake {
     room: Arc<Semaphore>,
     room_to_close: Arc<Semaphore>,
     size: usize,
-    queue: Sender<Submission>,
-    closes: Sender<Submission>,
+    queue: Arc<Queue>,
+    closes: Arc<Queue>,
 }
 
-/// The deciders' threads.
-pub(super) struct Deciders(Vec<JoinHandle<()>>);
+/// The deciders' threads, and what they take events from.
+pub(super) struct Deciders {
+    threads: Vec<JoinHandle<()>>,
+    queues: [Arc<Queue>; 2],
+}
 
 /// Room for the bytes of a request, given back when nobody holds it.
 pub(super) type Held = Arc<OwnedSemaphorePermit>;
 
-/// Events that somebody waits for.
-struct Submission {
-    events: Vec<Arc<Event>>,
-    answer: oneshot::Sender<Answer>,
-    /// Given back when they are answered.
-    _room: OwnedSemaphorePermit,
-    _bytes: Option<Held>,
-}
-
 /// What became of events, in their order.
-type Answer = Result<Vec<Outcome>, Unanswered>;
+pub(super) type Answer = Result<Vec<Outcome>, Unanswered>;
 
 /// Why events have no answer.
 #[derive(Clone, Debug)]
@@ -124,19 +118,24 @@ pub(super) enum Unanswered {
 }
 
 impl Intake {
-    /// Starts the deciders, with room for so many events. They end when the intake is gone and all is answered.
+    /// Starts the deciders, with room for so many events. They end by [`Deciders::finish`].
     pub(super) fn start(desk: &Arc<Desk>, room: usize) -> (Self, Deciders) {
-        let ((queue, waiting), (closes, closing)) = (mpsc::channel(), mpsc::channel());
-        let waiting = Arc::new(Mutex::new(waiting));
-        let mut threads: Vec<_> = (0..DECIDERS).map(|_| decider("decider", desk, &waiting)).collect();
-        threads.push(decider("closer", desk, &Arc::new(Mutex::new(closing))));
+        let (queue, closes) = (Arc::<Queue>::default(), Arc::<Queue>::default());
+        let mut threads: Vec<_> = (0..DECIDERS).map(|_| decider("decider", desk, &queue)).collect();
+        threads.push(decider("closer", desk, &closes));
         let (size, room) = (room, Arc::new(Semaphore::new(room)));
         let room_to_close = Arc::new(Semaphore::new(CLOSING));
-        (Self { room, room_to_close, size, queue, closes }, Deciders(threads))
+        let deciders = Deciders { threads, queues: [Arc::clone(&queue), Arc::clone(&closes)] };
+        (Self { room, room_to_close, size, queue, closes }, deciders)
     }
 
     /// Hands events in and waits until each is in the ledger, or refused. Whoever stops waiting does not take them back.
-    pub(super) async fn submit(&self, events: Vec<Event>, bytes: Option<Held>) -> Answer {
+    pub(super) async fn submit(
+        &self,
+        events: Vec<Event>,
+        within: Option<MerchantId>,
+        bytes: Option<Held>,
+    ) -> Answer {
         let closes = events.iter().any(|event| matches!(event.body, Body::Close(_)));
         let (queue, room) =
             if closes { (&self.closes, &self.room_to_close) } else { (&self.queue, &self.room) };
@@ -144,8 +143,8 @@ impl Intake {
         let room = Arc::clone(room).try_acquire_many_owned(count).map_err(|_| Unanswered::Full)?;
         let (answer, answered) = oneshot::channel();
         let events = events.into_iter().map(Arc::new).collect();
-        let submission = Submission { events, answer, _room: room, _bytes: bytes };
-        queue.send(submission).map_err(|_| Unanswered::Broken)?;
+        let submission = Submission { events, within, answer, _room: room, _bytes: bytes };
+        queue.put(submission);
         answered.await.map_err(|_| Unanswered::Broken)?
     }
 
@@ -188,42 +187,30 @@ impl Unanswered {
 }
 
 impl Deciders {
-    /// Waits until all that was handed in is answered.
+    /// Waits until all that was handed in is answered. Nobody hands in more: it would not be decided.
     pub(super) fn finish(self) {
-        for thread in self.0 {
+        self.queues.iter().for_each(|queue| queue.close());
+        for thread in self.threads {
             // A panic over there has been reported over there.
             drop(thread.join());
         }
     }
 }
 
-fn decider(name: &str, desk: &Arc<Desk>, waiting: &Arc<Mutex<Receiver<Submission>>>) -> JoinHandle<()> {
-    let (desk, waiting) = (Arc::clone(desk), Arc::clone(waiting));
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(&desk, &waiting));
+fn decider(name: &str, desk: &Arc<Desk>, queue: &Arc<Queue>) -> JoinHandle<()> {
+    let (desk, queue) = (Arc::clone(desk), Arc::clone(queue));
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(&desk, &queue));
     thread.expect("the system has room for one thread")
 }
 
-fn work(desk: &Arc<Desk>, waiting: &Mutex<Receiver<Submission>>) {
+fn work(desk: &Arc<Desk>, queue: &Queue) {
     let releases = Releases::new(None, Some(&*desk.ledger));
     let programs = Programs::new(&*desk.ledger, &releases, &desk.store);
-    while let Some(batch) = next(waiting) {
-        answer(desk, &programs, batch);
+    while let Some((turn, batch)) = queue.next(BATCH) {
+        // Whoever waits for a batch on which this program is at fault hears that; the next one is decided.
+        drop(catch_unwind(AssertUnwindSafe(|| answer(desk, &programs, batch))));
+        drop(turn);
     }
-}
-
-/// Waits for events, and returns them with all that wait behind them.
-fn next(waiting: &Mutex<Receiver<Submission>>) -> Option<Vec<Submission>> {
-    let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-    let first = waiting.recv().ok()?;
-    let mut events = first.events.len();
-    let mut batch = vec![first];
-    while events < BATCH
-        && let Ok(more) = waiting.try_recv()
-    {
-        events = events.saturating_add(more.events.len());
-        batch.push(more);
-    }
-    Some(batch)
 }
 
 /// Decides a batch. Where it fails for what one of the submissions may ask, each is decided by itself, so that none fails for
@@ -231,7 +218,11 @@ fn next(waiting: &Mutex<Receiver<Submission>>) -> Option<Vec<Submission>> {
 fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
     let behind = desk.behind.load(Ordering::Acquire);
     let live = desk.live();
-    let events = batch.iter().flat_map(|submission| submission.events.iter().cloned()).collect();
+    let sent = |it: &Submission| {
+        let within = it.within.clone();
+        it.events.clone().into_iter().map(move |event| Sent::new(event, within.clone())).collect::<Vec<_>>()
+    };
+    let events = batch.iter().flat_map(sent).collect();
     let decided = match behind {
         true => Err(Unanswered::Behind),
         false => process(desk, programs, &live.active, events),
@@ -259,7 +250,7 @@ fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
     }
 }
 
-fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Arc<Event>>) -> Answer {
+fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Sent>) -> Answer {
     let Desk { ledger, threads, .. } = desk;
     let processor = Processor {
         active,

@@ -1,12 +1,15 @@
 //! Questions about members: what they have, until when, and what happened to them.
 
-use axum::Json;
+use std::sync::Arc;
+
 use axum::extract::State;
+use axum::{Extension, Json};
 use jifen_ledger::{MemberQuery, Needs, Page, Query};
 use jifen_loyalty::{Member, MemberId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::access::Caller;
 use super::extract::{Named, Parameters, instant};
 use super::intake::Desk;
 use super::problem::Problem;
@@ -80,9 +83,11 @@ pub(super) struct Statement {
 )]
 pub(super) async fn balances(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Named(member): Named<String>,
     Parameters(At { at }): Parameters<At>,
 ) -> Result<Json<Balances>, Problem> {
+    caller.may_see_member(&member)?;
     let at = instant("at", at.as_ref())?;
     let answer = service.ask(move |desk| {
         let id = known(desk, &member, false)?.0;
@@ -106,8 +111,10 @@ pub(super) async fn balances(
 )]
 pub(super) async fn lots(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Named(member): Named<String>,
 ) -> Result<Json<Lots>, Problem> {
+    caller.may_see_member(&member)?;
     let answer = service.ask(move |desk| {
         let zone = desk.active().program.zone;
         let mut lots = known(desk, &member, true)?.1.lots;
@@ -131,9 +138,11 @@ pub(super) async fn lots(
 )]
 pub(super) async fn statement(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Named(member): Named<String>,
     Parameters(Lines { limit, before }): Parameters<Lines>,
 ) -> Result<Json<Statement>, Problem> {
+    caller.may_see_member(&member)?;
     let limit = limit.unwrap_or(LINES);
     if !(1..=LINES_MAX).contains(&limit) {
         return Err(Problem::malformed(format!("limit: a page has 1 to {LINES_MAX} lines")));

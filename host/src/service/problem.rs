@@ -48,6 +48,31 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read", detail)
     }
 
+    /// Nobody knows who asks.
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A key is asked for", detail)
+    }
+
+    /// Whoever asks may not.
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "The key does not open this", detail)
+    }
+
+    /// A key was used more often than it may be.
+    pub(super) fn too_often(rate: u32) -> Self {
+        let detail =
+            format!("this key is for {rate} requests a second; nothing was taken; send it again later");
+        let problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-often", "The key is used too often", detail);
+        Self { retry_after: Some(1), ..problem }
+    }
+
+    /// The name of an event belongs to another, of which no more is told.
+    pub(super) fn named() -> Self {
+        let detail = "there is another event of that source and id; take another id";
+        Self::new(StatusCode::CONFLICT, "conflict", "Another event has that name", detail)
+    }
+
     /// There is nothing of that name.
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
@@ -234,6 +259,9 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"jifen\""));
+        }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

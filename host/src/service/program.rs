@@ -3,23 +3,26 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use jifen_ledger::LedgerError;
+use jifen_loyalty::DeploymentId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::extract::{Parameters, instant};
+use super::access::Caller;
+use super::extract::{Named, Parameters, instant, page};
 use super::intake::{Desk, Live};
 use super::problem::Problem;
 use crate::active::{Active, Document, Pins};
 use crate::backtest::{self, Against, BacktestReport, Scope};
 use crate::change::{self, Difference, Plan, Reason};
+use crate::compare::{ComparisonReport, compare, not_tried};
 use crate::error::{HostError, ReleaseError};
 use crate::governor;
 use crate::releases::Releases;
@@ -82,8 +85,8 @@ fn etag(version: u64) -> (HeaderName, HeaderValue) {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Because {
-    /// Who makes the change.
-    who: String,
+    /// Who makes the change; absent: whose key it is.
+    who: Option<String>,
     /// Why, for whoever reads the list of changes.
     why: String,
 }
@@ -93,8 +96,8 @@ pub(super) struct Because {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Putting {
-    /// Who makes the change.
-    who: String,
+    /// Who makes the change; absent: whose key it is.
+    who: Option<String>,
     /// Why, for whoever reads the list of changes.
     why: String,
     /// At once, though members would be awarded less than before; `why` says why that must be.
@@ -109,8 +112,8 @@ pub(super) struct Putting {
 pub(super) struct Back {
     /// The version whose program is put to work again; absent: that before the last.
     to: Option<u64>,
-    /// Who makes the change.
-    who: String,
+    /// Who makes the change; absent: whose key it is.
+    who: Option<String>,
     /// Why, for whoever reads the list of changes.
     why: String,
     /// At once, though members would be awarded less; to the version before that is so anyway.
@@ -206,6 +209,47 @@ pub(super) async fn backtest(
     report.await.map(Json)
 }
 
+/// Of which time.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Within {
+    /// Only what happened at this time or later.
+    #[param(example = "2017-01-01T00:00:00+08:00")]
+    from: Option<String>,
+    /// Only what happened before this time.
+    until: Option<String>,
+}
+
+/// Say what a deployment that is tried came to beside the one in whose place it is.
+///
+/// Of a deployment in shadow, or a canary, of the program at work: on the events on which both were asked, what each asked for.
+#[utoipa::path(
+    get,
+    path = "/v1/program/deployments/{deployment}/comparison",
+    tag = "program",
+    params(("deployment" = String, Path, description = "The deployment that is tried"), Within),
+    responses(
+        (status = 200, description = "What both asked for", body = ComparisonReport),
+        (status = 400, description = "A parameter cannot be read", body = Problem),
+        (status = 404, description = "The program at work tries no such deployment", body = Problem),
+        (status = 503, description = "The ledger cannot be reached", body = Problem),
+    )
+)]
+pub(super) async fn comparison(
+    State(service): State<Shared>,
+    Named(deployment): Named<String>,
+    Parameters(Within { from, until }): Parameters<Within>,
+) -> Result<Json<ComparisonReport>, Problem> {
+    let within = (instant("from", from.as_ref())?, instant("until", until.as_ref())?);
+    let report = service.backtest(move |desk| {
+        let (active, id) = (desk.active(), DeploymentId::from(&*deployment));
+        let tried = active.tried(&id).ok_or_else(|| Problem::not_found(not_tried(&deployment)))?;
+        compare(&*desk.ledger, &id, tried.replaces.as_ref(), within).map_err(refused)
+    });
+    report.await.map(Json)
+}
+
 /// Say that a program will be put to work.
 ///
 /// A program by which members would be awarded less can be put to work seven days after that. Said again, the first time counts.
@@ -226,10 +270,12 @@ pub(super) async fn backtest(
 )]
 pub(super) async fn announce(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Parameters(Because { who, why }): Parameters<Because>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<AnnouncementLine>, Problem> {
-    let (reason, text) = (Reason::new(who, why).map_err(Problem::malformed)?, text(body)?);
+    caller.still(&service).await?;
+    let (reason, text) = (Reason::new(caller.who(who)?, why).map_err(Problem::malformed)?, text(body)?);
     let announced = service.work(move |desk| {
         let (releases, active) = (Releases::new(None, Some(&*desk.ledger)), desk.candidate(&text)?);
         let announced = governor::announce(&*desk.ledger, &active, &releases, reason).map_err(refused)?;
@@ -284,11 +330,13 @@ pub(super) async fn announced(State(service): State<Shared>) -> Result<Json<Anno
 )]
 pub(super) async fn put(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Parameters(Putting { who, why, without_notice }): Parameters<Putting>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let reason = Reason::new(who, why).map_err(Problem::malformed)?;
+    caller.still(&service).await?;
+    let reason = Reason::new(caller.who(who)?, why).map_err(Problem::malformed)?;
     let (after, text) = (precondition(&headers)?, text(body)?);
     let changed = service.work(move |desk| desk.put_to_work(&text, after, without_notice, reason)).await?;
     Ok(([etag(changed.change.version)], Json(changed)).into_response())
@@ -314,10 +362,12 @@ pub(super) async fn put(
 )]
 pub(super) async fn roll_back(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Parameters(Back { to, who, why, without_notice }): Parameters<Back>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let reason = Reason::new(who, why).map_err(Problem::malformed)?;
+    caller.still(&service).await?;
+    let reason = Reason::new(caller.who(who)?, why).map_err(Problem::malformed)?;
     let after = precondition(&headers)?;
     let change = service.roll_back(move |desk| desk.roll_back(after, to, without_notice, reason)).await?;
     Ok(([etag(change.version)], Json(change)).into_response())
@@ -434,10 +484,7 @@ pub(super) async fn changes(
     Parameters(After { after }): Parameters<After>,
 ) -> Result<Json<Changes>, Problem> {
     let answer = service.ask(move |desk| {
-        // One more tells whether there is a further page.
-        let mut found = desk.ledger.program_changes(after.unwrap_or(0), CHANGES.saturating_add(1))?;
-        let more = found.len() > CHANGES;
-        found.truncate(CHANGES);
+        let (found, more) = page(CHANGES, |limit| desk.ledger.program_changes(after.unwrap_or(0), limit))?;
         let next = found.last().filter(|_| more).map(|last| last.version);
         Ok(Changes { changes: found.iter().map(ChangeLine::from).collect(), next })
     });

@@ -1,18 +1,20 @@
 //! Releases: components that come in, what is tried of them, and under which names programs can deploy them.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use jifen_ledger::{Publication, Release};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Named, Parameters};
+use super::access::Caller;
+use super::extract::{Named, Parameters, page};
 use super::intake::Desk;
 use super::problem::Problem;
 use super::{Shared, is_name};
@@ -107,6 +109,7 @@ pub(super) struct Publications {
 )]
 pub(super) async fn put(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Named((policy, version)): Named<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -122,7 +125,8 @@ pub(super) async fn put(
     })?;
     read(parts, &mut upload).await?;
     let place = format!("/v1/policies/{}/releases/{}", upload.policy, upload.version);
-    let (status, report) = service.work(move |desk| publish(desk, upload)).await?;
+    let owner = caller.merchant().map(ToString::to_string);
+    let (status, report) = service.upload(move |desk| publish(desk, upload, owner)).await?;
     let headers = [(header::LOCATION, place.as_str()), (header::CONTENT_TYPE, "application/json")];
     Ok((status, headers, report).into_response())
 }
@@ -161,7 +165,19 @@ fn case_name(part: &Field<'_>) -> Option<String> {
     Some(Path::new(part.file_name()?).file_stem()?.to_str()?.to_owned())
 }
 
-fn publish(desk: &Desk, upload: Upload) -> Result<(StatusCode, Vec<u8>), Problem> {
+fn publish(desk: &Desk, upload: Upload, owner: Option<String>) -> Result<(StatusCode, Vec<u8>), Problem> {
+    let others = || {
+        Problem::forbidden(format!(
+            "the policy {} is somebody else's; publish yours under a name that nobody has",
+            upload.policy
+        ))
+    };
+    let first = desk.ledger.publications(None, (&upload.policy, ""), 1)?;
+    let is_ours = |it: &Publication| it.owner == owner;
+    let first = first.iter().find(|first| first.policy == upload.policy);
+    if first.map_or_else(|| owner.is_some() && desk.active().runs(&upload.policy), |first| !is_ours(first)) {
+        return Err(others());
+    }
     let digest = Sha256::digest(&upload.component).into();
     if let Some(found) = desk.ledger.publication(&upload.policy, &upload.version)? {
         return same(found, digest, StatusCode::OK);
@@ -170,19 +186,26 @@ fn publish(desk: &Desk, upload: Upload) -> Result<(StatusCode, Vec<u8>), Problem
     if !report.accepted {
         return Err(Problem::release(report));
     }
-    let Upload { policy, version, component, .. } = upload;
+    let Upload { policy, version, component, .. } = &upload;
     desk.ledger.put_release(&Release {
         digest,
         name: policy.clone(),
         version: version.clone(),
-        component,
+        component: component.clone(),
     })?;
     let report = serde_json::to_vec(&report).map_err(|_| Problem::broken())?;
-    let publication = Publication { policy, version, release: digest, made_at: clock::now(), report };
+    let publication = Publication {
+        policy: policy.clone(),
+        version: version.clone(),
+        release: digest,
+        made_at: clock::now(),
+        report,
+        owner: owner.clone(),
+    };
     desk.ledger.publish(&publication)?;
-    // Another host may have taken the name meanwhile.
+    // Another host may have taken the name meanwhile, or the policy.
     let found = desk.ledger.publication(&publication.policy, &publication.version)?;
-    same(found.ok_or_else(Problem::broken)?, digest, StatusCode::CREATED)
+    same(found.filter(is_ours).ok_or_else(others)?, digest, StatusCode::CREATED)
 }
 
 /// Returns the report of what was published, if it is that component.
@@ -227,12 +250,14 @@ impl Desk {
 )]
 pub(super) async fn find(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Named((policy, version)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     let found = service
         .ask(move |desk| {
             let named = is_name(&policy) && is_name(&version);
             let found = if named { desk.ledger.publication(&policy, &version)? } else { None };
+            let found = found.filter(|found| caller.owns(found));
             found.ok_or_else(|| Problem::not_found(format!("there is no release {version:?} of {policy:?}")))
         })
         .await?;
@@ -252,6 +277,7 @@ pub(super) async fn find(
 )]
 pub(super) async fn all(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Parameters(Behind { after }): Parameters<Behind>,
 ) -> Result<Json<Publications>, Problem> {
     let after = after.unwrap_or_else(|| "@".to_owned());
@@ -261,11 +287,10 @@ pub(super) async fn all(
         )));
     };
     let (policy, version) = (policy.to_owned(), version.to_owned());
+    let owner = caller.merchant().map(ToString::to_string);
     let answer = service.ask(move |desk| {
-        // One more tells whether there is a further page.
-        let mut found = desk.ledger.publications((&policy, &version), PAGE.saturating_add(1))?;
-        let more = found.len() > PAGE;
-        found.truncate(PAGE);
+        let (found, more) =
+            page(PAGE, |limit| desk.ledger.publications(owner.as_deref(), (&policy, &version), limit))?;
         let next = found.last().filter(|_| more).map(|last| format!("{}@{}", last.policy, last.version));
         Ok(Publications { releases: found.iter().map(PublicationLine::from).collect(), next })
     });

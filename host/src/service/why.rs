@@ -1,10 +1,11 @@
 //! Why a member got what: a receipt with the words for what stands on it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use jifen_ledger::{Ledger, Logged};
 use jifen_loyalty::Event;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::Shared;
+use super::access::Caller;
 use super::events::{Key, Receipt, logged, receipt};
 use super::extract::Parameters;
 use super::problem::Problem;
@@ -79,8 +81,10 @@ pub(super) struct Explained {
 )]
 pub(super) async fn why(
     State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
     Parameters(key): Parameters<Key>,
 ) -> Result<Json<Explanation>, Problem> {
+    caller.may_see_events_of(&key.source)?;
     let explanation = service.ask(move |desk| {
         let logged = logged(desk, &key)?;
         explain(&*desk.ledger, logged).map_err(|error| Problem::failed(&error))

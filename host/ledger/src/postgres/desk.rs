@@ -4,7 +4,7 @@ use jifen_loyalty::Entry;
 
 use super::failure::{Stop, explain, explain_commit};
 use super::found;
-use super::link::{Change, Link};
+use super::link::{Call, Change, Link};
 use super::server::Server;
 use super::{outbox, rows, store};
 use crate::admission::{Admission, Found, Named};
@@ -78,22 +78,14 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
     for task in tasks {
         answers.push(match task {
             Task::Commit(entries) => admit(&mut found, entries, &mut admitted),
-            Task::Program { digest, body } => {
-                kept.push(Change::any(store::put_program(digest, body)));
-                Ok(Committed::default())
-            }
-            Task::Release(release) => {
-                kept.push(Change::any(store::put_release(release)));
-                Ok(Committed::default())
-            }
-            Task::Publication(publication) => {
-                kept.push(Change::any(store::publish(publication)));
-                Ok(Committed::default())
-            }
-            Task::Announcement(announcement) => {
-                kept.push(Change::any(store::announce(announcement)));
-                Ok(Committed::default())
-            }
+            Task::Program { digest, body } => keep(store::put_program(digest, body), &mut kept),
+            Task::Release(release) => keep(store::put_release(release), &mut kept),
+            Task::Publication(publication) => keep(store::publish(publication), &mut kept),
+            Task::Announcement(announcement) => keep(store::announce(announcement), &mut kept),
+            Task::Key(key) => keep(store::put_key(key), &mut kept),
+            Task::Revocation { id, at } => keep(store::revoke_key(id, *at), &mut kept),
+            Task::Step(step) => keep(store::put_step(step), &mut kept),
+            Task::Answered { id, status } => keep(store::answer_step(id, *status), &mut kept),
             Task::Change(change) => {
                 let last = match changed {
                     Some(last) => last,
@@ -108,16 +100,19 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
                     Err(LedgerError::Superseded { last })
                 }
             }
-            Task::Attempts(tried) => {
-                kept.push(Change::any(outbox::keep(tried)));
-                Ok(Committed::default())
-            }
+            Task::Attempts(tried) => keep(outbox::keep(tried), &mut kept),
         });
     }
     link.write(&rows::changes(&admitted))?;
     link.write(&kept)?;
     link.perform("COMMIT").map_err(Failed::At)?;
     Ok(answers)
+}
+
+/// Takes note of a call that nothing can stop.
+fn keep<'a>(call: Call<'a>, kept: &mut Vec<Change<'a>>) -> Answer {
+    kept.push(Change::any(call));
+    Ok(Committed::default())
 }
 
 /// Admits a batch behind those before it. One that asks for what cannot be concerns nobody else.
@@ -136,6 +131,10 @@ fn batch(task: &Task) -> Option<&[Entry]> {
         | Task::Release(_)
         | Task::Publication(_)
         | Task::Announcement(_)
+        | Task::Key(_)
+        | Task::Revocation { .. }
+        | Task::Step(_)
+        | Task::Answered { .. }
         | Task::Change(_)
         | Task::Attempts(_) => None,
     }

@@ -4,7 +4,7 @@ use super::column::Unsigned;
 use super::failure::Stop;
 use super::link::{Call, Link};
 use crate::column::{self, Row as _};
-use crate::{Announcement, Digest, ProgramChange, Publication, Release};
+use crate::{Announcement, ApiKey, Digest, Instant, ProgramChange, Publication, Release, TrailStep};
 
 pub(super) fn put_program<'a>(digest: &'a Digest, body: &'a [u8]) -> Call<'a> {
     let sql = "
@@ -39,17 +39,18 @@ pub(super) fn release(link: &Link, digest: &Digest) -> Result<Option<Release>, S
 
 pub(super) fn publish(publication: &Publication) -> Call<'_> {
     let sql = "
-        INSERT INTO publications (policy, version, release, made_ms, report)
-        VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO publications (policy, version, release, made_ms, report, owner)
+        SELECT $1, $2, $3, $4, $5, $6
+        WHERE NOT EXISTS (SELECT 1 FROM publications WHERE policy = $1 AND owner IS DISTINCT FROM $6)
         ON CONFLICT (policy, version) DO NOTHING";
-    let Publication { policy, version, release, made_at, report } = publication;
+    let Publication { policy, version, release, made_at, report, owner } = publication;
     let call = Call::new(sql).value(&**policy).value(&**version).value(&release[..]);
-    call.value(made_at.millis()).value(&**report)
+    call.value(made_at.millis()).value(&**report).value(owner.as_deref())
 }
 
 pub(super) fn publication(link: &Link, policy: &str, version: &str) -> Result<Option<Publication>, Stop> {
     let sql = "
-        SELECT policy, version, release, made_ms, report
+        SELECT policy, version, release, made_ms, report, owner
         FROM publications
         WHERE policy = $1
           AND version = $2";
@@ -57,15 +58,21 @@ pub(super) fn publication(link: &Link, policy: &str, version: &str) -> Result<Op
     Ok(rows.first().map(column::publication).transpose()?)
 }
 
-pub(super) fn publications(link: &Link, after: (&str, &str), limit: usize) -> Result<Vec<Publication>, Stop> {
+pub(super) fn publications(
+    link: &Link,
+    owner: Option<&str>,
+    after: (&str, &str),
+    limit: usize,
+) -> Result<Vec<Publication>, Stop> {
     let sql = "
-        SELECT policy, version, release, made_ms, report
+        SELECT policy, version, release, made_ms, report, owner
         FROM publications
         WHERE (policy, version) > ($1, $2)
+          AND ($4::text IS NULL OR owner = $4)
         ORDER BY policy, version
         LIMIT $3";
     let (_, limit) = column::page(0, limit);
-    let rows = link.ask_one(&Call::new(sql).value(after.0).value(after.1).value(limit))?;
+    let rows = link.ask_one(&Call::new(sql).value(after.0).value(after.1).value(limit).value(owner))?;
     Ok(rows.iter().map(column::publication).collect::<Result<_, _>>()?)
 }
 
@@ -89,6 +96,67 @@ pub(super) fn announcements(link: &Link, limit: usize) -> Result<Vec<Announcemen
     let (_, limit) = column::page(0, limit);
     let rows = link.ask_one(&Call::new(sql).value(limit))?;
     Ok(rows.iter().map(column::announcement).collect::<Result<_, _>>()?)
+}
+
+pub(super) fn put_key(key: &ApiKey) -> Call<'_> {
+    let sql = "
+        INSERT INTO keys (id, secret, role, scope, name, rate, made_ms, revoked_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (id) DO NOTHING";
+    let ApiKey { id, secret, role, scope, name, rate, made_at, revoked_at } = key;
+    let call = Call::new(sql).value(&**id).value(&secret[..]).value(&**role).value(scope.as_deref());
+    let call = call.value(&**name).value(i64::from(*rate)).value(made_at.millis());
+    call.value(revoked_at.map(Instant::millis))
+}
+
+pub(super) fn key(link: &Link, id: &str) -> Result<Option<ApiKey>, Stop> {
+    let sql = "SELECT id, secret, role, scope, name, rate, made_ms, revoked_ms FROM keys WHERE id = $1";
+    let rows = link.ask_one(&Call::new(sql).value(id))?;
+    Ok(rows.first().map(column::key).transpose()?)
+}
+
+pub(super) fn keys(link: &Link, after: &str, limit: usize) -> Result<Vec<ApiKey>, Stop> {
+    let sql = "
+        SELECT id, secret, role, scope, name, rate, made_ms, revoked_ms
+        FROM keys
+        WHERE id > $1
+        ORDER BY id
+        LIMIT $2";
+    let (_, limit) = column::page(0, limit);
+    let rows = link.ask_one(&Call::new(sql).value(after).value(limit))?;
+    Ok(rows.iter().map(column::key).collect::<Result<_, _>>()?)
+}
+
+pub(super) fn revoke_key(id: &str, at: Instant) -> Call<'_> {
+    let sql = "UPDATE keys SET revoked_ms = $2 WHERE id = $1 AND revoked_ms IS NULL";
+    Call::new(sql).value(id).value(at.millis())
+}
+
+pub(super) fn put_step(step: &TrailStep) -> Call<'_> {
+    let sql = "
+        INSERT INTO trail (id, made_ms, key_id, who, asked, status)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (id) DO NOTHING";
+    let TrailStep { id, made_at, key, who, asked, status } = step;
+    let call = Call::new(sql).value(&**id).value(made_at.millis()).value(key.as_deref());
+    call.value(&**who).value(&**asked).value(status.map(i64::from))
+}
+
+pub(super) fn answer_step(id: &str, status: u16) -> Call<'_> {
+    let sql = "UPDATE trail SET status = $2 WHERE id = $1 AND status IS NULL";
+    Call::new(sql).value(id).value(i64::from(status))
+}
+
+pub(super) fn trail(link: &Link, after: u64, limit: usize) -> Result<Vec<(u64, TrailStep)>, Stop> {
+    let sql = "
+        SELECT seq, id, made_ms, key_id, who, asked, status
+        FROM trail
+        WHERE seq > $1
+        ORDER BY seq
+        LIMIT $2";
+    let (after, limit) = column::page(after, limit);
+    let rows = link.ask_one(&Call::new(sql).value(after).value(limit))?;
+    Ok(rows.iter().map(column::step).collect::<Result<_, _>>()?)
 }
 
 pub(super) fn put_change(change: &ProgramChange) -> Call<'_> {

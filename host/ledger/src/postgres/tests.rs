@@ -166,7 +166,7 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
     drop(ledger);
     let schema = schema(&url);
     server().perform(&format!(
-        "DROP TABLE {schema}.announcements, {schema}.publications, {schema}.changes; UPDATE {schema}.ledger_schema SET version = 1"
+        "DROP TABLE {schema}.keys, {schema}.trail, {schema}.announcements, {schema}.publications, {schema}.changes; UPDATE {schema}.ledger_schema SET version = 1"
     ));
     for _ in 0..2 {
         let ledger = Postgres::open(&url).unwrap();

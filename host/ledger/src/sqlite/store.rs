@@ -4,7 +4,9 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::failure::Stop;
 use crate::column;
-use crate::{Announcement, Digest, LedgerError, ProgramChange, Publication, Release};
+use crate::{
+    Announcement, ApiKey, Digest, Instant, LedgerError, ProgramChange, Publication, Release, TrailStep,
+};
 
 pub(super) fn put_program(connection: &Connection, digest: &Digest, body: &[u8]) -> Result<()> {
     let sql = "
@@ -38,11 +40,12 @@ pub(super) fn release(connection: &Connection, digest: &Digest) -> Result<Option
 
 pub(super) fn publish(connection: &Connection, publication: &Publication) -> Result<()> {
     let sql = "
-        INSERT INTO publications (policy, version, release, made_ms, report)
-        VALUES (?1, ?2, ?3, ?4, ?5)
+        INSERT INTO publications (policy, version, release, made_ms, report, owner)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6
+        WHERE NOT EXISTS (SELECT 1 FROM publications WHERE policy = ?1 AND owner IS NOT ?6)
         ON CONFLICT (policy, version) DO NOTHING";
-    let Publication { policy, version, release, made_at, report } = publication;
-    let values = params![policy, version, release, made_at.millis(), report];
+    let Publication { policy, version, release, made_at, report, owner } = publication;
+    let values = params![policy, version, release, made_at.millis(), report, owner];
     connection.prepare_cached(sql)?.execute(values).map(|_| ())
 }
 
@@ -52,7 +55,7 @@ pub(super) fn publication(
     version: &str,
 ) -> Result<Option<Publication>> {
     let sql = "
-        SELECT policy, version, release, made_ms, report
+        SELECT policy, version, release, made_ms, report, owner
         FROM publications
         WHERE policy = ?1
           AND version = ?2";
@@ -61,17 +64,19 @@ pub(super) fn publication(
 
 pub(super) fn publications(
     connection: &Connection,
+    owner: Option<&str>,
     after: (&str, &str),
     limit: usize,
 ) -> Result<Vec<Publication>> {
     let sql = "
-        SELECT policy, version, release, made_ms, report
+        SELECT policy, version, release, made_ms, report, owner
         FROM publications
         WHERE (policy, version) > (?1, ?2)
+          AND (?4 IS NULL OR owner = ?4)
         ORDER BY policy, version
         LIMIT ?3";
     let (_, limit) = column::page(0, limit);
-    let page = params![after.0, after.1, limit];
+    let page = params![after.0, after.1, limit, owner];
     connection.prepare_cached(sql)?.query_map(page, |row| column::publication(row))?.collect()
 }
 
@@ -93,6 +98,64 @@ pub(super) fn announcements(connection: &Connection, limit: usize) -> Result<Vec
     let sql = "SELECT program, made_ms, who, why FROM announcements ORDER BY made_ms DESC, program LIMIT ?1";
     let (_, limit) = column::page(0, limit);
     connection.prepare_cached(sql)?.query_map([limit], |row| column::announcement(row))?.collect()
+}
+
+pub(super) fn put_key(connection: &Connection, key: &ApiKey) -> Result<()> {
+    let sql = "
+        INSERT INTO keys (id, secret, role, scope, name, rate, made_ms, revoked_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        ON CONFLICT (id) DO NOTHING";
+    let ApiKey { id, secret, role, scope, name, rate, made_at, revoked_at } = key;
+    let values =
+        params![id, secret, role, scope, name, rate, made_at.millis(), revoked_at.map(Instant::millis)];
+    connection.prepare_cached(sql)?.execute(values).map(|_| ())
+}
+
+pub(super) fn key(connection: &Connection, id: &str) -> Result<Option<ApiKey>> {
+    let sql = "SELECT id, secret, role, scope, name, rate, made_ms, revoked_ms FROM keys WHERE id = ?1";
+    connection.prepare_cached(sql)?.query_one([id], |row| column::key(row)).optional()
+}
+
+pub(super) fn keys(connection: &Connection, after: &str, limit: usize) -> Result<Vec<ApiKey>> {
+    let sql = "
+        SELECT id, secret, role, scope, name, rate, made_ms, revoked_ms
+        FROM keys
+        WHERE id > ?1
+        ORDER BY id
+        LIMIT ?2";
+    let (_, limit) = column::page(0, limit);
+    connection.prepare_cached(sql)?.query_map(params![after, limit], |row| column::key(row))?.collect()
+}
+
+pub(super) fn revoke_key(connection: &Connection, id: &str, at: Instant) -> Result<()> {
+    let sql = "UPDATE keys SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL";
+    connection.prepare_cached(sql)?.execute(params![id, at.millis()]).map(|_| ())
+}
+
+pub(super) fn put_step(connection: &Connection, step: &TrailStep) -> Result<()> {
+    let sql = "
+        INSERT INTO trail (id, made_ms, key_id, who, asked, status)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (id) DO NOTHING";
+    let TrailStep { id, made_at, key, who, asked, status } = step;
+    let values = params![id, made_at.millis(), key, who, asked, status];
+    connection.prepare_cached(sql)?.execute(values).map(|_| ())
+}
+
+pub(super) fn answer_step(connection: &Connection, id: &str, status: u16) -> Result<()> {
+    let sql = "UPDATE trail SET status = ?2 WHERE id = ?1 AND status IS NULL";
+    connection.prepare_cached(sql)?.execute(params![id, status]).map(|_| ())
+}
+
+pub(super) fn trail(connection: &Connection, after: u64, limit: usize) -> Result<Vec<(u64, TrailStep)>> {
+    let sql = "
+        SELECT seq, id, made_ms, key_id, who, asked, status
+        FROM trail
+        WHERE seq > ?1
+        ORDER BY seq
+        LIMIT ?2";
+    let page = column::page(after, limit);
+    connection.prepare_cached(sql)?.query_map(page, |row| column::step(row))?.collect()
 }
 
 pub(super) fn put_change(connection: &Connection, change: &ProgramChange) -> std::result::Result<(), Stop> {

@@ -70,7 +70,7 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
     Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE announcements; DROP TABLE publications; DROP TABLE changes; PRAGMA user_version = 1",
+            "DROP TABLE keys; DROP TABLE trail; DROP TABLE announcements; DROP TABLE publications; DROP TABLE changes; PRAGMA user_version = 1",
         )
         .unwrap();
     for _ in 0..2 {

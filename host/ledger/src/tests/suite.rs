@@ -7,8 +7,8 @@ use jifen_loyalty::{Event, Instant, MemberId, NoticeId, Points};
 use super::fixture::{DAY_MS, Draft, EVERYTHING, SOURCE, View, balances, digest, lot, member, plain, stores};
 use super::script::check;
 use crate::{
-    Announcement, Committed, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange, Publication, Query,
-    Release, Stored, Total, Undelivered,
+    Announcement, ApiKey, Committed, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange,
+    Publication, Query, Release, Stored, Total, TrailStep, Undelivered,
 };
 
 const MAX: u64 = Points::MAX.get();
@@ -575,6 +575,66 @@ fn changes_of_the_program_follow_each_other() {
     }
 }
 
+/// A key stays what it was made as, and once it is of no use it is so since then.
+#[test]
+fn keys_are_made_once_and_revoked_once() {
+    for store in stores() {
+        let ledger = &*store.ledger;
+        let key = |id: &str, name: &str| ApiKey {
+            id: id.to_owned(),
+            secret: digest(name),
+            role: "merchant".to_owned(),
+            scope: Some("shop".to_owned()),
+            name: name.to_owned(),
+            rate: 7,
+            made_at: Instant::from_millis(1_764_000_000_123),
+            revoked_at: None,
+        };
+        assert_eq!((ledger.key("a").unwrap(), ledger.keys("", 9).unwrap()), (None, Vec::new()));
+        let other = ApiKey { scope: None, ..key("b", "钱进") };
+        ledger.put_key(&other).unwrap();
+        ledger.put_key(&key("a", "赵敏")).unwrap();
+        ledger.put_key(&key("a", "钱进")).unwrap();
+        assert_eq!(ledger.key("a").unwrap(), Some(key("a", "赵敏")), "{}", store.name);
+        assert_eq!(ledger.keys("", 9).unwrap(), [key("a", "赵敏"), other.clone()], "{}", store.name);
+        assert_eq!(ledger.keys("a", 9).unwrap(), std::slice::from_ref(&other));
+        assert_eq!(ledger.keys("", 1).unwrap(), [key("a", "赵敏")]);
+        let at = Instant::from_millis(1_765_000_000_000);
+        ledger.revoke_key("a", at).unwrap();
+        ledger.revoke_key("a", Instant::from_millis(1)).unwrap();
+        ledger.revoke_key("c", at).unwrap();
+        let revoked = ApiKey { revoked_at: Some(at), ..key("a", "赵敏") };
+        assert_eq!(ledger.keys("", 9).unwrap(), [revoked, other], "{}", store.name);
+    }
+}
+
+/// Steps stay in their order, each with its first answer.
+#[test]
+fn the_trail_keeps_what_was_asked_and_how_it_was_answered() {
+    for store in stores() {
+        let ledger = &*store.ledger;
+        let step = |id: &str, status| TrailStep {
+            id: id.to_owned(),
+            made_at: Instant::from_millis(1_764_000_000_123),
+            key: (id == "b").then(|| "k".to_owned()),
+            who: "赵敏".to_owned(),
+            asked: "PUT /v1/program".to_owned(),
+            status,
+        };
+        for id in ["b", "a", "b", "c"] {
+            ledger.put_step(&step(id, None)).unwrap();
+        }
+        for (id, status) in [("a", 200), ("c", 403), ("a", 500), ("d", 200)] {
+            ledger.answer_step(id, status).unwrap();
+        }
+        let trail = ledger.trail(0, 9).unwrap();
+        let steps: Vec<_> = trail.iter().map(|(_, step)| step.clone()).collect();
+        assert_eq!(steps, [step("b", None), step("a", Some(200)), step("c", Some(403))], "{}", store.name);
+        let (first, _) = trail[0];
+        assert_eq!(ledger.trail(first, 1).unwrap(), trail[1..2], "{}", store.name);
+    }
+}
+
 /// What is known stays known since then.
 #[test]
 fn announcements_are_made_once() {
@@ -603,7 +663,7 @@ fn announcements_are_made_once() {
     }
 }
 
-/// A name means for ever what it meant first.
+/// A name means for ever what it meant first, and a policy is whose it was first.
 #[test]
 fn publications_are_made_once() {
     for store in stores() {
@@ -614,6 +674,7 @@ fn publications_are_made_once() {
             release: digest(release),
             made_at: Instant::from_millis(1_764_000_000_123),
             report: format!("{{\"of\":\"{release}\"}}").into_bytes(),
+            owner: (policy == "spend").then(|| "shop".to_owned()),
         };
         for component in ["one", "other"] {
             let (name, version) = ("spend".to_owned(), "0.1.0".to_owned());
@@ -632,12 +693,20 @@ fn publications_are_made_once() {
             ledger.publish(publication).unwrap();
         }
         ledger.publish(&published("spend", "0.1.0", "other")).unwrap();
+        for owner in [None, Some("stall".to_owned())] {
+            ledger.publish(&Publication { owner, ..published("spend", "0.3.0", "one") }).unwrap();
+        }
+        ledger
+            .publish(&Publication { owner: Some("shop".to_owned()), ..published("spenz", "0.2.0", "one") })
+            .unwrap();
         assert_eq!(ledger.publication("spend", "0.1.0").unwrap().as_ref(), Some(&all[0]), "{}", store.name);
         assert_eq!(ledger.publication("spend", "0.3.0").unwrap(), None);
-        assert_eq!(ledger.publications(("", ""), 9).unwrap(), all, "{}", store.name);
-        assert_eq!(ledger.publications(("spend", ""), 2).unwrap(), all[..2]);
-        assert_eq!(ledger.publications(("spend", "0.10.0"), 9).unwrap(), all[2..]);
-        assert_eq!(ledger.publications(("spenz", "0.1.0"), 9).unwrap(), []);
+        assert_eq!(ledger.publications(None, ("", ""), 9).unwrap(), all, "{}", store.name);
+        assert_eq!(ledger.publications(None, ("spend", ""), 2).unwrap(), all[..2]);
+        assert_eq!(ledger.publications(None, ("spend", "0.10.0"), 9).unwrap(), all[2..]);
+        assert_eq!(ledger.publications(None, ("spenz", "0.1.0"), 9).unwrap(), []);
+        assert_eq!(ledger.publications(Some("shop"), ("", ""), 9).unwrap(), all[..3], "{}", store.name);
+        assert_eq!(ledger.publications(Some("stall"), ("", ""), 9).unwrap(), []);
     }
 }
 

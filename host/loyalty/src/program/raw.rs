@@ -127,6 +127,8 @@ struct RawDeployment {
     until: Option<Spanned<Text>>,
     days: Option<Calendar>,
     mode: Option<Spanned<String>>,
+    percent: Option<Spanned<i64>>,
+    replaces: Option<Spanned<String>>,
     #[serde(default)]
     cap: RawCap,
     budget: Option<Spanned<RawBudget>>,
@@ -168,6 +170,7 @@ struct RawCampaign {
     until: Option<Spanned<Text>>,
     days: Option<Calendar>,
     mode: Option<Spanned<String>>,
+    percent: Option<Spanned<i64>>,
     #[serde(default)]
     cap: RawCap,
     budget: Option<Spanned<RawBudget>>,
@@ -225,6 +228,8 @@ impl RawCampaign {
             until: self.until,
             days: self.days,
             mode: self.mode,
+            percent: self.percent,
+            replaces: None,
             cap: self.cap,
             budget: self.budget,
             on_refund: RawOnRefund::Keep,
@@ -316,13 +321,15 @@ pub(super) fn parse(text: &str) -> Result<Program, InvalidProgram> {
         deployments: &names,
         campaigns: &campaign_names,
     };
-    let deployments = Named::collect(
+    let replaces = raw.deployment.iter().map(|raw| raw.replaces.clone()).collect();
+    let mut deployments = Named::collect(
         &at,
         "deployment",
         raw.deployment,
         |raw| raw.id.clone(),
         |field, raw| context.deployment(field, raw),
     )?;
+    replace(&at, &mut deployments, replaces)?;
     let campaigns = Named::collect(
         &at,
         "campaign",
@@ -563,6 +570,40 @@ impl Context<'_> {
         self.deployed(field, raw, lane)
     }
 
+    fn mode(
+        &self,
+        field: &str,
+        mode: Option<&Spanned<String>>,
+        percent: Option<&Spanned<i64>>,
+    ) -> Result<Mode, InvalidProgram> {
+        let (at, mode_field) = (self.at, format!("{field}.mode"));
+        let percent = percent.map(|percent| {
+            let one = |percent: &i64| match u8::try_from(*percent) {
+                Ok(percent @ 1..=99) => Ok(percent),
+                Ok(_) | Err(_) => Err(format!("is {percent}; a canary is for 1 to 99 of a hundred members")),
+            };
+            at.check(&format!("{field}.percent"), percent, one).map(|one| (one, percent.span()))
+        });
+        let only_of_a_canary = |(_, span)| {
+            let why =
+                "says for how many of a hundred members a canary is live; write mode = \"canary\" with it";
+            at.wrong(&format!("{field}.percent"), span, why)
+        };
+        let found = match (mode.map(|mode| mode.as_ref().as_str()), percent.transpose()?) {
+            (Some("canary"), Some((percent, _))) => Ok(Mode::Canary { percent }),
+            (Some("canary"), None) => {
+                Err("a canary is for some members; write percent = 10 beside it".to_owned())
+            }
+            (None | Some("live" | "shadow"), Some(percent)) => return Err(only_of_a_canary(percent)),
+            (None | Some("live"), None) => Ok(Mode::Live),
+            (Some("shadow"), None) => Ok(Mode::Shadow),
+            (Some(other), _) => {
+                Err(format!("{other:?} is no mode; write \"live\", \"shadow\" or \"canary\""))
+            }
+        };
+        found.map_err(|why| at.wrong(&mode_field, mode.map_or(0..0, Spanned::span), why))
+    }
+
     fn deployed(&self, field: &str, raw: RawDeployment, lane: usize) -> Result<Deployment, InvalidProgram> {
         let at = self.at;
         let within = |name: &str| format!("{field}.{name}");
@@ -580,10 +621,9 @@ impl Context<'_> {
             from,
             until,
             days: raw.days,
-            mode: raw
-                .mode
-                .as_ref()
-                .map_or(Ok(Mode::Live), |text| at.check(&within("mode"), text, |text| mode(text)))?,
+            mode: self.mode(field, raw.mode.as_ref(), raw.percent.as_ref())?,
+            replaces: raw.replaces.map(|id| id.into_inner().as_str().into()),
+            replaced_by: None,
             cap: self.cap(&within("cap"), &raw.cap)?,
             budget: raw.budget.as_ref().map(|raw| at.check(&within("budget"), raw, budget)).transpose()?,
             review: raw
@@ -803,12 +843,35 @@ fn issuer(text: &str) -> Result<IssuerRule, String> {
     }
 }
 
-fn mode(text: &str) -> Result<Mode, String> {
-    match text {
-        "live" => Ok(Mode::Live),
-        "shadow" => Ok(Mode::Shadow),
-        other => Err(format!("{other:?} is not a mode of this release; write \"live\" or \"shadow\"")),
+/// Says of each deployment which one is tried in its place.
+fn replace(
+    at: &Lines<'_>,
+    deployments: &mut Named<Deployment>,
+    replaces: Vec<Option<Spanned<String>>>,
+) -> Result<(), InvalidProgram> {
+    for (index, replaces) in replaces.into_iter().enumerate() {
+        let Some(replaces) = replaces else { continue };
+        let field = format!("deployment[{index}].replaces");
+        let place = deployments.find(at, &field, &replaces)?;
+        let [tried, replaced] = [index, place].map(|place| deployments.items.get(place));
+        let (Some(tried), Some(replaced)) = (tried, replaced) else { continue };
+        let why = if tried.mode == Mode::Live {
+            "it is live; only what is in shadow or a canary is tried in the place of another"
+        } else if replaced.mode != Mode::Live {
+            "that one is not live itself"
+        } else if replaced.unit != tried.unit {
+            "that one grants points of another unit"
+        } else if replaced.replaced_by.is_some() {
+            "another one is tried in the place of that already"
+        } else {
+            if let Some(replaced) = deployments.items.get_mut(place) {
+                replaced.replaced_by = Some(index);
+            }
+            continue;
+        };
+        return Err(at.wrong(&field, replaces.span(), why));
     }
+    Ok(())
 }
 
 fn budget(raw: &RawBudget) -> Result<Budget, String> {

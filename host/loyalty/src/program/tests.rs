@@ -269,8 +269,43 @@ fn what_is_wrong_is_named_with_line_field_and_mend() {
         ),
         (
             "mode = \"live\"",
+            "mode = \"loud\"",
+            "line 35: deployment[0].mode: \"loud\" is no mode; write \"live\", \"shadow\" or \"canary\"",
+        ),
+        (
+            "mode = \"live\"",
             "mode = \"canary\"",
-            "line 35: deployment[0].mode: \"canary\" is not a mode of this release",
+            "line 35: deployment[0].mode: a canary is for some members; write percent = 10 beside it",
+        ),
+        (
+            "mode = \"live\"",
+            "mode = \"canary\"\npercent = 100",
+            "line 36: deployment[0].percent: is 100; a canary is for 1 to 99 of a hundred members",
+        ),
+        (
+            "mode = \"live\"",
+            "mode = \"shadow\"\npercent = 10",
+            "line 36: deployment[0].percent: says for how many of a hundred members a canary is live",
+        ),
+        (
+            "mode = \"live\"",
+            "percent = -1",
+            "line 35: deployment[0].percent: is -1; a canary is for 1 to 99 of a hundred members",
+        ),
+        (
+            "mode = \"live\"",
+            "mode = \"shadow\"\nreplaces = \"nobody\"",
+            "line 36: deployment[0].replaces: there is no [[deployment]] with the id \"nobody\"",
+        ),
+        (
+            "mode = \"live\"",
+            "mode = \"shadow\"\nreplaces = \"spend\"",
+            "line 36: deployment[0].replaces: that one is not live itself",
+        ),
+        (
+            "mode = \"live\"",
+            "replaces = \"spend\"",
+            "line 35: deployment[0].replaces: it is live; only what is in shadow or a canary is tried in the place of another",
         ),
         (
             "2017-01-01T00:00:00+08:00",

@@ -1,0 +1,333 @@
+//! Who may ask for what.
+//!
+//! ```text
+//! request ──► identify: whose key is it? ──► record: changes go to the trail ──► allow: may its role? ──► handler: is it its own?
+//! ```
+//!
+//! A ledger without keys asks nobody who they are. The first key closes it, for good: keys are revoked, and never taken away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jifen_ledger::{ApiKey, Publication, TrailStep};
+use jifen_loyalty::{Event, InvalidEvent, MerchantId};
+use moka::sync::Cache;
+use ratelimit::Ratelimiter;
+use subtle::ConstantTimeEq as _;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response as Described};
+
+use super::intake::Held;
+use super::problem::Problem;
+use super::{Service, Shared};
+use crate::keys::{Role, parse, random, without_secrets};
+use crate::{clock, reach};
+
+/// How long a host goes by what it knows of a key: a revoked one is of no use after that.
+const KNOWN: Duration = Duration::from_secs(1);
+
+/// Keys that a host knows something of at the same time.
+const KEYS_MAX: u64 = 100_000;
+
+/// How long a host remembers how often a key was used.
+const COUNTED: Duration = Duration::from_secs(60);
+
+/// Bytes of a path with its parameters that the trail keeps.
+const ASKED_BYTES_MAX: usize = 2_000;
+
+/// Who asks.
+#[derive(Debug)]
+pub(super) struct Caller {
+    /// The id of the key; nothing where none is asked for.
+    key: Option<String>,
+    /// Who holds it.
+    name: String,
+    role: Role,
+}
+
+/// What a host knows of keys.
+pub(super) struct Keys {
+    known: Cache<String, Option<Arc<ApiKey>>>,
+    rates: Cache<String, Arc<Ratelimiter>>,
+    /// Whether there is none yet, as of lately.
+    open: Cache<(), bool>,
+    closed: AtomicBool,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            known: Cache::builder().max_capacity(KEYS_MAX).time_to_live(KNOWN).build(),
+            rates: Cache::builder().max_capacity(KEYS_MAX).time_to_idle(COUNTED).build(),
+            open: Cache::builder().time_to_live(KNOWN).build(),
+            closed: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Keys {
+    /// Forgets a key that was revoked here.
+    pub(super) fn forget(&self, id: &str) {
+        self.known.invalidate(id);
+    }
+
+    /// Takes note that a key was made here.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Caller {
+    fn anybody() -> Self {
+        Self { key: None, name: "anybody".to_owned(), role: Role::Operator }
+    }
+
+    /// Returns who made a change, for people: what was said, and whose key it was.
+    pub(super) fn who(&self, said: Option<String>) -> Result<String, Problem> {
+        match (said, &self.key) {
+            (Some(said), Some(_)) => Ok(format!("{said} ({})", self.name)),
+            (Some(said), None) => Ok(said),
+            (None, Some(_)) => Ok(self.name.clone()),
+            (None, None) => Err(Problem::malformed("who: say who makes the change, where no key does")),
+        }
+    }
+
+    /// Checks that the key is still of use, after what was sent with it came in.
+    pub(super) async fn still(&self, service: &Shared) -> Result<(), Problem> {
+        let still = match &self.key {
+            None => service.is_open().await?,
+            Some(id) => service.key(id).await?.is_some_and(|key| key.revoked_at.is_none()),
+        };
+        if still { Ok(()) } else { Err(Problem::unauthorized("that key was revoked meanwhile")) }
+    }
+
+    /// Returns whether another program than the one at work may be asked.
+    pub(super) fn may_see_programs(&self) -> bool {
+        matches!(self.role, Role::Operator | Role::Auditor)
+    }
+
+    /// Returns whether it may hear how an event differs that others sent.
+    pub(super) fn may_see_conflicts(&self) -> bool {
+        !matches!(self.role, Role::Member(_))
+    }
+
+    /// Returns the merchant whose key it is.
+    pub(super) fn merchant(&self) -> Option<&MerchantId> {
+        match &self.role {
+            Role::Merchant(merchant) => Some(merchant),
+            Role::Operator | Role::Auditor | Role::Member(_) => None,
+        }
+    }
+
+    /// Checks what an event says of itself.
+    pub(super) fn may_send(&self, event: &Event) -> Result<(), InvalidEvent> {
+        match &self.role {
+            Role::Operator | Role::Auditor => Ok(()),
+            Role::Merchant(merchant) => reach::admit(merchant, event),
+            Role::Member(member) if event.member() == Some(member) => Ok(()),
+            Role::Member(member) => {
+                let reason = format!("this key is {member}'s, and that is somebody else's");
+                Err(InvalidEvent { field: "data.member".to_owned(), reason })
+            }
+        }
+    }
+
+    /// Checks whether events of a source may be seen.
+    pub(super) fn may_see_events_of(&self, source: &str) -> Result<(), Problem> {
+        match &self.role {
+            Role::Operator | Role::Auditor => Ok(()),
+            Role::Merchant(merchant) if reach::source_of(merchant) == source => Ok(()),
+            Role::Merchant(merchant) => Err(Problem::forbidden(format!(
+                "this key is {merchant}'s, and sees events of {} alone",
+                reach::source_of(merchant)
+            ))),
+            Role::Member(_) => Err(Problem::forbidden("a member's key sees a statement, and no events")),
+        }
+    }
+
+    /// Returns whether a release may be seen.
+    pub(super) fn owns(&self, publication: &Publication) -> bool {
+        self.merchant().is_none_or(|merchant| publication.owner.as_deref() == Some(merchant.as_str()))
+    }
+
+    /// Checks whether a member's account may be seen.
+    pub(super) fn may_see_member(&self, id: &str) -> Result<(), Problem> {
+        match &self.role {
+            Role::Member(member) if member.as_str() != id => {
+                Err(Problem::forbidden(format!("this key is {member}'s, and sees nobody else's account")))
+            }
+            Role::Operator | Role::Auditor | Role::Merchant(_) | Role::Member(_) => Ok(()),
+        }
+    }
+}
+
+/// Lets in whose key is known.
+pub(super) async fn identify(State(service): State<Shared>, mut request: Request, next: Next) -> Response {
+    match service.caller(request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(Arc::new(caller));
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Lets through whoever has one of these roles.
+pub(super) async fn allow(
+    State(roles): State<&'static [&'static str]>,
+    Extension(caller): Extension<Arc<Caller>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let role = caller.role.name();
+    if roles.contains(&role) {
+        return next.run(request).await;
+    }
+    let detail = format!("this takes the key of an {}; this is that of an {role}", roles.join(" or an "));
+    Problem::forbidden(detail).into_response()
+}
+
+/// Writes into the trail what a host is asked to change or to try, before it does, and then how it was answered.
+pub(super) async fn record(
+    State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.method() == Method::GET || request.method() == Method::HEAD {
+        return next.run(request).await;
+    }
+    // On its own, so that it is written to its end though the client leaves.
+    let recorded = tokio::spawn(async move {
+        let id = hex::encode(random::<16>());
+        let path = request.uri().path_and_query().map_or("", |it| it.as_str());
+        let mut asked = without_secrets(format!("{} {path}", request.method()));
+        asked.truncate(asked.floor_char_boundary(ASKED_BYTES_MAX));
+        // What is read of its body counts until it is answered.
+        let _held = request.extensions().get::<Held>().cloned();
+        let step = TrailStep {
+            id: id.clone(),
+            made_at: clock::now(),
+            key: caller.key.clone(),
+            who: caller.name.clone(),
+            asked,
+            status: None,
+        };
+        if let Err(problem) = service.trail(move |desk| Ok(desk.ledger.put_step(&step)?)).await {
+            return problem.into_response();
+        }
+        let mut response = next.run(request).await;
+        if let Ok(name) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert("x-request-id", name);
+        }
+        let status = response.status().as_u16();
+        let answered = service.trail(move |desk| Ok(desk.ledger.answer_step(&id, status)?));
+        if answered.await.is_err() {
+            (service.desk.complain)("the trail could not be told how a request was answered");
+        }
+        response
+    });
+    recorded.await.unwrap_or_else(|_| Problem::broken().into_response())
+}
+
+impl Service {
+    /// Returns whose key a request shows, and counts it.
+    async fn caller(self: &Arc<Self>, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let Some(shown) = headers.get(header::AUTHORIZATION) else {
+            return match self.is_open().await? {
+                true => Ok(Caller::anybody()),
+                false => Err(Problem::unauthorized("show a key, as in `Authorization: Bearer jifen_…`")),
+            };
+        };
+        let text = shown.to_str().ok().and_then(|text| text.split_once(' '));
+        let bearer = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let Some((id, secret)) = bearer.and_then(|(_, key)| parse(key.trim())) else {
+            return Err(Problem::unauthorized(
+                "that is no key; one is shown as `Authorization: Bearer jifen_…`",
+            ));
+        };
+        let key = self.key(id).await?.filter(|key| bool::from(key.secret[..].ct_eq(&secret[..])));
+        let key = key.ok_or_else(|| Problem::unauthorized("nobody has that key"))?;
+        if key.revoked_at.is_some() {
+            return Err(Problem::unauthorized("that key was revoked; ask an operator for another"));
+        }
+        let rate = self.keys.rates.get_with(key.id.clone(), || rate(key.rate));
+        rate.try_wait().map_err(|_| Problem::too_often(key.rate))?;
+        let role = Role::new(&key.role, key.scope.as_deref());
+        let role = role.map_err(|error| Problem::failed(&error.into()))?;
+        Ok(Caller { key: Some(key.id.clone()), name: key.name.clone(), role })
+    }
+
+    /// Returns whether nobody is asked for a key.
+    async fn is_open(self: &Arc<Self>) -> Result<bool, Problem> {
+        if self.keys.closed.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        if self.keys.open.get(&()).is_some() {
+            return Ok(true);
+        }
+        let open = self.look_up(|desk| Ok(desk.ledger.keys("", 1)?.is_empty())).await?;
+        if open {
+            self.keys.open.insert((), true);
+        } else {
+            self.keys.close();
+        }
+        Ok(open)
+    }
+
+    async fn key(self: &Arc<Self>, id: &str) -> Result<Option<Arc<ApiKey>>, Problem> {
+        if let Some(known) = self.keys.known.get(id) {
+            return Ok(known);
+        }
+        let asked = id.to_owned();
+        let found = self.look_up(move |desk| Ok(desk.ledger.key(&asked)?)).await?.map(Arc::new);
+        self.keys.known.insert(id.to_owned(), found.clone());
+        Ok(found)
+    }
+}
+
+/// Returns what counts the requests of a key: as many at once as in a second.
+fn rate(requests: u32) -> Arc<Ratelimiter> {
+    let limiter = Ratelimiter::builder(requests.into()).max_tokens(requests.max(1).into());
+    let limiter = limiter.initial_available(requests.into()).build();
+    Arc::new(limiter.expect("a bucket of at least one token"))
+}
+
+/// Tells in the description of the API what keys are, and on each path how who may not ask is answered.
+pub(super) fn describe(api: &mut OpenApi) {
+    let scheme = Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("jifen_<id>_<secret>");
+    let scheme =
+        scheme.description(Some("A key of the ledger. Where there is none, nobody is asked for one."));
+    let components = api.components.get_or_insert_default();
+    components.add_security_scheme("key", SecurityScheme::Http(scheme.build()));
+    api.security = Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
+    let schema = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let problem = |description: &str| {
+        let refusal = Described::builder().description(description);
+        refusal.content("application/problem+json", content.clone()).build()
+    };
+    let refusals = [
+        ("401", problem("No key that is of use is shown")),
+        ("403", problem("The key's role may not, or it is another's")),
+        ("429", problem("Too much waits, or the key was used too often")),
+    ];
+    for (path, item) in &mut api.paths.paths {
+        if !path.starts_with("/v1/") {
+            continue;
+        }
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            for (status, refusal) in &refusals {
+                let responses = &mut operation.responses.responses;
+                responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(refusal.clone()));
+            }
+        }
+    }
+}
