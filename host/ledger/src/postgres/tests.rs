@@ -10,7 +10,7 @@ use jifen_loyalty::posting::{Kind, Postings, gain, loss};
 use jifen_loyalty::{Entry, Points};
 
 use super::Postgres;
-use crate::tests::fixture::{Draft, SOURCE, View};
+use crate::tests::fixture::{Draft, SOURCE, View, publish};
 use crate::tests::server::{Server, server};
 use crate::{Ledger, LedgerError, Page};
 
@@ -172,6 +172,20 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
         let ledger = Postgres::open(&url).unwrap();
         assert_eq!((ledger.log(0, 9).unwrap().len(), ledger.last_program_change().unwrap()), (1, None));
     }
+}
+
+/// What was published before policies had owners is the platform's.
+#[test]
+fn publications_of_an_earlier_schema_stay() {
+    let url = server().new_schema();
+    let published = publish(&Postgres::open(&url).unwrap());
+    let schema = schema(&url);
+    server().perform(&format!(
+        "DROP TABLE {schema}.keys, {schema}.trail; ALTER TABLE {schema}.publications DROP COLUMN owner; UPDATE {schema}.ledger_schema SET version = 4"
+    ));
+    let ledger = Postgres::open(&url).unwrap();
+    assert_eq!(ledger.publications(None, ("", ""), 9).unwrap(), [published]);
+    assert_eq!(ledger.keys("", 9).unwrap(), []);
 }
 
 #[test]

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 use super::server::server;
 use crate::{
-    Balance, Digest, Ledger, Logged, MemberQuery, Memory, Needs, OrderQuery, Page, Query, Redemption,
-    RedemptionQuery, Snapshot, StatementLine, open,
+    Balance, Digest, Ledger, Logged, MemberQuery, Memory, Needs, OrderQuery, Page, Publication, Query,
+    Redemption, RedemptionQuery, Release, Snapshot, StatementLine, open,
 };
 
 /// Milliseconds of a day; the day `n` of tests begins at `n` times this.
@@ -380,4 +380,27 @@ impl View {
             assert!(lot.remaining.plus(lot.expired) <= lot.points, "{lot:?}");
         }
     }
+}
+
+/// Publishes a release of the platform's.
+pub(crate) fn publish(ledger: &dyn Ledger) -> Publication {
+    let (policy, version) = ("spend".to_owned(), "0.1.0".to_owned());
+    let release = Release {
+        digest: [7; 32],
+        name: policy.clone(),
+        version: version.clone(),
+        component: b"a component".to_vec(),
+    };
+    ledger.put_release(&release).unwrap();
+    let made_at = Instant::from_millis(1_764_000_000_123);
+    let publication = Publication {
+        policy,
+        version,
+        release: release.digest,
+        made_at,
+        report: b"{}".to_vec(),
+        owner: None,
+    };
+    ledger.publish(&publication).unwrap();
+    publication
 }

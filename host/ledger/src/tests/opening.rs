@@ -7,7 +7,7 @@ use std::thread;
 
 use rusqlite::Connection;
 
-use super::fixture::{Draft, View};
+use super::fixture::{Draft, View, publish};
 use crate::{Ledger, LedgerError, Sqlite, open};
 
 fn refusal(path: &Path) -> LedgerError {
@@ -77,6 +77,19 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
         let ledger = Sqlite::open(&path).unwrap();
         assert_eq!((&view(&ledger), ledger.last_program_change().unwrap()), (&before, None));
     }
+}
+
+/// What was published before policies had owners is the platform's.
+#[test]
+fn publications_of_an_earlier_schema_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.jifen");
+    let published = publish(&Sqlite::open(&path).unwrap());
+    let earlier = "DROP TABLE keys; DROP TABLE trail; ALTER TABLE publications DROP COLUMN owner; PRAGMA user_version = 4";
+    Connection::open(&path).unwrap().execute_batch(earlier).unwrap();
+    let ledger = Sqlite::open(&path).unwrap();
+    assert_eq!(ledger.publications(None, ("", ""), 9).unwrap(), [published]);
+    assert_eq!(ledger.keys("", 9).unwrap(), []);
 }
 
 #[test]
