@@ -7,7 +7,7 @@ use jifen_loyalty::event::{Body, Occasion, Step};
 use jifen_loyalty::{Event, InvalidEvent, MerchantId, RedemptionId};
 
 use crate::batch::named;
-use crate::refund;
+use crate::{redemption, refund};
 
 /// Checks what an event says of itself.
 ///
@@ -93,31 +93,15 @@ pub(crate) fn source_of(merchant: &MerchantId) -> String {
     format!("/merchants/{merchant}")
 }
 
-/// Returns whether a use of points is one at a merchant. What a closed day gave is nobody's at a counter.
+/// Returns whether a use of points is one at a merchant: requested there, or given there as a day was closed.
 fn is_of(merchant: &MerchantId, known: &Redemption) -> bool {
-    known.request.as_ref().and_then(at).is_some_and(|found| found == *merchant)
+    let accepted = redemption::requested(known).ok().and_then(|step| step.acceptance);
+    accepted.is_some_and(|by| by.merchant == *merchant)
 }
 
-/// Returns where something was bought, or points were to be used.
-fn at(logged: &Logged) -> Option<MerchantId> {
-    let event = Event::parse(&logged.event).ok()?;
-    match event.body {
-        Body::Happening(happening) => match happening.occasion {
-            Occasion::Purchase(purchase) => Some(purchase.merchant),
-            Occasion::Registration(_) | Occasion::Run(_) => None,
-        },
-        Body::Redemption(redemption) => match redemption.step {
-            Step::Requested(request) => Some(request.merchant),
-            Step::Captured(_) | Step::Voided(_) | Step::Lapsed | Step::Cancelled(..) => None,
-        },
-        Body::Refund(_)
-        | Body::Close(_)
-        | Body::Settlement(_)
-        | Body::Opening(_)
-        | Body::Conversion(_)
-        | Body::TermChange(_)
-        | Body::Block(_) => None,
-    }
+/// Returns where something was bought.
+fn at(purchase: &Logged) -> Option<MerchantId> {
+    Event::parse(&purchase.event).ok()?.purchase().map(|purchase| purchase.merchant.clone())
 }
 
 fn others(field: &str, merchant: &MerchantId) -> InvalidEvent {

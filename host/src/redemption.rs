@@ -381,7 +381,7 @@ fn parts(state: &State, member: &Member, of: fn(&RedeemedPart) -> Points) -> Vec
 }
 
 /// Returns the step that the request's receipt has of a use of points.
-fn requested(state: &State) -> Result<Redeemed, InvalidEvent> {
+pub(crate) fn requested(state: &State) -> Result<Redeemed, InvalidEvent> {
     let damaged =
         |what: String| refused("data.redemption", format!("the ledger's request is damaged: {what}"));
     let request = state.request.as_ref().ok_or_else(|| damaged("it is not there".to_owned()))?;

@@ -50,7 +50,8 @@ fn town() -> Town {
     town.write(
         "program.toml",
         program
-            + "\n[[merchant]]\nid = 'stall'\nregion = 'cn'\n\n[[redemption]]\nid = 'mug'\npolicy = 'mug'\nunit = 'points'\n",
+            + "\n[[merchant]]\nid = 'stall'\nregion = 'cn'\n\n[[redemption]]\nid = 'mug'\npolicy = 'mug'\nunit = 'points'\n\n\
+               [[redemption]]\nid = 'gift'\npolicy = 'mug'\nunit = 'points'\nat_close = { item = 'voucher', merchant = 'shop' }\n",
     );
     assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
     town
@@ -146,6 +147,14 @@ fn of(kind: &str, id: &str, data: Value) -> Value {
     json!({"specversion": "1.0", "id": id, "source": "/merchants/shop", "type": kind, "time": NOON, "data": data})
 }
 
+/// Returns what an answer says, in short.
+fn outcome(answer: &Value) -> String {
+    match answer["outcome"].as_str() {
+        Some(outcome) => outcome.to_owned(),
+        None => format!("{} {}", text(&answer["code"]), text(&answer["field"])),
+    }
+}
+
 /// The shop has an order and a use of points; the stall tries what it can reach of them.
 #[test]
 fn a_merchants_key_reaches_what_happens_at_its_own_counters() {
@@ -213,14 +222,30 @@ fn a_merchants_key_reaches_what_happens_at_its_own_counters() {
     let mut applied = 0;
     for (key, event, expected) in &cases {
         let answer = host.events_with(key, event).json();
-        let told = match answer["outcome"].as_str() {
-            Some(outcome) => outcome.to_owned(),
-            None => format!("{} {}", text(&answer["code"]), text(&answer["field"])),
-        };
+        let told = outcome(&answer);
         assert_eq!(told, *expected, "{event}: {answer}");
         applied += u64::from(*expected == "applied");
     }
     assert_eq!(town.replay("l.db"), applied);
+    let gift = "close/gift/2025-07-25/cat";
+    let mut rich = purchase("20", "cat", NOON, 10_000);
+    rich["source"] = json!("/merchants/shop");
+    let mut closed = close("2025-07-25");
+    closed["time"] = json!("2025-07-26T00:00:00+08:00");
+    let later = |mut event: Value| {
+        event["time"] = json!("2025-07-26T12:00:00+08:00");
+        event
+    };
+    let given = [
+        (&operator, rich, "applied"),
+        (&operator, closed, "applied"),
+        // What the day gave is the shop's, too.
+        (&stall, later(foreign(step("cancelled", gift))), "event-refused data.redemption"),
+        (&shop, later(step("cancelled", gift)), "applied"),
+    ];
+    for (key, event, expected) in &given {
+        assert_eq!(outcome(&host.events_with(key, event).json()), *expected, "{event}");
+    }
     // An order that is not there yet comes with its return, in one array.
     let both = json!([
         at_stall(purchase("15", "ann", NOON, 100)),
