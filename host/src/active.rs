@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jifen_engine::{Policy, PolicyStore, World};
 use jifen_ledger::{Ledger, LedgerError, Logged, Needs, ProgramChange};
 use jifen_loyalty::event::{Happening, Run};
-use jifen_loyalty::program::{Deployment, Mode, PolicyRef, RedemptionDeployment, Situation};
+use jifen_loyalty::program::{Deployment, PolicyRef, RedemptionDeployment, Situation};
 use jifen_loyalty::{DeploymentId, Fact, InvalidEvent, MerchantId, Program, Receipt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -269,11 +269,6 @@ impl Active {
     pub(crate) fn runs(&self, policy: &str) -> bool {
         let name = |pin: &Pin| pin.policy.split('@').next() == Some(policy);
         self.document.pins.policies.iter().any(name)
-    }
-
-    /// Returns the deployment of that name if it is tried: in shadow, or a canary.
-    pub(crate) fn tried(&self, id: &DeploymentId) -> Option<&Deployment> {
-        self.deployment(id).filter(|deployment| deployment.mode != Mode::Live)
     }
 
     /// Returns the deployment of that name.

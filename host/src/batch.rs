@@ -112,19 +112,6 @@ pub(crate) struct Processor<'a> {
     pub(crate) watch: &'a (dyn Fn(&DeploymentId, &Tally) + Sync),
 }
 
-impl Sent {
-    /// Returns an event that came with a merchant's key, or with one that reaches everything.
-    pub(crate) fn new(event: Arc<Event>, within: Option<MerchantId>) -> Self {
-        Self { event, within }
-    }
-}
-
-impl<E: Into<Arc<Event>>> From<E> for Sent {
-    fn from(event: E) -> Self {
-        Self::new(event.into(), None)
-    }
-}
-
 /// What became of events, by their places in the batch.
 type Outcomes = BTreeMap<usize, Outcome>;
 
@@ -140,6 +127,19 @@ pub(crate) struct Sent {
     event: Arc<Event>,
     /// The merchant whose key it came with, and whose things alone it may touch.
     within: Option<MerchantId>,
+}
+
+impl Sent {
+    /// Returns an event that came with a merchant's key, or with one that reaches everything.
+    pub(crate) fn new(event: Arc<Event>, within: Option<MerchantId>) -> Self {
+        Self { event, within }
+    }
+}
+
+impl<E: Into<Arc<Event>>> From<E> for Sent {
+    fn from(event: E) -> Self {
+        Self::new(event.into(), None)
+    }
 }
 
 /// An event that waits, with its place in the batch and its business day.

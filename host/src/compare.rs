@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use jifen_ledger::Ledger;
-use jifen_loyalty::{DeploymentId, Event, Instant, MemberId, UnitId};
+use jifen_loyalty::program::{Deployment, Mode};
+use jifen_loyalty::{DeploymentId, Event, Instant, MemberId, Program, UnitId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -86,10 +87,10 @@ impl Asked {
 /// If the ledger cannot be read.
 pub(crate) fn compare(
     ledger: &dyn Ledger,
-    deployment: &DeploymentId,
-    replaces: Option<&DeploymentId>,
+    tried: &Deployment,
     (from, until): (Option<Instant>, Option<Instant>),
 ) -> Result<ComparisonReport, HostError> {
+    let (deployment, replaces) = (&tried.id, tried.replaces.as_ref());
     let mut report = ComparisonReport {
         deployment: deployment.to_string(),
         replaces: replaces.map(ToString::to_string),
@@ -160,7 +161,13 @@ pub(crate) fn compare(
     Ok(ComparisonReport { units: rows(&units), canary: rows(&canary), gain, lose, losers, ..report })
 }
 
-/// Says that there is nothing to compare.
-pub(crate) fn not_tried(deployment: &str) -> String {
-    format!("the program at work has no deployment {deployment:?} in shadow or as a canary")
+/// Returns the deployment of that name if it is tried, in shadow or as a canary.
+///
+/// # Errors
+///
+/// If it is not: in words.
+pub(crate) fn tried<'p>(program: &'p Program, id: &DeploymentId) -> Result<&'p Deployment, String> {
+    let found = program.deployments.iter().find(|it| it.id == *id && it.mode != Mode::Live);
+    let id = id.as_str();
+    found.ok_or_else(|| format!("the program at work has no deployment {id:?} in shadow or as a canary"))
 }

@@ -129,14 +129,26 @@ struct Service {
     desk: Arc<Desk>,
     intake: Intake,
     keys: access::Keys,
-    lookups: Arc<Semaphore>,
-    questions: Arc<Semaphore>,
-    works: Arc<Semaphore>,
-    uploads: Arc<Semaphore>,
-    trails: Arc<Semaphore>,
-    backtests: Arc<Semaphore>,
-    roll_backs: Arc<Semaphore>,
+    /// What a host has to know of keys.
+    lookups: Room,
+    questions: Room,
+    /// What may take seconds, and keeps no question waiting.
+    works: Room,
+    /// Releases that are tried, which keep no operator waiting.
+    uploads: Room,
+    /// Writes of the trail, whatever else is asked.
+    trails: Room,
+    /// Answers from history, which may take minutes.
+    backtests: Room,
+    /// Ways back, whatever else is worked on.
+    roll_backs: Room,
     bodies: Arc<Semaphore>,
+}
+
+/// How much of a kind is worked on at the same time, and how long more may wait until it is.
+struct Room {
+    permits: Arc<Semaphore>,
+    wait: Duration,
 }
 
 type Shared = Arc<Service>;
@@ -176,19 +188,19 @@ pub(crate) fn serve(
     let desk = Arc::new(Desk { ledger, store, live, behind, threads, failing, watch, complain });
     follow::start(&desk);
     let (intake, deciders) = Intake::start(&desk, queue);
-    let room = |permits| Arc::new(Semaphore::new(permits));
+    let room = |permits, wait| Room { permits: Arc::new(Semaphore::new(permits)), wait };
     let service = Arc::new(Service {
         desk: Arc::clone(&desk),
         intake,
         keys: access::Keys::default(),
-        lookups: room(LOOKUPS_MAX),
-        questions: room(QUESTIONS_MAX),
-        works: room(WORKS_MAX),
-        uploads: room(OF_A_KIND_MAX),
-        trails: room(OF_A_KIND_MAX),
-        backtests: room(OF_A_KIND_MAX),
-        roll_backs: room(OF_A_KIND_MAX),
-        bodies: room(BODIES_KIB_MAX),
+        lookups: room(LOOKUPS_MAX, QUESTION_WAIT),
+        questions: room(QUESTIONS_MAX, QUESTION_WAIT),
+        works: room(WORKS_MAX, WORK_WAIT),
+        uploads: room(OF_A_KIND_MAX, WORK_WAIT),
+        trails: room(OF_A_KIND_MAX, WORK_WAIT),
+        backtests: room(OF_A_KIND_MAX, WORK_WAIT),
+        roll_backs: room(OF_A_KIND_MAX, WORK_WAIT),
+        bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
     });
     let runtime = Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build();
     let runtime = runtime.context("start the service")?;
@@ -380,70 +392,22 @@ impl Service {
         self: &Arc<Self>,
         question: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        self.one_of(&self.questions, QUESTION_WAIT, question).await
+        self.one_of(&self.questions, question).await
     }
 
-    /// Looks up what a host has to know of keys.
-    async fn look_up<T: Send + 'static>(
-        self: &Arc<Self>,
-        question: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        self.one_of(&self.lookups, QUESTION_WAIT, question).await
-    }
-
-    /// Writes into the trail, whatever else is asked.
-    async fn trail<T: Send + 'static>(
-        self: &Arc<Self>,
-        write: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        self.one_of(&self.trails, WORK_WAIT, write).await
-    }
-
-    /// Tries a release, and keeps no operator waiting.
-    async fn upload<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        self.one_of(&self.uploads, WORK_WAIT, work).await
-    }
-
-    /// Does what may take seconds, and keeps no question waiting.
-    async fn work<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        self.one_of(&self.works, WORK_WAIT, work).await
-    }
-
-    /// Answers from history, which may take minutes.
-    async fn backtest<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        self.one_of(&self.backtests, WORK_WAIT, work).await
-    }
-
-    /// Goes back, whatever else is worked on.
-    async fn roll_back<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        self.one_of(&self.roll_backs, WORK_WAIT, work).await
-    }
-
+    /// Does work in its turn, on a thread that may wait for the ledger.
     async fn one_of<T: Send + 'static>(
         &self,
-        room: &Arc<Semaphore>,
-        wait: Duration,
-        question: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
+        room: &Room,
+        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let permit = timeout(wait, Arc::clone(room).acquire_owned()).await;
+        let permit = timeout(room.wait, Arc::clone(&room.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| Problem::busy())?.map_err(|_| Problem::broken())?;
         let desk = Arc::clone(&self.desk);
         let answer = tokio::task::spawn_blocking(move || {
-            // Held until the question is answered, whoever has gone.
+            // Held until it is done, whoever has gone.
             let _permit = permit;
-            question(&desk)
+            work(&desk)
         });
         answer.await.map_err(|_| Problem::broken())?
     }

@@ -4,12 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use jifen_loyalty::{DeploymentId, Instant, Program};
+use jifen_loyalty::{DeploymentId, Instant};
 
 use super::LedgerArg;
-use crate::active::Document;
-use crate::compare::{compare, not_tried};
-use jifen_loyalty::program::Mode;
+use crate::active::program_named;
+use crate::compare::{compare, tried};
 
 #[derive(Args)]
 pub(super) struct Compare {
@@ -30,11 +29,9 @@ impl Compare {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let ledger = self.ledger.open()?;
         let last = ledger.last_program_change()?.context("no program was ever put to work here")?;
-        let program = Program::parse(&Document::of(&hex::encode(last.program), &*ledger)?.program)?;
-        let id = DeploymentId::from(&*self.deployment);
-        let tried = program.deployments.iter().find(|it| it.id == id && it.mode != Mode::Live);
-        let tried = tried.with_context(|| not_tried(&self.deployment))?;
-        let report = compare(&*ledger, &id, tried.replaces.as_ref(), (self.from, self.until))?;
+        let (program, _) = program_named(&*ledger, &hex::encode(last.program))?;
+        let tried = tried(&program, &DeploymentId::from(&*self.deployment)).map_err(anyhow::Error::msg)?;
+        let report = compare(&*ledger, tried, (self.from, self.until))?;
         super::print(&serde_json::to_string(&report)?)?;
         Ok(ExitCode::SUCCESS)
     }

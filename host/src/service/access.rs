@@ -56,7 +56,7 @@ pub(super) struct Keys {
     known: Cache<String, Option<Arc<ApiKey>>>,
     rates: Cache<String, Arc<Ratelimiter>>,
     /// Whether there is none yet, as of lately.
-    open: Cache<(), bool>,
+    open: Cache<(), ()>,
     closed: AtomicBool,
 }
 
@@ -151,9 +151,14 @@ impl Caller {
         }
     }
 
+    /// Returns whose policies are published with the key; nothing where they are the platform's.
+    pub(super) fn owner(&self) -> Option<String> {
+        self.merchant().map(ToString::to_string)
+    }
+
     /// Returns whether a release may be seen.
     pub(super) fn owns(&self, publication: &Publication) -> bool {
-        self.merchant().is_none_or(|merchant| publication.owner.as_deref() == Some(merchant.as_str()))
+        self.merchant().is_none() || publication.owner == self.owner()
     }
 
     /// Checks whether a member's account may be seen.
@@ -219,7 +224,9 @@ pub(super) async fn record(
             asked,
             status: None,
         };
-        if let Err(problem) = service.trail(move |desk| Ok(desk.ledger.put_step(&step)?)).await {
+        if let Err(problem) =
+            service.one_of(&service.trails, move |desk| Ok(desk.ledger.put_step(&step)?)).await
+        {
             return problem.into_response();
         }
         let mut response = next.run(request).await;
@@ -227,7 +234,8 @@ pub(super) async fn record(
             response.headers_mut().insert("x-request-id", name);
         }
         let status = response.status().as_u16();
-        let answered = service.trail(move |desk| Ok(desk.ledger.answer_step(&id, status)?));
+        let answered =
+            service.one_of(&service.trails, move |desk| Ok(desk.ledger.answer_step(&id, status)?));
         if answered.await.is_err() {
             (service.desk.complain)("the trail could not be told how a request was answered");
         }
@@ -272,9 +280,9 @@ impl Service {
         if self.keys.open.get(&()).is_some() {
             return Ok(true);
         }
-        let open = self.look_up(|desk| Ok(desk.ledger.keys("", 1)?.is_empty())).await?;
+        let open = self.one_of(&self.lookups, |desk| Ok(desk.ledger.keys("", 1)?.is_empty())).await?;
         if open {
-            self.keys.open.insert((), true);
+            self.keys.open.insert((), ());
         } else {
             self.keys.close();
         }
@@ -286,7 +294,7 @@ impl Service {
             return Ok(known);
         }
         let asked = id.to_owned();
-        let found = self.look_up(move |desk| Ok(desk.ledger.key(&asked)?)).await?.map(Arc::new);
+        let found = self.one_of(&self.lookups, move |desk| Ok(desk.ledger.key(&asked)?)).await?.map(Arc::new);
         self.keys.known.insert(id.to_owned(), found.clone());
         Ok(found)
     }

@@ -218,11 +218,8 @@ fn work(desk: &Arc<Desk>, queue: &Queue) {
 fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
     let behind = desk.behind.load(Ordering::Acquire);
     let live = desk.live();
-    let sent = |it: &Submission| {
-        let within = it.within.clone();
-        it.events.clone().into_iter().map(move |event| Sent::new(event, within.clone())).collect::<Vec<_>>()
-    };
-    let events = batch.iter().flat_map(sent).collect();
+    let sent = batch.iter().flat_map(|it| it.events.iter().map(|event| (event, &it.within)));
+    let events = sent.map(|(event, within)| Sent::new(Arc::clone(event), within.clone())).collect();
     let decided = match behind {
         true => Err(Unanswered::Behind),
         false => process(desk, programs, &live.active, events),

@@ -22,7 +22,7 @@ use super::problem::Problem;
 use crate::active::{Active, Document, Pins};
 use crate::backtest::{self, Against, BacktestReport, Scope};
 use crate::change::{self, Difference, Plan, Reason};
-use crate::compare::{ComparisonReport, compare, not_tried};
+use crate::compare::{ComparisonReport, compare, tried};
 use crate::error::{HostError, ReleaseError};
 use crate::governor;
 use crate::releases::Releases;
@@ -152,7 +152,7 @@ pub(super) async fn plan(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let text = text(body)?;
-    let plan = service.work(move |desk| Ok(desk.plan(&text)?.1)).await?;
+    let plan = service.one_of(&service.works, move |desk| Ok(desk.plan(&text)?.1)).await?;
     Ok(([etag(plan.after)], Json(plan)).into_response())
 }
 
@@ -199,7 +199,7 @@ pub(super) async fn backtest(
     let (from, until) = (instant("from", from.as_ref())?, instant("until", until.as_ref())?);
     let scope = Scope { from, until, region, merchant };
     let text = text(body)?;
-    let report = service.backtest(move |desk| {
+    let report = service.one_of(&service.backtests, move |desk| {
         let candidate = desk.candidate(&text)?;
         let (ledger, threads) = (&*desk.ledger, NonZeroUsize::MIN);
         let report =
@@ -242,10 +242,10 @@ pub(super) async fn comparison(
     Parameters(Within { from, until }): Parameters<Within>,
 ) -> Result<Json<ComparisonReport>, Problem> {
     let within = (instant("from", from.as_ref())?, instant("until", until.as_ref())?);
-    let report = service.backtest(move |desk| {
+    let report = service.one_of(&service.backtests, move |desk| {
         let (active, id) = (desk.active(), DeploymentId::from(&*deployment));
-        let tried = active.tried(&id).ok_or_else(|| Problem::not_found(not_tried(&deployment)))?;
-        compare(&*desk.ledger, &id, tried.replaces.as_ref(), within).map_err(refused)
+        let tried = tried(&active.program, &id).map_err(Problem::not_found)?;
+        compare(&*desk.ledger, tried, within).map_err(refused)
     });
     report.await.map(Json)
 }
@@ -276,7 +276,7 @@ pub(super) async fn announce(
 ) -> Result<Json<AnnouncementLine>, Problem> {
     caller.still(&service).await?;
     let (reason, text) = (Reason::new(caller.who(who)?, why).map_err(Problem::malformed)?, text(body)?);
-    let announced = service.work(move |desk| {
+    let announced = service.one_of(&service.works, move |desk| {
         let (releases, active) = (Releases::new(None, Some(&*desk.ledger)), desk.candidate(&text)?);
         let announced = governor::announce(&*desk.ledger, &active, &releases, reason).map_err(refused)?;
         Ok(AnnouncementLine::from(&announced))
@@ -338,7 +338,9 @@ pub(super) async fn put(
     caller.still(&service).await?;
     let reason = Reason::new(caller.who(who)?, why).map_err(Problem::malformed)?;
     let (after, text) = (precondition(&headers)?, text(body)?);
-    let changed = service.work(move |desk| desk.put_to_work(&text, after, without_notice, reason)).await?;
+    let changed = service
+        .one_of(&service.works, move |desk| desk.put_to_work(&text, after, without_notice, reason))
+        .await?;
     Ok(([etag(changed.change.version)], Json(changed)).into_response())
 }
 
@@ -369,7 +371,9 @@ pub(super) async fn roll_back(
     caller.still(&service).await?;
     let reason = Reason::new(caller.who(who)?, why).map_err(Problem::malformed)?;
     let after = precondition(&headers)?;
-    let change = service.roll_back(move |desk| desk.roll_back(after, to, without_notice, reason)).await?;
+    let change = service
+        .one_of(&service.roll_backs, move |desk| desk.roll_back(after, to, without_notice, reason))
+        .await?;
     Ok(([etag(change.version)], Json(change)).into_response())
 }
 

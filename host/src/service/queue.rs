@@ -30,7 +30,8 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    submissions: VecDeque<Submission>,
+    /// Each with what its events name.
+    submissions: VecDeque<(Vec<Name>, Submission)>,
     /// What the events name that are being decided.
     named: HashSet<Name>,
     closed: bool,
@@ -52,7 +53,8 @@ pub(super) struct Turn<'q> {
 
 impl Queue {
     pub(super) fn put(&self, submission: Submission) {
-        self.lock().submissions.push_back(submission);
+        let names = submission.events.iter().flat_map(|event| names(event)).collect();
+        self.lock().submissions.push_back((names, submission));
         self.changed.notify_one();
     }
 
@@ -88,12 +90,11 @@ impl Waiting {
         let (mut free, mut taken, mut count) = (Vec::new(), Vec::new(), 0_usize);
         let (mut kept, mut waited_for) = (VecDeque::new(), HashSet::new());
         while count < events
-            && let Some(submission) = self.submissions.pop_front()
+            && let Some((mut names, submission)) = self.submissions.pop_front()
         {
-            let mut names: Vec<_> = submission.events.iter().flat_map(|event| names(event)).collect();
             if names.iter().any(|name| self.named.contains(name) || waited_for.contains(name)) {
-                waited_for.extend(names);
-                kept.push_back(submission);
+                waited_for.extend(names.iter().cloned());
+                kept.push_back((names, submission));
             } else {
                 taken.append(&mut names);
                 count = count.saturating_add(submission.events.len());
@@ -107,10 +108,10 @@ impl Waiting {
     }
 }
 
-fn names(event: &Event) -> Vec<Name> {
+fn names(event: &Event) -> impl Iterator<Item = Name> {
     let member = event.member().map(|member| Name::Member(member.clone()));
     let order = event.order().map(|order| Name::Order(order.to_owned()));
-    member.into_iter().chain(order).chain(named(event).map(|name| Name::Use(name.clone()))).collect()
+    member.into_iter().chain(order).chain(named(event).map(|name| Name::Use(name.clone())))
 }
 
 impl Drop for Turn<'_> {

@@ -125,8 +125,8 @@ pub(super) async fn put(
     })?;
     read(parts, &mut upload).await?;
     let place = format!("/v1/policies/{}/releases/{}", upload.policy, upload.version);
-    let owner = caller.merchant().map(ToString::to_string);
-    let (status, report) = service.upload(move |desk| publish(desk, upload, owner)).await?;
+    let owner = caller.owner();
+    let (status, report) = service.one_of(&service.uploads, move |desk| publish(desk, upload, owner)).await?;
     let headers = [(header::LOCATION, place.as_str()), (header::CONTENT_TYPE, "application/json")];
     Ok((status, headers, report).into_response())
 }
@@ -287,7 +287,7 @@ pub(super) async fn all(
         )));
     };
     let (policy, version) = (policy.to_owned(), version.to_owned());
-    let owner = caller.merchant().map(ToString::to_string);
+    let owner = caller.owner();
     let answer = service.ask(move |desk| {
         let (found, more) =
             page(PAGE, |limit| desk.ledger.publications(owner.as_deref(), (&policy, &version), limit))?;
