@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use crate::campaign::Campaign;
 use crate::error::{HostError, ReleaseError};
 use crate::facts::{needs_of, scalars_of};
+use crate::meter::Meter;
 use crate::releases::{Release, Releases, parse_digest};
 
 /// A program with its policies.
@@ -48,6 +49,8 @@ pub(crate) struct Loaded {
     pub(crate) needs: Needs,
     /// Which facts that take no day.
     pub(crate) scalars: Vec<Fact>,
+    /// What asking it costs.
+    pub(crate) meter: Meter,
 }
 
 /// The document that a program's digest is of.
@@ -348,7 +351,7 @@ impl Deployed<'_> {
         }
         let mut needs = needs_of(&policy, self.levels);
         needs.lots |= self.lots;
-        Ok(Loaded { needs, scalars: scalars_of(&policy), policy })
+        Ok(Loaded { needs, scalars: scalars_of(&policy), policy, meter: Meter::new(self.id) })
     }
 }
 

@@ -170,7 +170,7 @@ impl Campaign<'_> {
     }
 
     fn ask(&self, active: &Active, terms: &Terms<'_>, source: &impl Source) -> (Decision, Evaluation) {
-        let Self { deployment, segment, loaded: Loaded { policy, needs, scalars } } = *self;
+        let Self { deployment, segment, loaded: Loaded { policy, needs, scalars, meter } } = *self;
         let today = &terms.situation.today;
         let usage = source.usage(deployment, &today.day);
         let unit = &active.program.unit_of(deployment).id;
@@ -194,7 +194,7 @@ impl Campaign<'_> {
         if !segment.has(day, |fact| facts.answer(fact).ok()) {
             return (decision, evaluation);
         }
-        let answer = policy.run(today, facts);
+        let answer = meter.of(|| policy.run(today, facts));
         known.sort_unstable_by_key(|answer| answer.fact);
         known.dedup();
         known.retain(|known| !answer.asked.contains(known));

@@ -1,6 +1,7 @@
-//! The clock: for what happens outside, as a notice is delivered. Nothing that is decided on events reads it.
+//! The clock: for what happens outside, as a notice is delivered, and for what things cost. Nothing that is decided on events reads
+//! it.
 
-use std::time::SystemTime;
+use std::time::{self, Duration, SystemTime};
 
 use jifen_loyalty::Instant;
 
@@ -9,4 +10,18 @@ use jifen_loyalty::Instant;
 pub(crate) fn now() -> Instant {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Instant::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Tells how long something takes.
+pub(crate) struct Stopwatch(time::Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "as above")]
+    pub(crate) fn start() -> Self {
+        Self(time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
 }

@@ -78,7 +78,7 @@ pub(crate) fn evaluate(
     let mut decision = Decision::default();
     for (place, lane) in program.lanes.iter().enumerate() {
         let mut answers = Vec::new();
-        for (deployment, Loaded { policy, needs, scalars }) in active.lane(place) {
+        for (deployment, Loaded { policy, needs, scalars, meter }) in active.lane(place) {
             if !happening.occasion.earns()
                 || !deployment.applies(happening.time, &situation)?
                 || active.is_replaced(deployment, happening, &situation)?
@@ -90,7 +90,7 @@ pub(crate) fn evaluate(
             let usage = source.usage(deployment, today);
             let facts = source.facts(&deployment.id, Purse::of(unit), *needs, today);
             let mut known = answers_to(scalars, &facts);
-            let evaluation = policy.evaluate(&prepared, points_so_far, facts);
+            let evaluation = meter.of(|| policy.evaluate(&prepared, points_so_far, facts));
             known.retain(|answer| !evaluation.asked.contains(answer));
             evaluations.push(Evaluation {
                 deployment: deployment.id.clone(),

@@ -251,12 +251,13 @@ pub(crate) fn quote<'p>(
     let category = situation.merchant.map_or("", |merchant| merchant.category.as_str());
     let prepared = PreparedRequest::new(&request.purpose, request.wanted, category, today);
     let (mut decision, mut evaluations) = (Decision::default(), Vec::new());
-    for (deployment, Loaded { policy, needs, .. }) in active.redemptions() {
+    for (deployment, Loaded { policy, needs, meter, .. }) in active.redemptions() {
         if !asked(deployment) || !deployment.applies(at, &situation)? {
             continue;
         }
         let purse = active.program.purse_of(deployment);
-        let evaluation = policy.quote(&prepared, source.facts(&deployment.id, purse, *needs, &today.day));
+        let facts = source.facts(&deployment.id, purse, *needs, &today.day);
+        let evaluation = meter.of(|| policy.quote(&prepared, facts));
         evaluations.push(Evaluation {
             deployment: deployment.id.clone(),
             points_so_far: Points::ZERO,

@@ -15,9 +15,11 @@ mod follow;
 mod intake;
 mod keys;
 mod members;
+mod metrics;
 mod problem;
 mod program;
 mod queue;
+mod quotes;
 mod releases;
 mod watch;
 mod why;
@@ -35,13 +37,14 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Handle, Server};
 use futures_util::future::select;
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, ProgramChange};
+use moka::sync::Cache;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -56,6 +59,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use self::intake::{Desk, Held, Intake, Live, Unanswered};
+pub(crate) use self::metrics::Metrics;
 use self::problem::Problem;
 use self::watch::Watch;
 use crate::active::Active;
@@ -70,6 +74,8 @@ const BODIES_KIB_MAX: usize = 64 << 10;
 const QUESTIONS_MAX: usize = 8;
 /// Keys that are looked up at the same time. Whoever guesses at keys keeps no question waiting.
 const LOOKUPS_MAX: usize = 2;
+/// Programs that quotes hold by, which are not at work any longer, and are not loaded anew for each.
+const PROGRAMS_HELD: u64 = 4;
 /// How long a question may wait until it is one of them.
 const QUESTION_WAIT: Duration = Duration::from_secs(5);
 /// Uploads and changes that are worked on at the same time: they compile.
@@ -97,6 +103,7 @@ pub(crate) struct Start {
     pub(crate) queue: usize,
     /// With what it encrypts what it is sent and answers.
     pub(crate) tls: Option<Tls>,
+    pub(crate) metrics: Metrics,
 }
 
 /// A certificate and its key, each a file in PEM.
@@ -143,6 +150,7 @@ struct Service {
     /// Ways back, whatever else is worked on.
     roll_backs: Room,
     bodies: Arc<Semaphore>,
+    metrics: Metrics,
 }
 
 /// How much of a kind is worked on at the same time, and how long more may wait until it is.
@@ -180,12 +188,14 @@ pub(crate) fn serve(
     ready: impl FnOnce(SocketAddr),
     complain: impl Fn(&str) + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
-    let Start { ledger, store, active, change, threads, queue, tls } = start;
+    let Start { ledger, store, active, change, threads, queue, tls, metrics } = start;
+    let upkeep = metrics.clone();
     let tls = tls.map(|tls| anyhow::Ok((RustlsConfig::from_config(tls.read()?), tls))).transpose()?;
     let live = RwLock::new(Live { change, active: Arc::new(active) });
     let (behind, failing) = (AtomicBool::new(false), AtomicBool::new(false));
     let (complain, watch) = (Box::new(complain), Watch::default());
-    let desk = Arc::new(Desk { ledger, store, live, behind, threads, failing, watch, complain });
+    let held = Cache::builder().max_capacity(PROGRAMS_HELD).build();
+    let desk = Arc::new(Desk { ledger, store, live, held, behind, threads, failing, watch, complain });
     follow::start(&desk);
     let (intake, deciders) = Intake::start(&desk, queue);
     let room = |permits, wait| Room { permits: Arc::new(Semaphore::new(permits)), wait };
@@ -201,6 +211,7 @@ pub(crate) fn serve(
         backtests: room(OF_A_KIND_MAX, WORK_WAIT),
         roll_backs: room(OF_A_KIND_MAX, WORK_WAIT),
         bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
+        metrics,
     });
     let runtime = Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build();
     let runtime = runtime.context("start the service")?;
@@ -212,6 +223,7 @@ pub(crate) fn serve(
         let handle = Handle::new();
         let told = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
         tokio::spawn(stop_when_told(handle.clone(), told));
+        tokio::spawn(upkeep.keep_up());
         let service = router(service).into_make_service();
         match tls {
             None => {
@@ -270,7 +282,7 @@ fn of(roles: &'static [&'static str], routes: OpenApiRouter<Shared>) -> OpenApiR
 fn asked() -> OpenApiRouter<Shared> {
     let sent = OpenApiRouter::new().routes(routes!(events::post));
     let events = OpenApiRouter::new().routes(routes!(events::find)).routes(routes!(why::why));
-    let quotes = OpenApiRouter::new().routes(routes!(events::quote));
+    let quotes = OpenApiRouter::new().routes(routes!(quotes::quote));
     let members = OpenApiRouter::new()
         .routes(routes!(members::balances))
         .routes(routes!(members::lots))
@@ -294,7 +306,8 @@ fn managed() -> OpenApiRouter<Shared> {
         .routes(routes!(program::changes))
         .routes(routes!(program::comparison))
         .routes(routes!(keys::all))
-        .routes(routes!(keys::trail));
+        .routes(routes!(keys::trail))
+        .routes(routes!(metrics::metrics));
     let changed = OpenApiRouter::new()
         .routes(routes!(program::put))
         .routes(routes!(program::announce))
@@ -324,6 +337,7 @@ fn router(service: Shared) -> Router {
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
         .fallback(async || Problem::not_found("there is no such path; /docs shows which there are"))
         .method_not_allowed_fallback(async || Problem::method())
+        .layer(from_fn(metrics::count_request))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(RequestBodyTimeoutLayer::new(BODY_WAIT))
         .with_state(service)

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::components::spend_guest;
 use crate::ledgers::on_postgres;
+use crate::service::Answer;
 use crate::town::{Done, Town, purchase, text};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
@@ -323,4 +324,72 @@ fn swaps_under_load_lose_nothing() {
         assert!(until(|| host.get("/v1/program").json()["version"] == 8), "a host follows");
         assert_eq!(granted(&host.events(&purchase(&format!("last-{n}"), "ann", NOON, 100)).json()), 2);
     }
+}
+
+/// A host is killed while it changes the program and decides, again and again: what it acknowledged is there, what it did not can be
+/// sent to another, and that one follows.
+#[test]
+fn a_host_that_is_killed_in_mid_swap_loses_nothing() {
+    const ROUNDS: u64 = 5;
+    let town = Town::new();
+    program(&town, "one.toml", 1);
+    program(&town, "two.toml", 2);
+    apply(&town, "one.toml", &[]);
+    let survivor = town.host();
+    let version = || survivor.get("/v1/program").json()["version"].as_u64().expect("a number");
+    let mut events = 0;
+    for round in 0..ROUNDS {
+        let (killed, before) = (town.host(), version());
+        let swap = |version: u64| {
+            let file = if version % 2 == 1 { "two.toml" } else { "one.toml" };
+            let put = killed.put("/v1/program?who=%E8%B5%B5%E6%95%8F&why=a+test&without_notice=true");
+            let put = put.header("if-match", format!("\"{version}\"")).body(town.read(file));
+            Answer::try_to(put).map(|answer| assert_eq!(answer.status, 200, "{answer:?}"))
+        };
+        let send = |event: &Value| {
+            let request = killed.request("/v1/events").header("content-type", "application/json");
+            Answer::try_to(request.body(event.to_string())).map(|answer| answer.json())
+        };
+        let sent: Vec<(Value, Option<Value>)> = thread::scope(|scope| {
+            let buyers: Vec<_> = (0..3)
+                .map(|buyer| {
+                    let buy =
+                        move |n| purchase(&format!("{round}-{buyer}-{n}"), &format!("m{buyer}"), NOON, 100);
+                    scope.spawn(move || {
+                        let mut sent = Vec::new();
+                        for event in (0..).map(buy) {
+                            let answer = send(&event).ok();
+                            let gone = answer.is_none();
+                            sent.push((event, answer));
+                            if gone {
+                                break;
+                            }
+                        }
+                        sent
+                    })
+                })
+                .collect();
+            let swapper = scope.spawn(|| (before..).map(swap).take_while(Result::is_ok).count());
+            assert!(until(|| version() >= before + 2), "the program is swapped");
+            killed.tell("-KILL");
+            assert!(swapper.join().expect("it is refused nothing") >= 2);
+            buyers.into_iter().flat_map(|buyer| buyer.join().expect("it is answered")).collect()
+        });
+        for (event, answer) in &sent {
+            let again = survivor.events(event);
+            let receipt = again.json();
+            match answer {
+                Some(acknowledged) => {
+                    assert_eq!((again.header("idempotent-replayed"), &receipt), ("true", acknowledged));
+                }
+                None => assert_eq!((again.status, &receipt["outcome"]), (200, &json!("applied"))),
+            }
+        }
+        events += u64::try_from(sent.len()).expect("a count");
+        let changes =
+            || survivor.get(&format!("/v1/program/changes?after={before}")).json()["changes"].clone();
+        let last = || changes().as_array().and_then(|all| all.last()?["version"].as_u64());
+        assert!(until(|| last() == Some(version())), "the survivor follows");
+    }
+    assert_eq!(town.replay("l.db"), events);
 }

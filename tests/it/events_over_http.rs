@@ -342,6 +342,7 @@ fn the_api_describes_itself() {
         paths,
         [
             "/healthz",
+            "/metrics",
             "/readyz",
             "/v1/events",
             "/v1/events/why",

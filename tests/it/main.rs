@@ -28,6 +28,7 @@ mod import;
 #[path = "../ledgers.rs"]
 mod ledgers;
 mod lots;
+mod metrics;
 mod mixed;
 mod notices;
 mod proxy;

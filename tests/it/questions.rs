@@ -1,5 +1,8 @@
 //! What a host is asked beforehand, and afterwards: quotes, and why.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::components::{redemption, spend_guest};
@@ -88,6 +91,54 @@ fn a_quote_is_by_the_program_that_is_named() {
     for (event, status) in [(json!([event]), 400), (close, 400), (wrong, 422), (json!({}), 422)] {
         assert_eq!(quote(&host, "", &event).status, status, "{event}");
     }
+}
+
+/// F6: as long as a quote holds, its event is decided by the program that was quoted by, whichever is at work.
+#[test]
+fn a_quote_holds_as_long_as_it_says() {
+    let (town, host) = town();
+    let buy = |id: &str| purchase(id, "ann", NOON, 10_000);
+    let hold = |id: &str, seconds: u32| {
+        let quoted = quote(&host, &format!("?hold={seconds}"), &buy(id)).json();
+        assert_eq!(quoted["awards"][0]["granted"], 100, "{quoted}");
+        (text(&quoted["token"]).to_owned(), text(&quoted["program"]).to_owned())
+    };
+    let ((kept, first), (elsewhere, _), (ended, _)) = (hold("1", 600), hold("2", 600), hold("3", 1));
+    town.program(&[("rate", "flat", "base", "parameters = { points = 200 }")]);
+    apply(&town);
+    while host.get("/v1/program").header("etag") != "\"2\"" {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let commit = |host: &Host, token: &str, events: &Value| {
+        let request = host.request("/v1/events").header("content-type", "application/json");
+        Answer::to(request.header("jifen-quote", token).body(events.to_string()))
+    };
+    let other = town.host();
+    for (host, token, id) in [(&host, &kept, "1"), (&other, &elsewhere, "2")] {
+        let decided = commit(host, token, &buy(id));
+        let receipt = decided.json();
+        assert_eq!((&receipt["awards"][0]["granted"], &receipt["program"]), (&json!(100), &json!(first)));
+        assert_eq!((decided.status, receipt.get("requoted")), (200, None));
+        assert_eq!(commit(host, token, &buy(id)).text, decided.text, "it is sent again");
+    }
+    // It is over for sure a second after it was given.
+    thread::sleep(Duration::from_millis(1_001));
+    let late = commit(&host, &ended, &buy("3")).json();
+    assert_eq!((&late["awards"][0]["granted"], &late["requoted"]), (&json!(200), &json!(true)), "{late}");
+
+    for (token, events, status, code) in [
+        ("jq_00", buy("4"), 422, "quote-unknown"),
+        ("", buy("4"), 422, "quote-unknown"),
+        (&*kept, buy("4"), 422, "quote-unknown"),
+        (&kept, json!([buy("1")]), 400, "malformed"),
+    ] {
+        let refused = commit(&host, token, &events);
+        assert_eq!((refused.status, &refused.json()["code"]), (status, &json!(code)), "{token}: {refused:?}");
+    }
+    for query in ["?hold=0", "?hold=3601", "?hold=-1", "?hold=soon", "?hold=9&program=1"] {
+        assert_eq!(quote(&host, query, &buy("4")).status, 400, "{query}");
+    }
+    assert_eq!(town.replay("l.db"), 3);
 }
 
 #[test]

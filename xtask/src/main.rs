@@ -1,8 +1,9 @@
-//! What cargo alone cannot say: `cargo xtask policies | demo | test | bench`.
+//! What cargo alone cannot say: `cargo xtask policies | demo | test | fuzz | bench`.
 
 mod bench;
 mod command;
 mod demo;
+mod fuzz;
 mod policies;
 mod postgres;
 mod test;
@@ -29,6 +30,12 @@ enum Task {
     Demo,
     /// Runs everything that CI runs.
     Test,
+    /// Sends the service what its own description allows and what it does not, and holds the answers against it.
+    Fuzz {
+        /// Requests of each operation at most, in each phase.
+        #[arg(long, default_value_t = 100)]
+        examples: u32,
+    },
     /// Measures, and writes the figures into `docs/benchmarks.md`.
     Bench(bench::Bench),
 }
@@ -39,6 +46,7 @@ fn main() -> Result<()> {
         Task::Policies => policies::build(root),
         Task::Demo => demo::run(root),
         Task::Test => test::run(root),
+        Task::Fuzz { examples } => fuzz::run(root, examples),
         Task::Bench(bench) => bench::run(root, &bench),
     }
 }

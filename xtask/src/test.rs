@@ -6,7 +6,10 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::command::provide;
-use crate::{cargo, policies, postgres};
+use crate::{cargo, fuzz, policies, postgres};
+
+/// Requests of each operation that the fuzz makes up at most, in each phase.
+const FUZZED: u32 = 20;
 
 /// Runs format, lints, builds, and every suite.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -20,6 +23,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     cargo(root, &["build", "--workspace", "--bins", "--tests"])?;
     cargo(root, &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"])?;
     on_postgres(root)?;
+    fuzz::built(root, FUZZED)?;
     cargo(root, &["test", "--package", "rules-guest", "--doc"])
 }
 

@@ -14,7 +14,7 @@ use jifen_loyalty::term::{Awaited, Notice};
 use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, Term, UnitId};
 
 use crate::admission::Account;
-use crate::{Announcement, ApiKey, Digest, Known, Logged, ProgramChange, Publication, TrailStep};
+use crate::{Announcement, ApiKey, Digest, HeldQuote, Known, Logged, ProgramChange, Publication, TrailStep};
 
 /// A row that a store gave. Columns are counted from 0.
 pub(crate) trait Row {
@@ -85,6 +85,16 @@ pub(crate) fn key<R: Row>(row: &R) -> Result<ApiKey, R::Error> {
         rate: count(row, 5)?,
         made_at: Instant::from_millis(row.number(6)?),
         revoked_at: row.number_or_null(7)?.map(Instant::from_millis),
+    })
+}
+
+/// Reads token, program, event and end of a quote.
+pub(crate) fn quote<R: Row>(row: &R) -> Result<HeldQuote, R::Error> {
+    Ok(HeldQuote {
+        token: digest(row, 0)?,
+        program: digest(row, 1)?,
+        event: digest(row, 2)?,
+        until: instant(row, 3)?,
     })
 }
 

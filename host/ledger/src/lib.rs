@@ -37,6 +37,8 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, NoticeId, RedemptionId};
 
@@ -134,6 +136,12 @@ pub trait Ledger: Send + Sync {
     /// Returns up to `limit` steps of the trail behind a place, in order, with their places, which grow.
     fn trail(&self, after: u64, limit: usize) -> Result<Vec<(u64, TrailStep)>, LedgerError>;
 
+    /// Keeps a quote that holds, and forgets those that ended before a time.
+    fn hold_quote(&self, quote: &HeldQuote, forget_before: Instant) -> Result<(), LedgerError>;
+
+    /// Returns the quote of a token, by the token's digest.
+    fn held_quote(&self, token: &Digest) -> Result<Option<HeldQuote>, LedgerError>;
+
     /// Puts a program to work that the ledger keeps: appends a change.
     ///
     /// # Errors
@@ -146,6 +154,11 @@ pub trait Ledger: Send + Sync {
 
     /// Returns the last change of the program, the one that holds; `None` if no program was ever put to work here.
     fn last_program_change(&self) -> Result<Option<ProgramChange>, LedgerError>;
+
+    /// Returns what waits for changes of the program. It does not keep the ledger.
+    fn program_watch(&self) -> Box<dyn ProgramWatch> {
+        Box::new(Untold)
+    }
 
     /// Returns up to `limit` entries behind the place `after`, in order. The first entry's place is 1.
     fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError>;
@@ -328,6 +341,36 @@ pub struct ApiKey {
     pub made_at: Instant,
     /// Since when it is of no use.
     pub revoked_at: Option<Instant>,
+}
+
+/// Waits for changes of the program.
+pub trait ProgramWatch: Send {
+    /// Waits at most so long, less if the store tells that the program was changed, and returns whether it told. That it did not means
+    /// nothing: whoever waits looks.
+    fn wait(&mut self, at_most: Duration) -> bool;
+}
+
+/// The watch of a store that tells nobody.
+struct Untold;
+
+impl ProgramWatch for Untold {
+    fn wait(&mut self, at_most: Duration) -> bool {
+        thread::sleep(at_most);
+        false
+    }
+}
+
+/// A quote that holds for a while: the event is decided by the program of then, whichever is at work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldQuote {
+    /// The SHA-256 of the token, which is not kept itself.
+    pub token: Digest,
+    /// The program that was asked.
+    pub program: Digest,
+    /// The event's digest.
+    pub event: Digest,
+    /// When it ends, by the clock of the host that was asked.
+    pub until: Instant,
 }
 
 /// A step of the trail: what a host was asked to do.

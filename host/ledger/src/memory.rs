@@ -20,9 +20,10 @@ use crate::entry::{check, spend_minor, touched};
 use crate::report::{Tally, moves};
 use crate::snapshot::{add_lot, add_purchase};
 use crate::{
-    Announcement, ApiKey, Balance, Committed, Conflict, Digest, Known, Ledger, LedgerError, Logged,
-    MemberQuery, Needs, Order, OrderQuery, Page, ProgramChange, Publication, Purchased, Query, RedeemedPart,
-    Redemption, RedemptionQuery, Release, Snapshot, StatementLine, Stored, Total, TrailStep, Undelivered,
+    Announcement, ApiKey, Balance, Committed, Conflict, Digest, HeldQuote, Known, Ledger, LedgerError,
+    Logged, MemberQuery, Needs, Order, OrderQuery, Page, ProgramChange, Publication, Purchased, Query,
+    RedeemedPart, Redemption, RedemptionQuery, Release, Snapshot, StatementLine, Stored, Total, TrailStep,
+    Undelivered,
 };
 
 /// A ledger in memory.
@@ -38,6 +39,8 @@ struct State {
     publications: BTreeMap<(String, String), Publication>,
     announcements: BTreeMap<Digest, Announcement>,
     keys: BTreeMap<String, ApiKey>,
+    /// By the token's digest.
+    quotes: BTreeMap<Digest, HeldQuote>,
     trail: Vec<TrailStep>,
     /// The first version is 1.
     changes: Vec<ProgramChange>,
@@ -170,6 +173,17 @@ impl Ledger for Memory {
             key.revoked_at.get_or_insert(at);
         }
         Ok(())
+    }
+
+    fn hold_quote(&self, quote: &HeldQuote, forget_before: Instant) -> Result<(), LedgerError> {
+        let quotes = &mut self.state().quotes;
+        quotes.retain(|_, held| held.until >= forget_before);
+        quotes.entry(quote.token).or_insert_with(|| quote.clone());
+        Ok(())
+    }
+
+    fn held_quote(&self, token: &Digest) -> Result<Option<HeldQuote>, LedgerError> {
+        Ok(self.state().quotes.get(token).cloned())
     }
 
     fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {

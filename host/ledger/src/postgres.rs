@@ -35,20 +35,24 @@ mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, NoticeId, RedemptionId};
 
 use self::desk::ServerDesk;
 use self::readers::Readers;
 use self::server::Server;
+use self::watch::Watch;
 use crate::writer::Writer;
 use crate::{
-    Announcement, ApiKey, Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, ProgramChange,
-    Publication, Query, Release, Snapshot, StatementLine, Stored, TrailStep, Undelivered,
+    Announcement, ApiKey, Balance, Committed, Digest, HeldQuote, Ledger, LedgerError, Logged, Page,
+    ProgramChange, ProgramWatch, Publication, Query, Release, Snapshot, StatementLine, Stored, TrailStep,
+    Undelivered,
 };
 
 /// A ledger in a schema of a PostgreSQL database.
 pub struct Postgres {
+    server: Server,
     readers: Readers,
     writer: Writer,
 }
@@ -73,7 +77,7 @@ impl Postgres {
         let link = server.open_or_begin()?;
         let place = server.place().clone();
         let writer = Writer::start(place, ServerDesk::new(server.clone(), link));
-        Ok(Self { writer, readers: Readers::new(server) })
+        Ok(Self { writer, readers: Readers::new(server.clone()), server })
     }
 }
 
@@ -147,6 +151,14 @@ impl Ledger for Postgres {
         self.writer.revoke_key(id, at)
     }
 
+    fn hold_quote(&self, quote: &HeldQuote, forget_before: Instant) -> Result<(), LedgerError> {
+        self.writer.hold_quote(quote, forget_before)
+    }
+
+    fn held_quote(&self, token: &Digest) -> Result<Option<HeldQuote>, LedgerError> {
+        self.readers.read(|link| store::held_quote(link, token))
+    }
+
     fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {
         self.writer.put_step(step)
     }
@@ -169,6 +181,10 @@ impl Ledger for Postgres {
 
     fn last_program_change(&self) -> Result<Option<ProgramChange>, LedgerError> {
         self.readers.read(store::last_change)
+    }
+
+    fn program_watch(&self) -> Box<dyn ProgramWatch> {
+        Box::new(Watch::new(self.server.clone()))
     }
 
     fn log(&self, after: u64, limit: usize) -> Result<Vec<Logged>, LedgerError> {

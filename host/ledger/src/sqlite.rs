@@ -45,7 +45,7 @@ use self::file::File;
 use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    Announcement, ApiKey, Balance, Committed, Digest, Ledger, LedgerError, Logged, Page, Place,
+    Announcement, ApiKey, Balance, Committed, Digest, HeldQuote, Ledger, LedgerError, Logged, Page, Place,
     ProgramChange, Publication, Query, Release, Snapshot, StatementLine, Stored, TrailStep, Undelivered,
 };
 
@@ -170,6 +170,14 @@ impl Ledger for Sqlite {
 
     fn revoke_key(&self, id: &str, at: Instant) -> Result<(), LedgerError> {
         self.writer.revoke_key(id, at)
+    }
+
+    fn hold_quote(&self, quote: &HeldQuote, forget_before: Instant) -> Result<(), LedgerError> {
+        self.writer.hold_quote(quote, forget_before)
+    }
+
+    fn held_quote(&self, token: &Digest) -> Result<Option<HeldQuote>, LedgerError> {
+        self.readers.read(|connection| Ok(store::held_quote(connection, token)?))
     }
 
     fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {

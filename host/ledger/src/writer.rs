@@ -10,8 +10,8 @@ use jifen_loyalty::Entry;
 
 use crate::entry::check;
 use crate::{
-    Announcement, ApiKey, Committed, Digest, Instant, LedgerError, Place, ProgramChange, Publication,
-    Release, TrailStep, Undelivered,
+    Announcement, ApiKey, Committed, Digest, HeldQuote, Instant, LedgerError, Place, ProgramChange,
+    Publication, Release, TrailStep, Undelivered,
 };
 
 /// Entries from which on a transaction takes no further batches: enough to make the flush cheap, few enough that
@@ -27,6 +27,7 @@ pub(crate) enum Task {
     Announcement(Announcement),
     Key(ApiKey),
     Revocation { id: String, at: Instant },
+    Quote { quote: HeldQuote, forget_before: Instant },
     Step(TrailStep),
     Answered { id: String, status: u16 },
     Change(ProgramChange),
@@ -100,6 +101,11 @@ impl Writer {
         self.perform(Task::Revocation { id: id.to_owned(), at }).map(|_| ())
     }
 
+    /// Keeps a quote that holds.
+    pub(crate) fn hold_quote(&self, quote: &HeldQuote, forget_before: Instant) -> Result<(), LedgerError> {
+        self.perform(Task::Quote { quote: quote.clone(), forget_before }).map(|_| ())
+    }
+
     /// Appends a step to the trail.
     pub(crate) fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {
         self.perform(Task::Step(step.clone())).map(|_| ())
@@ -171,6 +177,7 @@ fn entries(job: &Job) -> usize {
         | Task::Announcement(_)
         | Task::Key(_)
         | Task::Revocation { .. }
+        | Task::Quote { .. }
         | Task::Step(_)
         | Task::Answered { .. }
         | Task::Change(_) => 1,

@@ -15,7 +15,7 @@ use crate::active::Active;
 use crate::change::{Reason, put_to_work};
 use crate::error::HostError;
 use crate::releases::Releases;
-use crate::service::{self, Start, Tls};
+use crate::service::{self, Metrics, Start, Tls};
 
 /// The program of a host that is looked at.
 const DEMO: &str = include_str!("../../../tests/data/demo.toml");
@@ -140,6 +140,8 @@ impl Serve {
                 Some((named, text))
             }
         };
+        // Before a program is loaded, so that its evaluations are counted.
+        let metrics = Metrics::start()?;
         let store = super::policy_store()?;
         let ledger = jifen_ledger::open(&ledger)?;
         if !listen.ip().is_loopback() {
@@ -170,7 +172,7 @@ impl Serve {
             }
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let start = Start { ledger, store, active, change, threads, queue, tls };
+        let start = Start { ledger, store, active, change, threads, queue, tls, metrics };
         let ready = |address| {
             complain(format_args!(
                 "listens on {scheme}://{address}; {scheme}://{address}/docs shows what it takes"

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -12,7 +11,6 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use jifen_ledger::Logged;
-use jifen_loyalty::event::Body;
 use jifen_loyalty::{Event, InvalidEvent};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -23,14 +21,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::access::Caller;
 use super::extract::Parameters;
-use super::intake::{Desk, Held, Unanswered};
+use super::intake::{Desk, Held};
 use super::problem::Problem;
+use super::quotes::Standing;
 use super::{EVENTS_MAX, Service, Shared, is_name};
-use crate::active::Active;
-use crate::batch::{self, Outcome, Processor, Quoted, Recorded};
-use crate::change;
-use crate::programs::Programs;
-use crate::releases::{Releases, parse_digest};
+use crate::batch::{Outcome, Recorded};
 use crate::view::{self, Names};
 
 /// Says that the event had been applied before, and the answer is that of then.
@@ -72,6 +67,14 @@ pub(super) struct Receipt {
     seq: u64,
     /// The receipt's SHA-256.
     digest: String,
+    /// Of a quote that holds: with what the event is sent, in the header `Jifen-Quote`.
+    #[schema(example = "jq_0f1e2d3c4b5a69788796a5b4c3d2e1f0")]
+    token: Option<String>,
+    /// Until when it holds.
+    #[schema(example = "2017-01-01T04:03:26Z")]
+    until: Option<String>,
+    /// `true` where the quote ended before the event came, and another program decided it.
+    requoted: Option<bool>,
 }
 
 /// A CloudEvents 1.0 JSON object.
@@ -134,7 +137,7 @@ pub(super) struct Key {
 }
 
 /// Events as they came.
-enum Sent<'b> {
+pub(super) enum Incoming<'b> {
     One(Cow<'b, str>),
     Many(Vec<&'b RawValue>),
 }
@@ -177,11 +180,12 @@ impl<'de> Deserialize<'de> for Batch<'de> {
 ///
 /// One CloudEvent (structured, or binary with `ce-` headers), or an array of up to 1,000. The answer comes when what it says is
 /// durable. The same event again is answered with its first receipt. Of a batch, the answers are in the order of the events; an
-/// event that is refused does not keep the others back.
+/// event that is refused does not keep the others back. One event may come with the token of a quote that holds.
 #[utoipa::path(
     post,
     path = "/v1/events",
     tag = "events",
+    params(("Jifen-Quote" = Option<String>, Header, description = "The token of a quote of this event")),
     request_body(content(
         (CloudEvent = "application/cloudevents+json"),
         (Vec<CloudEvent> = "application/cloudevents-batch+json"),
@@ -208,119 +212,26 @@ pub(super) async fn post(
     let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
     let bytes = bytes.map(|Extension(held)| held);
     match aside(body.len(), || sent(&headers, &body))? {
-        Sent::One(event) => {
+        Incoming::One(event) => {
             let event = aside(body.len(), || Event::parse(event.as_bytes()));
             let event = event.map_err(|refusal| Problem::from(&refusal))?;
             caller.may_send(&event).map_err(|refusal| Problem::from(&refusal))?;
+            let (mut under, mut more) = (None, &b""[..]);
+            if let Some(token) = Standing::token(&headers).map(str::to_owned) {
+                let quoted = event.clone();
+                match service.ask(move |desk| desk.promised(&token, &quoted)).await? {
+                    Standing::Holds(active) => under = Some(active),
+                    Standing::Ended => more = b"\"requoted\":true,",
+                }
+            }
             let within = caller.merchant().cloned();
-            let outcome = service.intake.submit(vec![event], within, bytes).await?.pop();
-            one(&outcome.ok_or_else(Problem::broken)?)
+            let outcome = service.intake.submit(vec![event], within, under, bytes).await?.pop();
+            one(&outcome.ok_or_else(Problem::broken)?, more)
         }
-        Sent::Many(events) => many(&service, &caller, &events, body.len(), bytes).await,
-    }
-}
-
-/// Which program is asked.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct By {
-    /// A version of the list of changes, or the SHA-256 of a program that the ledger keeps, such as an announced one; absent: the
-    /// program at work.
-    program: Option<String>,
-}
-
-/// Say what an event would come to.
-///
-/// Of a purchase what it would earn, of a request to use points what they would buy, with the ledger as it is now and at the event's
-/// own time. Nothing is written, and nothing of it is promised.
-#[utoipa::path(
-    post,
-    path = "/v1/quotes",
-    tag = "events",
-    params(By),
-    request_body(content(
-        (CloudEvent = "application/cloudevents+json"),
-        (CloudEvent = "application/json"),
-    )),
-    responses(
-        (status = 200, description = "The receipt that it would have: `outcome` is `quoted`; of an event that was applied, its receipt", body = Receipt),
-        (status = 400, description = "What was sent is no JSON, or more than one event", body = Problem),
-        (status = 404, description = "There is no such program", body = Problem),
-        (status = 409, description = "Another event has that name", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
-        (status = 415, description = "The body is of another media type", body = Problem),
-        (status = 422, description = "The event would be refused", body = Problem),
-        (status = 429, description = "Too much waits already", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
-    )
-)]
-pub(super) async fn quote(
-    State(service): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Parameters(By { program }): Parameters<By>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
-    let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
-    let Sent::One(event) = aside(body.len(), || sent(&headers, &body))? else {
-        return Err(Problem::malformed("a quote is of one event, and this is an array"));
-    };
-    let event = aside(body.len(), || Event::parse(event.as_bytes()));
-    let event = event.map_err(|refusal| Problem::from(&refusal))?;
-    caller.may_send(&event).map_err(|refusal| Problem::from(&refusal))?;
-    if program.is_some() && !caller.may_see_programs() {
-        return Err(Problem::forbidden("with this key, quotes are of the program at work alone"));
-    }
-    if matches!(event.body, Body::Close(_)) {
-        return Err(Problem::malformed("a day is closed for everybody, and that cannot be tried"));
-    }
-    let event = batch::Sent::new(Arc::new(event), caller.merchant().cloned());
-    match service.ask(move |desk| desk.quote(program.as_deref(), event)).await? {
-        Quoted::Receipt(mut receipt) => {
-            receipt.pop();
-            receipt.extend(b",\"outcome\":\"quoted\"}");
-            Ok(json(receipt))
+        Incoming::Many(_) if Standing::token(&headers).is_some() => {
+            Err(Problem::malformed("Jifen-Quote: a quote is of one event, and this is an array"))
         }
-        Quoted::Refused(refusal) => Err(Problem::from(&refusal)),
-        Quoted::Known(Outcome::Refused(_)) if !caller.may_see_conflicts() => Err(Problem::named()),
-        Quoted::Known(outcome) => one(&outcome),
-    }
-}
-
-impl Desk {
-    fn quote(&self, program: Option<&str>, event: batch::Sent) -> Result<Quoted, Problem> {
-        let active = self.program(program)?;
-        let releases = Releases::new(None, Some(&*self.ledger));
-        let programs = Programs::new(&*self.ledger, &releases, &self.store);
-        let (active, ledger, threads) = (&*active, &*self.ledger, NonZeroUsize::MIN);
-        let processor = Processor {
-            active,
-            programs: &programs,
-            ledger,
-            threads,
-            of_log: false,
-            beside: &[],
-            watch: &|_, _| {},
-        };
-        processor.quote(event).map_err(|error| Unanswered::Failed(Arc::new(error)).into())
-    }
-
-    /// Returns the program of that version or digest, the one at work where none is named.
-    fn program(&self, name: Option<&str>) -> Result<Arc<Active>, Problem> {
-        let Some(name) = name else { return Ok(self.active()) };
-        let unknown =
-            || Problem::not_found(format!("program: the ledger has no version or program {name:?}"));
-        let loaded = if let Ok(version) = name.parse::<u64>() {
-            let found = change::of_version(&*self.ledger, version)?.ok_or_else(unknown)?;
-            Active::at_work(&found, &*self.ledger, &self.store)
-        } else {
-            let digest = parse_digest(name).ok_or_else(unknown)?;
-            self.ledger.program(&digest)?.ok_or_else(unknown)?;
-            let releases = Releases::new(None, Some(&*self.ledger));
-            Active::from_ledger(name, &*self.ledger, &releases, &self.store)
-        };
-        loaded.map(Arc::new).map_err(Problem::program)
+        Incoming::Many(events) => many(&service, &caller, &events, body.len(), bytes).await,
     }
 }
 
@@ -344,7 +255,7 @@ pub(super) async fn find(
     caller.may_see_events_of(&key.source)?;
     let logged = service.ask(move |desk| logged(desk, &key)).await?;
     let recorded = Recorded { seq: logged.seq, receipt: logged.receipt, digest: logged.receipt_digest };
-    Ok(json(receipt(&recorded)))
+    Ok(json(receipt(&recorded, b"")))
 }
 
 /// Returns the entry of an event.
@@ -354,13 +265,13 @@ pub(super) fn logged(desk: &Desk, Key { source, id }: &Key) -> Result<Logged, Pr
 }
 
 /// Does work on so many bytes. Others are not kept waiting for what is large.
-fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+pub(super) fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     const LARGE: usize = 64 << 10;
     if bytes < LARGE { work() } else { block_in_place(work) }
 }
 
 /// Returns what was sent, whichever of the CloudEvents modes it came in.
-fn sent<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Sent<'b>, Problem> {
+pub(super) fn sent<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Incoming<'b>, Problem> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_binary = headers.contains_key("ce-specversion");
@@ -372,17 +283,17 @@ fn sent<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Sent<'b>, Problem> {
     let no_json = |error: serde_json::Error| Problem::malformed(format!("the body is no JSON: {error}"));
     let value: &RawValue = serde_json::from_slice(body).map_err(no_json)?;
     if is_binary {
-        return binary(headers, value).map(|event| Sent::One(event.into()));
+        return binary(headers, value).map(|event| Incoming::One(event.into()));
     }
     if !value.get().starts_with('[') {
-        return Ok(Sent::One(value.get().into()));
+        return Ok(Incoming::One(value.get().into()));
     }
     let Batch { events, found } = serde_json::from_str(value.get()).map_err(no_json)?;
     if found > events.len() {
         let detail = format!("a batch has at most {EVENTS_MAX} events, and this has {found}");
         return Err(Problem::too_large(detail));
     }
-    Ok(Sent::Many(events))
+    Ok(Incoming::Many(events))
 }
 
 /// Returns the structured form of an event whose attributes are headers.
@@ -414,13 +325,13 @@ fn attribute_text(text: &str) -> Option<String> {
     Some(text.into_owned())
 }
 
-/// Answers one event.
-fn one(outcome: &Outcome) -> Result<Response, Problem> {
+/// Answers one event, where it is applied now with `more` members.
+pub(super) fn one(outcome: &Outcome, more: &[u8]) -> Result<Response, Problem> {
     match outcome {
-        Outcome::Applied { recorded, .. } => Ok(json(receipt(recorded))),
+        Outcome::Applied { recorded, .. } => Ok(json(receipt(recorded, more))),
         Outcome::Duplicate(recorded) => {
             let replayed = [(REPLAYED, HeaderValue::from_static("true"))];
-            Ok((replayed, json(receipt(recorded))).into_response())
+            Ok((replayed, json(receipt(recorded, b""))).into_response())
         }
         Outcome::Refused(refusal) => Err(refusal.into()),
     }
@@ -449,7 +360,7 @@ async fn many(
     let within = caller.merchant().cloned();
     let outcomes = match events.is_empty() {
         true => Vec::new(),
-        false => service.intake.submit(events, within, bytes).await?,
+        false => service.intake.submit(events, within, None, bytes).await?,
     };
     let (mut outcomes, mut body) = (outcomes.into_iter(), b"[".to_vec());
     for (sent, refusal) in sent.iter().zip(refusals) {
@@ -459,7 +370,9 @@ async fn many(
         let outcome =
             refusal.map(Outcome::Refused).or_else(|| outcomes.next()).ok_or_else(Problem::broken)?;
         match &outcome {
-            Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) => write(&mut body, recorded),
+            Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) => {
+                write(&mut body, recorded, b"");
+            }
             Outcome::Refused(refusal) => {
                 let refused = Refused::new(Names::of(sent.get().as_bytes()), refusal);
                 serde_json::to_writer(&mut body, &refused).expect("memory takes all");
@@ -470,15 +383,15 @@ async fn many(
     Ok(json(body))
 }
 
-pub(super) fn receipt(recorded: &Recorded) -> Vec<u8> {
+/// Returns a receipt with `more` members.
+pub(super) fn receipt(recorded: &Recorded, more: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(recorded.receipt.len().saturating_add(128));
-    write(&mut body, recorded);
+    write(&mut body, recorded, more);
     body
 }
 
-/// Writes a receipt, the same whenever it is asked for.
-fn write(body: &mut Vec<u8>, recorded: &Recorded) {
-    view::write_receipt(body, recorded, b"", "applied").expect("memory takes all");
+fn write(body: &mut Vec<u8>, recorded: &Recorded, more: &[u8]) {
+    view::write_receipt(body, recorded, more, "applied").expect("memory takes all");
 }
 
 impl Refused {
@@ -489,7 +402,7 @@ impl Refused {
     }
 }
 
-fn json(body: Vec<u8>) -> Response {
+pub(super) fn json(body: Vec<u8>) -> Response {
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     (json, body).into_response()
 }

@@ -1,4 +1,5 @@
-//! Following: which program is at work is looked at in the ledger, so that all hosts on it change together.
+//! Following: which program is at work is looked at in the ledger, so that all hosts on it change together: when the ledger's server
+//! tells of a change, and now and then.
 //!
 //! An event in flight finishes on the program that it began with, and its receipt names it. A host that learns of a program that it
 //! cannot load decides nothing until it can, or until another one is at work.
@@ -9,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use jifen_ledger::ProgramChange;
+use jifen_ledger::{ProgramChange, ProgramWatch};
 
 use super::intake::{Desk, Live};
 use crate::active::Active;
@@ -31,15 +32,15 @@ struct Failed {
 
 /// Starts the thread that follows. It ends with the desk.
 pub(super) fn start(desk: &Arc<Desk>) {
-    let desk = Arc::downgrade(desk);
-    let follow = move || follow(&desk);
+    let (watch, desk) = (desk.ledger.program_watch(), Arc::downgrade(desk));
+    let follow = move || follow(&desk, watch);
     thread::Builder::new()
         .name("follower".to_owned())
         .spawn(follow)
         .expect("the system has room for one thread");
 }
 
-fn follow(desk: &Weak<Desk>) {
+fn follow(desk: &Weak<Desk>, mut watch: Box<dyn ProgramWatch>) {
     let (mut said, mut failed) = (None, None);
     while let Some(desk) = desk.upgrade() {
         let error = desk.follow(&mut failed).err();
@@ -50,7 +51,8 @@ fn follow(desk: &Weak<Desk>) {
             said = error;
         }
         drop(desk);
-        thread::sleep(EVERY);
+        // Told or not: a word may be lost.
+        watch.wait(EVERY);
     }
 }
 

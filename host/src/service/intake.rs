@@ -7,6 +7,8 @@
 //! Two deciders take turns: while one batch is flushed the next is read and evaluated, and what does not hold any longer is
 //! decided again, as between hosts. A closed day takes minutes where campaigns reach everybody, and so has a decider of its own.
 
+use std::collections::VecDeque;
+use std::mem;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,15 +16,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use jifen_engine::PolicyStore;
-use jifen_ledger::{Ledger, LedgerError, ProgramChange};
+use jifen_ledger::{Digest, Ledger, LedgerError, ProgramChange};
 use jifen_loyalty::event::Body;
 use jifen_loyalty::{Event, MerchantId};
+use moka::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::metrics;
 use super::queue::{Queue, Submission};
 use super::watch::Watch;
 use crate::active::Active;
 use crate::batch::{Outcome, Processor, Sent};
+use crate::clock::Stopwatch;
 use crate::error::HostError;
 use crate::programs::Programs;
 use crate::releases::Releases;
@@ -42,6 +47,8 @@ pub(super) struct Desk {
     pub(super) store: PolicyStore,
     /// The program at work. Whoever decides takes it once for a whole batch.
     pub(super) live: RwLock<Live>,
+    /// Programs by which quotes hold, by their digests.
+    pub(super) held: Cache<Digest, Arc<Active>>,
     /// Whether another program is at work that this host could not load: it decides nothing then.
     pub(super) behind: AtomicBool,
     pub(super) threads: NonZeroUsize,
@@ -129,11 +136,12 @@ impl Intake {
         (Self { room, room_to_close, size, queue, closes }, deciders)
     }
 
-    /// Hands events in and waits until each is in the ledger, or refused. Whoever stops waiting does not take them back.
+    /// Hands events in, to be decided by the program at work unless another is named, and waits until each is in the ledger, or refused. Whoever stops waiting does not take them back.
     pub(super) async fn submit(
         &self,
         events: Vec<Event>,
         within: Option<MerchantId>,
+        under: Option<Arc<Active>>,
         bytes: Option<Held>,
     ) -> Answer {
         let closes = events.iter().any(|event| matches!(event.body, Body::Close(_)));
@@ -143,7 +151,7 @@ impl Intake {
         let room = Arc::clone(room).try_acquire_many_owned(count).map_err(|_| Unanswered::Full)?;
         let (answer, answered) = oneshot::channel();
         let events = events.into_iter().map(Arc::new).collect();
-        let submission = Submission { events, within, answer, _room: room, _bytes: bytes };
+        let submission = Submission { events, within, under, answer, _room: room, _bytes: bytes };
         queue.put(submission);
         answered.await.map_err(|_| Unanswered::Broken)?
     }
@@ -208,24 +216,38 @@ fn work(desk: &Arc<Desk>, queue: &Queue) {
     let programs = Programs::new(&*desk.ledger, &releases, &desk.store);
     while let Some((turn, batch)) = queue.next(BATCH) {
         // Whoever waits for a batch on which this program is at fault hears that; the next one is decided.
-        drop(catch_unwind(AssertUnwindSafe(|| answer(desk, &programs, batch))));
+        drop(catch_unwind(AssertUnwindSafe(|| decide(desk, &programs, batch))));
         drop(turn);
     }
 }
 
-/// Decides a batch. Where it fails for what one of the submissions may ask, each is decided by itself, so that none fails for
+/// Decides a batch: what is decided by the same program, and follows each other, together.
+fn decide(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
+    let mut batch = VecDeque::from(batch);
+    while let Some(first) = batch.front() {
+        let under = first.under.clone();
+        let digest = |under: &Option<Arc<Active>>| under.as_ref().map(|active| active.key());
+        let others = batch.iter().position(|next| digest(&next.under) != digest(&under));
+        let rest = batch.split_off(others.unwrap_or(batch.len()));
+        answer(desk, programs, under.as_ref(), mem::replace(&mut batch, rest).into());
+    }
+}
+
+/// Decides submissions by one program. Where that fails for what one of the submissions may ask, each is decided by itself, so that none fails for
 /// another's sake.
-fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
+fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, under: Option<&Arc<Active>>, batch: Vec<Submission>) {
     let behind = desk.behind.load(Ordering::Acquire);
     let live = desk.live();
     let sent = batch.iter().flat_map(|it| it.events.iter().map(|event| (event, &it.within)));
     let events = sent.map(|(event, within)| Sent::new(Arc::clone(event), within.clone())).collect();
+    let watch = Stopwatch::start();
     let decided = match behind {
         true => Err(Unanswered::Behind),
-        false => process(desk, programs, &live.active, events),
+        false => process(desk, programs, under.unwrap_or(&live.active), events),
     };
     match decided {
         Ok(outcomes) => {
+            metrics::count_batch(&outcomes, watch.elapsed());
             let failed = desk.watch.look(&live, &outcomes);
             let mut outcomes = outcomes.into_iter();
             for Submission { events, answer, .. } in batch {
@@ -239,7 +261,7 @@ fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
             }
         }
         Err(unanswered) if batch.len() > 1 && unanswered.is_for_one() => {
-            batch.into_iter().for_each(|submission| answer(desk, programs, vec![submission]));
+            batch.into_iter().for_each(|submission| answer(desk, programs, under, vec![submission]));
         }
         Err(unanswered) => batch.into_iter().for_each(|submission| {
             submission.answer.send(Err(unanswered.clone())).ok();

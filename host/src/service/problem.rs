@@ -122,6 +122,11 @@ impl Problem {
         Self { report: Some(Box::new(report)), ..problem }
     }
 
+    /// An event comes with the token of a quote that it does not have.
+    pub(super) fn quote(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "quote-unknown", "There is no such quote of it", detail)
+    }
+
     /// The name belongs to another release.
     pub(super) fn taken(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "release-taken", "Another release has that name", detail)

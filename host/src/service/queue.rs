@@ -8,6 +8,7 @@ use jifen_loyalty::{Event, MemberId, MerchantId, RedemptionId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::intake::{Answer, Held};
+use crate::active::Active;
 use crate::batch::named;
 
 /// Events that somebody waits for.
@@ -15,6 +16,8 @@ pub(super) struct Submission {
     pub(super) events: Vec<Arc<Event>>,
     /// The merchant with whose key they came.
     pub(super) within: Option<MerchantId>,
+    /// The program that decides them; nothing for the one at work.
+    pub(super) under: Option<Arc<Active>>,
     pub(super) answer: oneshot::Sender<Answer>,
     /// Given back when they are answered.
     pub(super) _room: OwnedSemaphorePermit,

@@ -144,6 +144,6 @@ fn explain(ledger: &dyn Ledger, logged: Logged) -> anyhow::Result<Explanation> {
     });
     let policies = policies.collect();
     let recorded = Recorded { seq: logged.seq, receipt: logged.receipt, digest: logged.receipt_digest };
-    let receipt = RawValue::from_string(String::from_utf8(receipt(&recorded))?)?;
+    let receipt = RawValue::from_string(String::from_utf8(receipt(&recorded, b""))?)?;
     Ok(Explanation { receipt, day, policies })
 }

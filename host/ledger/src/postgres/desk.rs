@@ -6,7 +6,7 @@ use super::failure::{Stop, explain, explain_commit};
 use super::found;
 use super::link::{Call, Change, Link};
 use super::server::Server;
-use super::{outbox, rows, store};
+use super::{outbox, rows, store, watch};
 use crate::admission::{Admission, Found, Named};
 use crate::writer::{Answer, Desk, Task};
 use crate::{Committed, LedgerError};
@@ -84,6 +84,10 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
             Task::Announcement(announcement) => keep(store::announce(announcement), &mut kept),
             Task::Key(key) => keep(store::put_key(key), &mut kept),
             Task::Revocation { id, at } => keep(store::revoke_key(id, *at), &mut kept),
+            Task::Quote { quote, forget_before } => {
+                kept.extend(store::hold_quote(quote, *forget_before).map(Change::any));
+                Ok(Committed::default())
+            }
             Task::Step(step) => keep(store::put_step(step), &mut kept),
             Task::Answered { id, status } => keep(store::answer_step(id, *status), &mut kept),
             Task::Change(change) => {
@@ -94,6 +98,7 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
                 if change.version == last.saturating_add(1) {
                     changed = Some(change.version);
                     kept.push(Change::any(store::put_change(change)));
+                    kept.push(Change::any(Call::plain(watch::TELL)));
                     Ok(Committed::default())
                 } else {
                     changed = Some(last);
@@ -133,6 +138,7 @@ fn batch(task: &Task) -> Option<&[Entry]> {
         | Task::Announcement(_)
         | Task::Key(_)
         | Task::Revocation { .. }
+        | Task::Quote { .. }
         | Task::Step(_)
         | Task::Answered { .. }
         | Task::Change(_)

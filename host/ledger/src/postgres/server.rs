@@ -4,9 +4,10 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Config, Error, NoTls};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket};
 
 use super::failure::{Stop, explain};
 use super::link::{Call, Link};
@@ -17,12 +18,13 @@ use crate::{LedgerError, Place};
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// The schema, step by step. A ledger has taken as many steps as its `ledger_schema` says; steps are only ever added.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("changes.sql"),
     include_str!("publications.sql"),
     include_str!("announcements.sql"),
     include_str!("keys.sql"),
+    include_str!("quotes.sql"),
 ];
 
 // Plans do not depend on what is bound and are made once in a while (`Link::age`): by the index, wherever there is one,
@@ -52,6 +54,12 @@ pub(super) struct Server(Arc<Inner>);
 struct Inner {
     config: Config,
     place: Place,
+}
+
+/// Returns what drives one connection.
+pub(super) fn runtime() -> Runtime {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.expect("the system has room for one more descriptor")
 }
 
 impl Server {
@@ -88,14 +96,18 @@ impl Server {
 
     /// Opens a connection.
     pub(super) fn connect(&self) -> Result<Link, Error> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("the system has room for one more descriptor");
-        let (client, connection) = runtime.block_on(self.0.config.connect(NoTls))?;
+        let runtime = runtime();
+        let (client, connection) = runtime.block_on(self.connection())?;
         // What becomes of the connection is what the next call hears.
         drop(runtime.spawn(async { connection.await.ok() }));
         let link = Link::new(runtime, client);
         link.perform(SESSION)?;
         Ok(link)
+    }
+
+    /// Opens a connection that somebody else drives.
+    pub(super) async fn connection(&self) -> Result<(Client, Connection<Socket, NoTlsStream>), Error> {
+        self.0.config.connect(NoTls).await
     }
 
     /// Takes the steps that the ledger has not taken yet, all of them or none.

@@ -4,7 +4,9 @@ use super::column::Unsigned;
 use super::failure::Stop;
 use super::link::{Call, Link};
 use crate::column::{self, Row as _};
-use crate::{Announcement, ApiKey, Digest, Instant, ProgramChange, Publication, Release, TrailStep};
+use crate::{
+    Announcement, ApiKey, Digest, HeldQuote, Instant, ProgramChange, Publication, Release, TrailStep,
+};
 
 pub(super) fn put_program<'a>(digest: &'a Digest, body: &'a [u8]) -> Call<'a> {
     let sql = "
@@ -130,6 +132,23 @@ pub(super) fn keys(link: &Link, after: &str, limit: usize) -> Result<Vec<ApiKey>
 pub(super) fn revoke_key(id: &str, at: Instant) -> Call<'_> {
     let sql = "UPDATE keys SET revoked_ms = $2 WHERE id = $1 AND revoked_ms IS NULL";
     Call::new(sql).value(id).value(at.millis())
+}
+
+pub(super) fn hold_quote(quote: &HeldQuote, forget_before: Instant) -> [Call<'_>; 2] {
+    let forget = "DELETE FROM quotes WHERE until_ms < $1";
+    let sql = "
+        INSERT INTO quotes (token, program, event, until_ms)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (token) DO NOTHING";
+    let HeldQuote { token, program, event, until } = quote;
+    let call = Call::new(sql).value(&token[..]).value(&program[..]).value(&event[..]);
+    [Call::new(forget).value(forget_before.millis()), call.value(until.millis())]
+}
+
+pub(super) fn held_quote(link: &Link, token: &Digest) -> Result<Option<HeldQuote>, Stop> {
+    let sql = "SELECT token, program, event, until_ms FROM quotes WHERE token = $1";
+    let rows = link.ask_one(&Call::new(sql).value(&token[..]))?;
+    Ok(rows.first().map(column::quote).transpose()?)
 }
 
 pub(super) fn put_step(step: &TrailStep) -> Call<'_> {

@@ -2,17 +2,19 @@
 
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use jifen_loyalty::entry::LotMove;
 use jifen_loyalty::lot::{Issuer, LotId};
 use jifen_loyalty::member::Grants;
 use jifen_loyalty::posting::{Kind, Postings, gain, loss};
-use jifen_loyalty::{Entry, Points};
+use jifen_loyalty::{Entry, Instant, Points};
 
 use super::Postgres;
-use crate::tests::fixture::{Draft, SOURCE, View, publish};
+use super::watch::Watch;
+use crate::tests::fixture::{Draft, SOURCE, View, digest, publish};
 use crate::tests::server::{Server, server};
-use crate::{Ledger, LedgerError, Page};
+use crate::{Ledger, LedgerError, Page, ProgramChange, ProgramWatch as _};
 
 fn view(ledger: &dyn Ledger) -> View {
     View::of(ledger, &["ann", "bob"], &["spend"], &[10])
@@ -166,7 +168,7 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
     drop(ledger);
     let schema = schema(&url);
     server().perform(&format!(
-        "DROP TABLE {schema}.keys, {schema}.trail, {schema}.announcements, {schema}.publications, {schema}.changes; UPDATE {schema}.ledger_schema SET version = 1"
+        "DROP TABLE {schema}.quotes, {schema}.keys, {schema}.trail, {schema}.announcements, {schema}.publications, {schema}.changes; UPDATE {schema}.ledger_schema SET version = 1"
     ));
     for _ in 0..2 {
         let ledger = Postgres::open(&url).unwrap();
@@ -181,7 +183,7 @@ fn publications_of_an_earlier_schema_stay() {
     let published = publish(&Postgres::open(&url).unwrap());
     let schema = schema(&url);
     server().perform(&format!(
-        "DROP TABLE {schema}.keys, {schema}.trail; ALTER TABLE {schema}.publications DROP COLUMN owner; UPDATE {schema}.ledger_schema SET version = 4"
+        "DROP TABLE {schema}.quotes, {schema}.keys, {schema}.trail; ALTER TABLE {schema}.publications DROP COLUMN owner; UPDATE {schema}.ledger_schema SET version = 4"
     ));
     let ledger = Postgres::open(&url).unwrap();
     assert_eq!(ledger.publications(None, ("", ""), 9).unwrap(), [published]);
@@ -212,4 +214,29 @@ fn what_is_not_there_is_named_with_the_mend_and_without_the_password() {
         assert!(error.to_string().contains(mend), "{error}");
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
     }
+}
+
+/// Hosts hear of a change as soon as it is committed, on a connection that is made anew when it is lost.
+#[test]
+fn changes_of_the_program_are_told() {
+    let url = server().new_schema();
+    let ledger = Postgres::open(&url).unwrap();
+    let mut watch = Watch::new(super::server::Server::new(&url).unwrap());
+    let program = digest("one");
+    ledger.put_program(&program, b"one").unwrap();
+    let change = |version| {
+        let (made_at, who, why) = (Instant::from_millis(0), "赵敏".to_owned(), "a test".to_owned());
+        ledger.change_program(&ProgramChange { version, program, made_at, who, why }).unwrap();
+    };
+    assert!(!watch.wait(Duration::from_millis(1)), "nothing was changed");
+    change(1);
+    assert!(watch.wait(Duration::from_secs(60)));
+    let listening =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN jifen_program'";
+    server().perform(listening);
+    let told = |version| {
+        change(version);
+        watch.wait(Duration::from_millis(200))
+    };
+    assert!((2..100).any(told), "it listens again");
 }

@@ -44,6 +44,9 @@ fn answer(connection: &Connection, task: &Task) -> rusqlite::Result<Answer> {
         Task::Announcement(it) => store::announce(connection, it).map(nothing_committed),
         Task::Key(key) => store::put_key(connection, key).map(nothing_committed),
         Task::Revocation { id, at } => store::revoke_key(connection, id, *at).map(nothing_committed),
+        Task::Quote { quote, forget_before } => {
+            store::hold_quote(connection, quote, *forget_before).map(nothing_committed)
+        }
         Task::Step(step) => store::put_step(connection, step).map(nothing_committed),
         Task::Answered { id, status } => store::answer_step(connection, id, *status).map(nothing_committed),
         Task::Attempts(tried) => outbox::keep(connection, tried).map(nothing_committed),

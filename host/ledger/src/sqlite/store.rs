@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use super::failure::Stop;
 use crate::column;
 use crate::{
-    Announcement, ApiKey, Digest, Instant, LedgerError, ProgramChange, Publication, Release, TrailStep,
+    Announcement, ApiKey, Digest, HeldQuote, Instant, LedgerError, ProgramChange, Publication, Release,
+    TrailStep,
 };
 
 pub(super) fn put_program(connection: &Connection, digest: &Digest, body: &[u8]) -> Result<()> {
@@ -130,6 +131,22 @@ pub(super) fn keys(connection: &Connection, after: &str, limit: usize) -> Result
 pub(super) fn revoke_key(connection: &Connection, id: &str, at: Instant) -> Result<()> {
     let sql = "UPDATE keys SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL";
     connection.prepare_cached(sql)?.execute(params![id, at.millis()]).map(|_| ())
+}
+
+pub(super) fn hold_quote(connection: &Connection, quote: &HeldQuote, forget_before: Instant) -> Result<()> {
+    let forget = "DELETE FROM quotes WHERE until_ms < ?1";
+    connection.prepare_cached(forget)?.execute([forget_before.millis()])?;
+    let sql = "
+        INSERT INTO quotes (token, program, event, until_ms)
+        VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (token) DO NOTHING";
+    let HeldQuote { token, program, event, until } = quote;
+    connection.prepare_cached(sql)?.execute(params![token, program, event, until.millis()]).map(|_| ())
+}
+
+pub(super) fn held_quote(connection: &Connection, token: &Digest) -> Result<Option<HeldQuote>> {
+    let sql = "SELECT token, program, event, until_ms FROM quotes WHERE token = ?1";
+    connection.prepare_cached(sql)?.query_one([token], |row| column::quote(row)).optional()
 }
 
 pub(super) fn put_step(connection: &Connection, step: &TrailStep) -> Result<()> {

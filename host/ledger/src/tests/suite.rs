@@ -7,7 +7,7 @@ use jifen_loyalty::{Event, Instant, MemberId, NoticeId, Points};
 use super::fixture::{DAY_MS, Draft, EVERYTHING, SOURCE, View, balances, digest, lot, member, plain, stores};
 use super::script::check;
 use crate::{
-    Announcement, ApiKey, Committed, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange,
+    Announcement, ApiKey, Committed, HeldQuote, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange,
     Publication, Query, Release, Stored, Total, TrailStep, Undelivered,
 };
 
@@ -605,6 +605,30 @@ fn keys_are_made_once_and_revoked_once() {
         ledger.revoke_key("c", at).unwrap();
         let revoked = ApiKey { revoked_at: Some(at), ..key("a", "赵敏") };
         assert_eq!(ledger.keys("", 9).unwrap(), [revoked, other], "{}", store.name);
+    }
+}
+
+/// A quote stays as it was first kept, until a later one is kept behind its end.
+#[test]
+fn quotes_are_held_and_forgotten() {
+    for store in stores() {
+        let ledger = &*store.ledger;
+        let quote = |token: &str, program: &str, until| HeldQuote {
+            token: digest(token),
+            program: digest(program),
+            event: digest("event"),
+            until: Instant::from_millis(until),
+        };
+        let hold =
+            |quote, forget_before| ledger.hold_quote(&quote, Instant::from_millis(forget_before)).unwrap();
+        let (early, late) = (quote("a", "one", 1_000), quote("b", "one", 2_000));
+        hold(early.clone(), 0);
+        hold(quote("a", "two", 9_000), 0);
+        hold(late.clone(), 1_000);
+        assert_eq!(ledger.held_quote(&digest("a")).unwrap(), Some(early), "{}", store.name);
+        hold(quote("c", "one", 3_000), 1_001);
+        let left = ["a", "b"].map(|token| ledger.held_quote(&digest(token)).unwrap());
+        assert_eq!(left, [None, Some(late)], "{}", store.name);
     }
 }
 

@@ -1,0 +1,91 @@
+//! Changes of the program, told by the server (`NOTIFY`) to whoever listens.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::thread;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{AsyncMessage, Client, Connection, Error, Socket};
+
+use super::server::{Server, runtime};
+use crate::ProgramWatch;
+
+/// Tells all who listen that the program was changed, once that is committed. Ledgers in other schemas of the database hear it too,
+/// and look in vain.
+pub(super) const TELL: &str = "NOTIFY jifen_program";
+const LISTEN: &str = "LISTEN jifen_program";
+
+/// A watch with a connection of its own, made anew when it is lost.
+pub(super) struct Watch {
+    server: Server,
+    listener: Option<Listener>,
+}
+
+struct Listener {
+    runtime: Runtime,
+    connection: Connection<Socket, NoTlsStream>,
+    /// The connection ends with it.
+    _client: Client,
+}
+
+impl Watch {
+    pub(super) fn new(server: Server) -> Self {
+        Self { server, listener: None }
+    }
+}
+
+impl ProgramWatch for Watch {
+    fn wait(&mut self, at_most: Duration) -> bool {
+        let listener = self.listener.take().or_else(|| Listener::start(&self.server).ok());
+        let heard = listener.and_then(|mut listener| {
+            let told = listener.listen(at_most)?;
+            self.listener = Some(listener);
+            Some(told)
+        });
+        heard.unwrap_or_else(|| {
+            // Whoever looks then hears why.
+            thread::sleep(at_most);
+            false
+        })
+    }
+}
+
+impl Listener {
+    fn start(server: &Server) -> Result<Self, Error> {
+        let runtime = runtime();
+        let (client, mut connection) = runtime.block_on(server.connection())?;
+        runtime.block_on(async {
+            let listens = pin!(client.batch_execute(LISTEN));
+            let driven = pin!(async { while next(&mut connection).await.is_some() {} });
+            match select(listens, driven).await {
+                Either::Left((listens, _)) => listens,
+                // It hears that the connection is gone.
+                Either::Right(((), listens)) => listens.await,
+            }
+        })?;
+        Ok(Self { runtime, connection, _client: client })
+    }
+
+    /// Waits at most so long, and returns whether something was told; nothing if the connection is lost.
+    fn listen(&mut self, at_most: Duration) -> Option<bool> {
+        let Self { runtime, connection, .. } = self;
+        let told = async {
+            while let Some(message) = next(connection).await {
+                if matches!(message, AsyncMessage::Notification(_)) {
+                    return Some(true);
+                }
+            }
+            None
+        };
+        runtime.block_on(async { timeout(at_most, told).await }).unwrap_or(Some(false))
+    }
+}
+
+/// Returns the next thing that the server says; nothing if the connection is lost.
+async fn next(connection: &mut Connection<Socket, NoTlsStream>) -> Option<AsyncMessage> {
+    poll_fn(|cx| connection.poll_message(cx)).await?.ok()
+}

@@ -1,0 +1,112 @@
+//! The service, fuzzed by its own description: [Schemathesis](https://schemathesis.readthedocs.io) makes up requests that fit it and
+//! requests that do not, and holds every answer against it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+use jifen_author::command::{clean, output, succeed};
+
+use crate::command::provide;
+use crate::{cargo, policies};
+
+/// Where the tool lies, and what it found.
+const FOLDER: &str = "target/fuzz";
+/// What it is, to the version.
+const REQUIREMENTS: &str = "tests/fuzz/requirements.txt";
+
+/// A host, which ends with this.
+struct Host {
+    process: Child,
+    url: String,
+}
+
+/// Builds the host, and fuzzes it for up to so many examples of each operation.
+pub(crate) fn run(root: &Path, examples: u32) -> Result<()> {
+    policies::build(root)?;
+    // As for the tests: alone it would be built with other features of the same crates.
+    cargo(root, &["build", "--workspace", "--bins", "--tests"])?;
+    built(root, examples)
+}
+
+/// Fuzzes a host that is built.
+pub(crate) fn built(root: &Path, examples: u32) -> Result<()> {
+    let tool = tool(root)?;
+    let folder = root.join(FOLDER);
+    let ledger = folder.join("ledger.db");
+    for file in [ledger.clone(), folder.join("ledger.db-wal"), folder.join("ledger.db-shm")] {
+        if file.exists() {
+            fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
+        }
+    }
+    let mut apply = jifen(root);
+    apply.args(["apply", "--program", "tests/data/demo.toml", "--policies", "target/policies", "--why", "fuzz"]);
+    succeed(apply.arg("--ledger").arg(&ledger))?;
+    // Behind a key, or the first one that it makes up would close the ledger to itself.
+    let mut make = jifen(root);
+    make.args(["keys", "make", "--role", "operator", "--name", "fuzz", "--ledger"]).arg(&ledger);
+    let key = output(&mut make)?;
+    let mut host =
+        Host::start(jifen(root).args(["serve", "--listen", "127.0.0.1:0", "--ledger"]).arg(&ledger))?;
+    let mut fuzz = Command::new(tool);
+    fuzz.current_dir(&folder).args(["run", "--seed", "1", "--max-examples", &examples.to_string()]);
+    fuzz.arg("--header").arg(format!("Authorization: Bearer {key}"));
+    let fuzzed = succeed(fuzz.arg(format!("{}/openapi.json", host.url)));
+    ensure!(host.process.try_wait()?.is_none(), "the host has ended");
+    fuzzed
+}
+
+fn jifen(root: &Path) -> Command {
+    let mut jifen = Command::new(root.join("target/debug/jifen"));
+    jifen.current_dir(root);
+    jifen
+}
+
+/// Sees that the tool is there, and returns it.
+fn tool(root: &Path) -> Result<PathBuf> {
+    provide("python3-venv", "the fuzz of the service runs in an environment of its own", "", has_venv)?;
+    let (folder, wanted) = (root.join(FOLDER), root.join(REQUIREMENTS));
+    let (tools, installed) = (folder.join("tools"), folder.join("requirements.txt"));
+    let wanted_text = fs::read_to_string(&wanted).with_context(|| format!("read {}", wanted.display()))?;
+    if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted_text) {
+        succeed(clean("python3").args(["-m", "venv", "--clear"]).arg(&tools))?;
+        let mut pip = Command::new(tools.join("bin/pip"));
+        succeed(pip.args(["install", "--quiet", "--requirement"]).arg(&wanted))?;
+        fs::write(&installed, wanted_text).with_context(|| format!("write {}", installed.display()))?;
+    }
+    Ok(tools.join("bin/schemathesis"))
+}
+
+fn has_venv() -> bool {
+    output(clean("python3").args(["-c", "import venv, ensurepip"])).is_ok()
+}
+
+impl Host {
+    fn start(serve: &mut Command) -> Result<Self> {
+        let mut process = serve.stderr(Stdio::piped()).spawn().context("start jifen")?;
+        let told = BufReader::new(process.stderr.take().context("it is piped")?);
+        let mut host = Self { process, url: String::new() };
+        let mut lines = told.lines();
+        let listens = lines.by_ref().map_while(Result::ok).find(|line| line.contains("listens on "));
+        let url = listens.as_deref().and_then(|line| line.split("listens on ").nth(1)?.split(';').next());
+        host.url = url.context("the host does not listen")?.to_owned();
+        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| complain(&line)));
+        Ok(host)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a task talks to the person at the terminal")]
+fn complain(words: &str) {
+    eprintln!("{words}");
+}
