@@ -131,8 +131,13 @@ pub(crate) fn parse(text: &str) -> Option<(&str, Digest)> {
     (is_hex(id, ID) && is_hex(secret, SECRET)).then(|| (id, Sha256::digest(secret).into()))
 }
 
+/// Returns whether a text may be the id of a key.
+pub(crate) fn is_id(text: &str) -> bool {
+    is_hex(text, ID)
+}
+
 fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|it| it.is_ascii_hexdigit())
+    text.len() == length && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Returns a text without the secrets of keys that were written into it by mistake.

@@ -15,8 +15,9 @@ use crate::{cargo, policies};
 
 /// Where the tool lies, and what it found.
 const FOLDER: &str = "target/fuzz";
-/// What it is, to the version.
-const REQUIREMENTS: &str = "tests/fuzz/requirements.txt";
+/// What it is, to the version, and what it is told.
+const SETTINGS: &str = "tests/fuzz";
+const REQUIREMENTS: &str = "requirements.txt";
 
 /// A host, which ends with this.
 struct Host {
@@ -43,7 +44,15 @@ pub(crate) fn built(root: &Path, examples: u32) -> Result<()> {
         }
     }
     let mut apply = jifen(root);
-    apply.args(["apply", "--program", "tests/data/demo.toml", "--policies", "target/policies", "--why", "fuzz"]);
+    apply.args([
+        "apply",
+        "--program",
+        "tests/data/demo.toml",
+        "--policies",
+        "target/policies",
+        "--why",
+        "fuzz",
+    ]);
     succeed(apply.arg("--ledger").arg(&ledger))?;
     // Behind a key, or the first one that it makes up would close the ledger to itself.
     let mut make = jifen(root);
@@ -52,7 +61,9 @@ pub(crate) fn built(root: &Path, examples: u32) -> Result<()> {
     let mut host =
         Host::start(jifen(root).args(["serve", "--listen", "127.0.0.1:0", "--ledger"]).arg(&ledger))?;
     let mut fuzz = Command::new(tool);
-    fuzz.current_dir(&folder).args(["run", "--seed", "1", "--max-examples", &examples.to_string()]);
+    fuzz.current_dir(&folder).env("PYTHONPATH", root.join(SETTINGS));
+    fuzz.arg("--config-file").arg(root.join(SETTINGS).join("schemathesis.toml"));
+    fuzz.args(["run", "--seed", "1", "--max-examples", &examples.to_string()]);
     fuzz.arg("--header").arg(format!("Authorization: Bearer {key}"));
     let fuzzed = succeed(fuzz.arg(format!("{}/openapi.json", host.url)));
     ensure!(host.process.try_wait()?.is_none(), "the host has ended");
@@ -68,8 +79,8 @@ fn jifen(root: &Path) -> Command {
 /// Sees that the tool is there, and returns it.
 fn tool(root: &Path) -> Result<PathBuf> {
     provide("python3-venv", "the fuzz of the service runs in an environment of its own", "", has_venv)?;
-    let (folder, wanted) = (root.join(FOLDER), root.join(REQUIREMENTS));
-    let (tools, installed) = (folder.join("tools"), folder.join("requirements.txt"));
+    let (folder, wanted) = (root.join(FOLDER), root.join(SETTINGS).join(REQUIREMENTS));
+    let (tools, installed) = (folder.join("tools"), folder.join(REQUIREMENTS));
     let wanted_text = fs::read_to_string(&wanted).with_context(|| format!("read {}", wanted.display()))?;
     if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted_text) {
         succeed(clean("python3").args(["-m", "venv", "--clear"]).arg(&tools))?;

@@ -307,7 +307,8 @@ fn rate(requests: u32) -> Arc<Ratelimiter> {
     Arc::new(limiter.expect("a bucket of at least one token"))
 }
 
-/// Tells in the description of the API what keys are, and on each path how who may not ask is answered.
+/// Tells in the description of the API what keys are, on each path how who may not ask is answered, and that problems are told in a
+/// media type of their own.
 pub(super) fn describe(api: &mut OpenApi) {
     let scheme = Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("jifen_<id>_<secret>");
     let scheme =
@@ -335,6 +336,14 @@ pub(super) fn describe(api: &mut OpenApi) {
             for (status, refusal) in &refusals {
                 let responses = &mut operation.responses.responses;
                 responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(refusal.clone()));
+            }
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(Described { content, .. }) = response
+                    && status.starts_with(['4', '5'])
+                    && let Some(problem) = content.shift_remove("application/json")
+                {
+                    content.insert("application/problem+json".to_owned(), problem);
+                }
             }
         }
     }

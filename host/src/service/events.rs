@@ -77,6 +77,26 @@ pub(super) struct Receipt {
     requoted: Option<bool>,
 }
 
+/// What became of what was sent.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum Answered {
+    /// Of an event.
+    One(Box<Receipt>),
+    /// Of a batch, each in the place of its event.
+    Many(Vec<Each>),
+}
+
+/// What became of an event of a batch.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum Each {
+    Applied(Receipt),
+    Refused(Refused),
+}
+
 /// A CloudEvents 1.0 JSON object.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described: events are read by the domain")]
@@ -98,7 +118,10 @@ pub(super) struct CloudEvent {
     #[schema(example = "2017-01-01T11:53:26+08:00")]
     time: String,
     /// By its type.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({
+        "order": "31198570044", "member": "m900", "merchant": "store-330", "currency": "CNY",
+        "lines": [{"sku": "1095275", "category": "pastry", "quantity": 2, "amount": 5000, "tags": ["eco"]}],
+    }))]
     data: Value,
 }
 
@@ -192,7 +215,7 @@ impl<'de> Deserialize<'de> for Batch<'de> {
         (CloudEvent = "application/json"),
     )),
     responses(
-        (status = 200, description = "The receipt; of a batch, an array of receipts and refusals", body = Receipt),
+        (status = 200, description = "The receipt; of a batch, an array of receipts and refusals", body = Answered),
         (status = 400, description = "What was sent is no JSON", body = Problem),
         (status = 409, description = "Another event has that name", body = Problem),
         (status = 413, description = "More was sent than is taken at once", body = Problem),

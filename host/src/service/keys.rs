@@ -9,10 +9,10 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Shared;
 use super::access::Caller;
 use super::extract::{Named, Parameters, page};
 use super::problem::Problem;
-use super::{Shared, is_name};
 use crate::clock;
 use crate::keys::{self, Role};
 use crate::view::{KeyLine, StepLine};
@@ -34,6 +34,7 @@ pub(super) struct Wanted {
     #[schema(example = "the counter of store 330")]
     name: String,
     /// Requests a second, 0 for as many as come; absent: 10 for a member, 100 for an auditor, 1,000 for a merchant, any for an operator.
+    #[schema(maximum = 4_294_967_295_u64)]
     rate: Option<u32>,
 }
 
@@ -52,6 +53,7 @@ pub(super) struct Made {
 #[into_params(parameter_in = Query)]
 pub(super) struct BehindKey {
     /// Only keys behind this id.
+    #[param(pattern = "^[0-9a-f]{12}$")]
     after: Option<String>,
 }
 
@@ -71,6 +73,7 @@ pub(super) struct AllKeys {
 #[into_params(parameter_in = Query)]
 pub(super) struct BehindStep {
     /// Only steps behind this place.
+    #[param(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     after: Option<u64>,
 }
 
@@ -137,12 +140,12 @@ pub(super) async fn all(
     State(service): State<Shared>,
     Parameters(BehindKey { after }): Parameters<BehindKey>,
 ) -> Result<Json<AllKeys>, Problem> {
-    let after = after.unwrap_or_default();
-    if !is_name(&after) {
+    if after.as_ref().is_some_and(|after| !keys::is_id(after)) {
         return Err(Problem::malformed("after: that is no id; write the `next` of a page"));
     }
     let answer = service.ask(move |desk| {
-        let (found, more) = page(PAGE, |limit| desk.ledger.keys(&after, limit))?;
+        let (found, more) =
+            page(PAGE, |limit| desk.ledger.keys(after.as_deref().unwrap_or_default(), limit))?;
         let next = found.last().filter(|_| more).map(|last| last.id.clone());
         Ok(AllKeys { keys: found.iter().map(KeyLine::from).collect(), next })
     });
@@ -170,7 +173,7 @@ pub(super) async fn revoke(
     let asked = Arc::clone(&service);
     let id = keys::id_of(&id).to_owned();
     let revoked = service.ask(move |desk| {
-        if is_name(&id) {
+        if keys::is_id(&id) {
             desk.ledger.revoke_key(&id, clock::now())?;
             asked.keys.forget(&id);
             if let Some(key) = desk.ledger.key(&id)? {

@@ -27,7 +27,7 @@ const LINES_MAX: u32 = 500;
 #[into_params(parameter_in = Query)]
 pub(super) struct At {
     /// A business time; absent: that of the ledger's latest event.
-    #[param(example = "2026-03-31T23:59:59+08:00")]
+    #[param(example = "2026-03-31T23:59:59+08:00", format = "date-time")]
     at: Option<String>,
 }
 

@@ -48,6 +48,7 @@ pub(super) struct Program {
 #[into_params(parameter_in = Query)]
 pub(super) struct After {
     /// Only those behind this version.
+    #[param(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     after: Option<u64>,
 }
 
@@ -86,8 +87,10 @@ fn etag(version: u64) -> (HeaderName, HeaderValue) {
 #[into_params(parameter_in = Query)]
 pub(super) struct Because {
     /// Who makes the change; absent: whose key it is.
+    #[param(pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$")]
     who: Option<String>,
     /// Why, for whoever reads the list of changes.
+    #[param(pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$")]
     why: String,
 }
 
@@ -97,8 +100,10 @@ pub(super) struct Because {
 #[into_params(parameter_in = Query)]
 pub(super) struct Putting {
     /// Who makes the change; absent: whose key it is.
+    #[param(pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$")]
     who: Option<String>,
     /// Why, for whoever reads the list of changes.
+    #[param(pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$")]
     why: String,
     /// At once, though members would be awarded less than before; `why` says why that must be.
     #[serde(default)]
@@ -113,8 +118,10 @@ pub(super) struct Back {
     /// The version whose program is put to work again; absent: that before the last.
     to: Option<u64>,
     /// Who makes the change; absent: whose key it is.
+    #[param(pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$")]
     who: Option<String>,
     /// Why, for whoever reads the list of changes.
+    #[param(pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$")]
     why: String,
     /// At once, though members would be awarded less; to the version before that is so anyway.
     #[serde(default)]
@@ -162,9 +169,10 @@ pub(super) async fn plan(
 #[into_params(parameter_in = Query)]
 pub(super) struct History {
     /// Only what happened at this time or later.
-    #[param(example = "2017-01-01T00:00:00+08:00")]
+    #[param(example = "2017-01-01T00:00:00+08:00", format = "date-time")]
     from: Option<String>,
     /// Only what happened before this time.
+    #[param(format = "date-time")]
     until: Option<String>,
     /// Only what happened in this region or below.
     region: Option<String>,
@@ -215,9 +223,10 @@ pub(super) async fn backtest(
 #[into_params(parameter_in = Query)]
 pub(super) struct Within {
     /// Only what happened at this time or later.
-    #[param(example = "2017-01-01T00:00:00+08:00")]
+    #[param(example = "2017-01-01T00:00:00+08:00", format = "date-time")]
     from: Option<String>,
     /// Only what happened before this time.
+    #[param(format = "date-time")]
     until: Option<String>,
 }
 
@@ -314,7 +323,7 @@ pub(super) async fn announced(State(service): State<Shared>) -> Result<Json<Anno
     put,
     path = "/v1/program",
     tag = "program",
-    params(Putting, ("If-Match" = String, Header, description = "The version that the change is made on, as an entity tag", example = "\"1\"")),
+    params(Putting, ("If-Match" = String, Header, description = "The version that the change is made on, as an entity tag", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$")),
     request_body(content = String, content_type = "application/toml", description = "The program file"),
     responses(
         (status = 200, description = "It is at work; `ETag` is its version", body = Changed),
@@ -349,7 +358,7 @@ pub(super) async fn put(
     post,
     path = "/v1/program/rollback",
     tag = "program",
-    params(Back, ("If-Match" = String, Header, description = "The version to go back from, as an entity tag", example = "\"2\"")),
+    params(Back, ("If-Match" = String, Header, description = "The version to go back from, as an entity tag", example = "\"2\"", pattern = "^\"[0-9]{1,18}\"$")),
     responses(
         (status = 200, description = "It is at work; `ETag` is its version", body = ChangeLine),
         (status = 400, description = "A parameter is missing", body = Problem),

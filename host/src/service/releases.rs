@@ -26,6 +26,7 @@ const PAGE: usize = 100;
 
 /// A release, as it is sent with its cases.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only described: the parts are read one by one")]
 pub(super) struct Parts {
     /// The component.
@@ -68,6 +69,7 @@ impl From<&Publication> for PublicationLine {
 #[into_params(parameter_in = Query)]
 pub(super) struct Behind {
     /// Only what is behind this, such as `market-day@0.1.0`.
+    #[param(pattern = r"^[^@\x00-\x1f\x7f-\x9f]*@[^\x00-\x1f\x7f-\x9f]*$")]
     after: Option<String>,
 }
 
@@ -91,8 +93,8 @@ pub(super) struct Publications {
     path = "/v1/policies/{policy}/releases/{version}",
     tag = "policies",
     params(
-        ("policy", description = "The policy's name", example = "market-day"),
-        ("version", description = "Its semantic version", example = "0.1.0"),
+        ("policy" = String, Path, description = "The policy's name", example = "market-day", pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 64),
+        ("version" = String, Path, description = "Its semantic version", example = "0.1.0", pattern = r"^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}$"),
     ),
     request_body(content = Parts, content_type = "multipart/form-data"),
     responses(
@@ -240,8 +242,8 @@ impl Desk {
     path = "/v1/policies/{policy}/releases/{version}",
     tag = "policies",
     params(
-        ("policy", description = "The policy's name", example = "market-day"),
-        ("version", description = "Its semantic version", example = "0.1.0"),
+        ("policy" = String, Path, description = "The policy's name", example = "market-day", pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 64),
+        ("version" = String, Path, description = "Its semantic version", example = "0.1.0", pattern = r"^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}$"),
     ),
     responses(
         (status = 200, description = "What was tried, and what came of it", body = GateReport),
