@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use reqwest::Certificate;
 use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
@@ -14,6 +14,8 @@ use serde_json::Value;
 /// A host that serves. It is killed with the test, unless it was stopped.
 pub(crate) struct Host {
     process: Child,
+    /// Reads what it says on standard error to its end.
+    told: Option<JoinHandle<String>>,
     scheme: String,
     address: SocketAddr,
     client: Client,
@@ -42,8 +44,17 @@ impl Host {
             }
         };
         // It must not wait for somebody to read on.
-        thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
-        Self { process, scheme, address, client: client().build().expect("a client of its own") }
+        let told = thread::spawn(move || {
+            told.read_to_string(&mut said).expect("it is text");
+            said
+        });
+        Self {
+            process,
+            told: Some(told),
+            scheme,
+            address,
+            client: client().build().expect("a client of its own"),
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -115,8 +126,15 @@ impl Host {
     }
 
     /// Waits until the host has ended, and returns its exit code.
-    pub(crate) fn wait(mut self) -> Option<i32> {
-        self.process.wait().expect("jifen ends").code()
+    pub(crate) fn wait(self) -> Option<i32> {
+        self.end().0
+    }
+
+    /// Waits until the host has ended, and returns its exit code and all that it said on standard error.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        let code = self.process.wait().expect("jifen ends").code();
+        let told = self.told.take().expect("nobody waited for it before");
+        (code, told.join().expect("it is text"))
     }
 }
 

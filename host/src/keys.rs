@@ -93,7 +93,7 @@ impl Role {
     }
 }
 
-/// Makes a key, and returns it with its text, which nobody can have again.
+/// Makes a key, under an id if one is named that is not taken, and returns it with its text, which nobody can have again.
 ///
 /// # Errors
 ///
@@ -103,13 +103,14 @@ pub(crate) fn make(
     role: &Role,
     name: &str,
     rate: Option<u32>,
+    id: Option<String>,
 ) -> Result<Result<(ApiKey, String), BadKey>, LedgerError> {
     let name = name.trim();
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
         let why = format!("say who holds it, in at most {NAME_BYTES_MAX} bytes without control characters");
         return Ok(Err(BadKey { field: "name", why }));
     }
-    let (id, secret) = (hex::encode(random::<6>()), hex::encode(random::<32>()));
+    let (id, secret) = (id.unwrap_or_else(|| hex::encode(random::<6>())), hex::encode(random::<32>()));
     let key = ApiKey {
         id,
         secret: Sha256::digest(&secret).into(),
@@ -129,6 +130,12 @@ pub(crate) fn make(
 pub(crate) fn parse(text: &str) -> Option<(&str, Digest)> {
     let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
     (is_hex(id, ID) && is_hex(secret, SECRET)).then(|| (id, Sha256::digest(secret).into()))
+}
+
+/// Returns the id of the key that is made by the request of a name.
+pub(crate) fn id_for(request: &str) -> String {
+    let digest = hex::encode(Sha256::digest(request));
+    digest.chars().take(ID).collect()
 }
 
 /// Returns whether a text may be the id of a key.

@@ -9,6 +9,7 @@
 //! bound. An answer comes when what it says is durable; who sends the same again gets the same again.
 
 mod access;
+mod deprecated;
 mod events;
 mod extract;
 mod follow;
@@ -21,6 +22,7 @@ mod program;
 mod queue;
 mod quotes;
 mod releases;
+mod telemetry;
 mod watch;
 mod why;
 
@@ -53,6 +55,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower_http::timeout::RequestBodyTimeoutLayer;
+use tracing::{info, warn};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -61,6 +64,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use self::intake::{Desk, Held, Intake, Live, Unanswered};
 pub(crate) use self::metrics::Metrics;
 use self::problem::Problem;
+pub(crate) use self::telemetry::{LogFormat, LogLevel, Telemetry};
 use self::watch::Watch;
 use crate::active::Active;
 
@@ -176,26 +180,20 @@ type Shared = Arc<Service>;
 )]
 struct Api;
 
-/// Serves until the process is told to stop, and finishes what was accepted. `ready` is told the address, and `complain` what a person
-/// should see to.
+/// Serves until the process is told to stop, and finishes what was accepted.
 ///
 /// # Errors
 ///
 /// If the host cannot listen there.
-pub(crate) fn serve(
-    start: Start,
-    listen: SocketAddr,
-    ready: impl FnOnce(SocketAddr),
-    complain: impl Fn(&str) + Send + Sync + 'static,
-) -> anyhow::Result<()> {
+pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
     let Start { ledger, store, active, change, threads, queue, tls, metrics } = start;
     let upkeep = metrics.clone();
     let tls = tls.map(|tls| anyhow::Ok((RustlsConfig::from_config(tls.read()?), tls))).transpose()?;
     let live = RwLock::new(Live { change, active: Arc::new(active) });
     let (behind, failing) = (AtomicBool::new(false), AtomicBool::new(false));
-    let (complain, watch) = (Box::new(complain), Watch::default());
+    let watch = Watch::default();
     let held = Cache::builder().max_capacity(PROGRAMS_HELD).build();
-    let desk = Arc::new(Desk { ledger, store, live, held, behind, threads, failing, watch, complain });
+    let desk = Arc::new(Desk { ledger, store, live, held, behind, threads, failing, watch });
     follow::start(&desk);
     let (intake, deciders) = Intake::start(&desk, queue);
     let room = |permits, wait| Room { permits: Arc::new(Semaphore::new(permits)), wait };
@@ -218,7 +216,6 @@ pub(crate) fn serve(
     let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr().context("listen")?;
     // The desk outlives the runtime: a ledger on a server has one of its own, which cannot end within another.
-    let told_to = Arc::clone(&desk);
     let served = runtime.block_on(async move {
         let handle = Handle::new();
         let told = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
@@ -228,13 +225,13 @@ pub(crate) fn serve(
         match tls {
             None => {
                 let server = bounded(axum_server::from_tcp(listener)?, handle);
-                ready(address);
+                info!("listens on http://{address}; http://{address}/docs shows what it takes");
                 server.serve(service).await?;
             }
             Some((config, tls)) => {
-                tokio::spawn(renew_when_told(tls, config.clone(), signal(SignalKind::hangup())?, told_to));
+                tokio::spawn(renew_when_told(tls, config.clone(), signal(SignalKind::hangup())?));
                 let server = bounded(axum_server::from_tcp_rustls(listener, config)?, handle);
-                ready(address);
+                info!("listens on https://{address}; https://{address}/docs shows what it takes");
                 server.serve(service).await?;
             }
         }
@@ -256,11 +253,11 @@ fn bounded<A>(server: Server<SocketAddr, A>, handle: Handle<SocketAddr>) -> Serv
 }
 
 /// Reads the certificate again whenever the process is told to (`SIGHUP`). One that cannot be read leaves the last at work.
-async fn renew_when_told(tls: Tls, config: RustlsConfig, mut told: Signal, desk: Arc<Desk>) {
+async fn renew_when_told(tls: Tls, config: RustlsConfig, mut told: Signal) {
     while told.recv().await.is_some() {
         match tls.read() {
             Ok(server) => config.reload_from_config(server),
-            Err(error) => (desk.complain)(&format!("{error:#}; the certificate from before stays")),
+            Err(error) => warn!("{error:#}; the certificate from before stays"),
         }
     }
 }
@@ -333,11 +330,14 @@ fn router(service: Shared) -> Router {
         .routes(routes!(readyz))
         .split_for_parts();
     access::describe(&mut api);
+    deprecated::describe(deprecated::PATHS, &mut api);
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
         .fallback(async || Problem::not_found("there is no such path; /docs shows which there are"))
         .method_not_allowed_fallback(async || Problem::method())
+        .layer(from_fn_with_state(deprecated::PATHS, deprecated::say))
         .layer(from_fn(metrics::count_request))
+        .layer(from_fn(telemetry::within_span))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(RequestBodyTimeoutLayer::new(BODY_WAIT))
         .with_state(service)

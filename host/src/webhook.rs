@@ -97,9 +97,24 @@ impl Endpoint {
     }
 }
 
-fn client() -> anyhow::Result<Client> {
-    // Whoever was first has set it for the process.
+/// Returns what sends to others beside webhooks, and waits for their answers.
+///
+/// # Errors
+///
+/// If the machine's certificates cannot be read.
+pub(crate) fn blocking_client() -> anyhow::Result<reqwest::blocking::Client> {
+    encrypt();
+    let client = reqwest::blocking::Client::builder().timeout(PATIENCE).redirect(Policy::none());
+    client.user_agent("jifen").build().context("prepare to send")
+}
+
+/// Says whose cryptography this process uses, unless whoever was first has said it.
+fn encrypt() {
     rustls::crypto::ring::default_provider().install_default().ok();
+}
+
+fn client() -> anyhow::Result<Client> {
+    encrypt();
     let client = Client::builder().timeout(PATIENCE).redirect(Policy::none()).user_agent("jifen");
     client.build().context("prepare to send")
 }

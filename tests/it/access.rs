@@ -412,6 +412,17 @@ fn keys_are_made_listed_and_revoked_over_http() {
     let roles: Vec<_> =
         listed.json()["keys"].as_array().expect("a list").iter().map(|it| it["role"].clone()).collect();
     assert_eq!(roles.len(), 2, "{listed:?}");
+    // Asked twice under one name, one is made.
+    let again = || {
+        let request = host.with(&secret, "post", "/v1/keys").header("content-type", "application/json");
+        let request = request.header("idempotency-key", "counter 2");
+        Answer::to(request.body(json!({"role": "merchant", "scope": "shop", "name": "柜台"}).to_string()))
+    };
+    assert_eq!((again().status, code(&again())), (201, (409, "repeated".to_owned())));
+    assert_eq!(
+        Answer::to(host.with(&secret, "get", "/v1/keys")).json()["keys"].as_array().map(Vec::len),
+        Some(3)
+    );
     let revoke = |id: &str| Answer::to(host.with(&secret, "delete", &format!("/v1/keys/{id}")));
     // Whoever writes the whole key means it, and its secret goes nowhere.
     let revoked = revoke(shop);

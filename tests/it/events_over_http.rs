@@ -380,7 +380,7 @@ fn settings_come_from_flags_variables_and_a_file_the_strongest_first() {
     let printed = crate::town::Done::from(jifen.output().expect("jifen starts"));
     assert_eq!(
         printed.out,
-        "ledger = \"file.db\"\nprogram = \"p.toml\"\nlisten = \"127.0.0.1:3\"\nthreads = 5\nqueue = 7\n",
+        "ledger = \"file.db\"\nprogram = \"p.toml\"\nlisten = \"127.0.0.1:3\"\nthreads = 5\nqueue = 7\nlog = \"text\"\nlog_level = \"info\"\n",
         "{printed:?}"
     );
     let secret = "postgres://ann:secret@127.0.0.1/points";

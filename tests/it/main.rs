@@ -48,6 +48,7 @@ mod service;
 #[path = "../story.rs"]
 mod story;
 mod support;
+mod telemetry;
 mod terms;
 mod tidy;
 mod town;

@@ -80,7 +80,7 @@ impl Make {
             role == Role::Operator || !ledger.keys("", 1)?.is_empty(),
             "role: the first key is an operator's, or nobody could make another over HTTP"
         );
-        let (key, secret) = keys::make(&*ledger, &role, &self.name, self.rate)??;
+        let (key, secret) = keys::make(&*ledger, &role, &self.name, self.rate, None)??;
         complain(format_args!("this is told once; `jifen keys revoke {}` ends it", key.id));
         super::print(&secret)?;
         Ok(ExitCode::SUCCESS)

@@ -9,13 +9,13 @@ use anyhow::Context;
 use clap::Args;
 use jifen_ledger::{Ledger, LedgerError, ProgramChange};
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
-use super::output::complain;
 use crate::active::Active;
 use crate::change::{Reason, put_to_work};
 use crate::error::HostError;
 use crate::releases::Releases;
-use crate::service::{self, Metrics, Start, Tls};
+use crate::service::{self, LogFormat, LogLevel, Metrics, Start, Telemetry, Tls};
 
 /// The program of a host that is looked at.
 const DEMO: &str = include_str!("../../../tests/data/demo.toml");
@@ -63,6 +63,15 @@ struct Settings {
     /// Events that may wait; more are turned away [default: 10000]
     #[arg(long, env = "JIFEN_QUEUE", value_name = "EVENTS")]
     queue: Option<NonZeroUsize>,
+    /// How lines on standard error are written [default: text]
+    #[arg(long, env = "JIFEN_LOG", value_name = "FORMAT")]
+    log: Option<LogFormat>,
+    /// Which of them are [default: info]
+    #[arg(long, env = "JIFEN_LOG_LEVEL", value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
+    /// Where a collector takes traces by OTLP over HTTP, such as http://127.0.0.1:4318
+    #[arg(long, env = "JIFEN_OTLP", value_name = "URL")]
+    otlp: Option<String>,
 }
 
 impl Settings {
@@ -77,6 +86,9 @@ impl Settings {
             tls_key: self.tls_key.or(other.tls_key),
             threads: self.threads.or(other.threads),
             queue: self.queue.or(other.queue),
+            log: self.log.or(other.log),
+            log_level: self.log_level.or(other.log_level),
+            otlp: self.otlp.or(other.otlp),
         }
     }
 
@@ -98,6 +110,8 @@ impl Settings {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 8080))),
             threads: Some(super::threads(None)),
             queue: NonZeroUsize::new(10_000),
+            log: Some(LogFormat::Text),
+            log_level: Some(LogLevel::Info),
             ..Self::default()
         }
     }
@@ -119,8 +133,22 @@ impl Serve {
         }
         let missing =
             |name| format!("say --{name}, set it in the file of settings, or see `jifen serve --help`");
-        let Settings { ledger, program, policies, listen, tls_certificate, tls_key, threads, queue } =
-            settings;
+        let Settings {
+            ledger,
+            program,
+            policies,
+            listen,
+            tls_certificate,
+            tls_key,
+            threads,
+            queue,
+            log,
+            log_level,
+            otlp,
+        } = settings;
+        let by_default = "there is a default";
+        let (log, log_level) = (log.expect(by_default), log_level.expect(by_default));
+        let _telemetry = Telemetry::start(log, log_level, otlp.as_deref())?;
         let tls = match (tls_certificate, tls_key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
@@ -128,7 +156,6 @@ impl Serve {
             (None, Some(_)) => anyhow::bail!(missing("tls-certificate")),
         };
         let ledger = ledger.with_context(|| missing("ledger"))?;
-        let by_default = "there is a default";
         let (listen, threads) = (listen.expect(by_default), threads.expect(by_default));
         let queue = queue.expect(by_default).get();
         let file = match (self.demo, program) {
@@ -151,9 +178,9 @@ impl Serve {
                  make --role operator`, or listen on 127.0.0.1"
             );
             if tls.is_none() {
-                complain(format_args!(
+                warn!(
                     "keys that are shown to {listen} can be read on the way, unless a proxy encrypts it; see --tls-certificate"
-                ));
+                );
             }
         }
         let (active, change) = match file {
@@ -171,14 +198,8 @@ impl Serve {
                 (active, change)
             }
         };
-        let scheme = if tls.is_some() { "https" } else { "http" };
         let start = Start { ledger, store, active, change, threads, queue, tls, metrics };
-        let ready = |address| {
-            complain(format_args!(
-                "listens on {scheme}://{address}; {scheme}://{address}/docs shows what it takes"
-            ));
-        };
-        service::serve(start, listen, ready, |words| complain(format_args!("{words}")))?;
+        service::serve(start, listen)?;
         Ok(ExitCode::SUCCESS)
     }
 }

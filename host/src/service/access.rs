@@ -20,6 +20,7 @@ use jifen_loyalty::{Event, InvalidEvent, MerchantId};
 use moka::sync::Cache;
 use ratelimit::Ratelimiter;
 use subtle::ConstantTimeEq as _;
+use tracing::{Instrument as _, Span, info, warn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response as Described};
 
@@ -209,19 +210,21 @@ pub(super) async fn record(
         return next.run(request).await;
     }
     // On its own, so that it is written to its end though the client leaves.
-    let recorded = tokio::spawn(async move {
+    let span = Span::current();
+    let recorded = async move {
         let id = hex::encode(random::<16>());
         let path = request.uri().path_and_query().map_or("", |it| it.as_str());
         let mut asked = without_secrets(format!("{} {path}", request.method()));
         asked.truncate(asked.floor_char_boundary(ASKED_BYTES_MAX));
         // What is read of its body counts until it is answered.
         let _held = request.extensions().get::<Held>().cloned();
+        let (who, key) = (caller.name.clone(), caller.key.clone());
         let step = TrailStep {
             id: id.clone(),
             made_at: clock::now(),
-            key: caller.key.clone(),
-            who: caller.name.clone(),
-            asked,
+            key,
+            who: who.clone(),
+            asked: asked.clone(),
             status: None,
         };
         if let Err(problem) =
@@ -234,14 +237,15 @@ pub(super) async fn record(
             response.headers_mut().insert("x-request-id", name);
         }
         let status = response.status().as_u16();
+        info!(id, who, asked, status, "asked to change or to try something");
         let answered =
             service.one_of(&service.trails, move |desk| Ok(desk.ledger.answer_step(&id, status)?));
         if answered.await.is_err() {
-            (service.desk.complain)("the trail could not be told how a request was answered");
+            warn!("the trail could not be told how a request was answered");
         }
         response
-    });
-    recorded.await.unwrap_or_else(|_| Problem::broken().into_response())
+    };
+    tokio::spawn(recorded.instrument(span)).await.unwrap_or_else(|_| Problem::broken().into_response())
 }
 
 impl Service {

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use jifen_ledger::{ProgramChange, ProgramWatch};
 
+use tracing::warn;
+
 use super::intake::{Desk, Live};
 use crate::active::Active;
 
@@ -45,7 +47,7 @@ fn follow(desk: &Weak<Desk>, mut watch: Box<dyn ProgramWatch>) {
     while let Some(desk) = desk.upgrade() {
         let error = desk.follow(&mut failed).err();
         if let Some(error) = error.as_ref().filter(|error| said.as_ref() != Some(*error)) {
-            (desk.complain)(error);
+            warn!("{error}");
         }
         if error.is_some() || failed.is_none() {
             said = error;

@@ -56,8 +56,6 @@ pub(super) struct Desk {
     pub(super) failing: AtomicBool,
     /// How often deployments failed lately.
     pub(super) watch: Watch,
-    /// Hears what a person should see to.
-    pub(super) complain: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// A program at work.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,6 +17,8 @@ use crate::clock;
 use crate::keys::{self, Role};
 use crate::view::{KeyLine, StepLine};
 
+/// The sender's name for a request, by which it is known when it is sent again.
+const ONCE: &str = "idempotency-key";
 /// Keys, or steps of the trail, of a page.
 const PAGE: usize = 100;
 
@@ -89,15 +91,18 @@ pub(super) struct Trail {
 
 /// Make a key.
 ///
-/// The first one closes the ledger: from then on everybody is asked for one. So it has to be an operator's.
+/// The first one closes the ledger: from then on everybody is asked for one. So it has to be an operator's. Sent again with the same
+/// `Idempotency-Key`, no second one is made.
 #[utoipa::path(
     post,
     path = "/v1/keys",
     tag = "access",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request")),
     request_body = Wanted,
     responses(
         (status = 201, description = "The key, whose secret is told once", body = Made),
         (status = 400, description = "What was sent cannot be read, or there can be no such key", body = Problem),
+        (status = 409, description = "It was made before, and its secret is told once", body = Problem),
         (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
@@ -105,10 +110,12 @@ pub(super) struct Trail {
 pub(super) async fn make(
     State(service): State<Shared>,
     Extension(caller): Extension<Arc<Caller>>,
+    headers: HeaderMap,
     body: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     let Json(wanted) = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
     caller.still(&service).await?;
+    let id = headers.get(ONCE).map(|once| keys::id_for(&String::from_utf8_lossy(once.as_bytes())));
     let asked = Arc::clone(&service);
     let made = service.ask(move |desk| {
         let Wanted { role, scope, name, rate } = wanted;
@@ -117,8 +124,15 @@ pub(super) async fn make(
             let detail = "role: the first key is an operator's, or nobody could make another";
             return Err(Problem::malformed(detail));
         }
-        let made = keys::make(&*desk.ledger, &role, &name, rate)?;
+        let made = keys::make(&*desk.ledger, &role, &name, rate, id)?;
         let (key, secret) = made.map_err(|bad| Problem::malformed(bad.to_string()))?;
+        if desk.ledger.key(&key.id)?.is_none_or(|kept| kept.secret != key.secret) {
+            let again = format!(
+                "the key {} was made for that Idempotency-Key, and its secret was told once; revoke it, and ask under another",
+                key.id
+            );
+            return Err(Problem::repeated(again));
+        }
         asked.keys.close();
         Ok(Made { secret, key: KeyLine::from(&key) })
     });

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jifen_loyalty::entry::NewLot;
 use jifen_loyalty::{DeploymentId, Points, UnitId};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use tracing::{debug, error};
 
 use super::Shared;
 use super::problem::Problem;
@@ -126,8 +128,15 @@ pub(super) async fn count_request(request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
-    let labels = [("method", method), ("path", path), ("status", status)];
-    histogram!(REQUEST_SECONDS, &labels).record(watch.elapsed());
+    let labels = [("method", method.clone()), ("path", path.clone()), ("status", status.clone())];
+    let took = watch.elapsed();
+    histogram!(REQUEST_SECONDS, &labels).record(took);
+    let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        error!(method, path, microseconds, "the host is at fault");
+    } else {
+        debug!(method, path, status, microseconds, "answered");
+    }
     response
 }
 

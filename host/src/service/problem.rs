@@ -73,6 +73,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "Another event has that name", detail)
     }
 
+    /// A request was answered before, and its answer cannot be had again.
+    pub(super) fn repeated(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "repeated", "It was asked before", detail)
+    }
+
     /// There is nothing of that name.
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jifen_loyalty::{DeploymentId, Fault};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use tracing::warn;
 
 use super::intake::{Desk, Live};
 use crate::active::Document;
@@ -139,7 +140,7 @@ impl Desk {
                 format!("it cannot be put back yet, see to it: {error}")
             }
         };
-        (self.complain)(&format!("version {version}: {failed}; {became}"));
+        warn!("version {version}: {failed}; {became}");
     }
 
     /// Returns the version that is at work then; nothing where all before would fail likewise, or were put back themselves.
