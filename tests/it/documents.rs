@@ -1,5 +1,6 @@
 //! What documents show is true.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -65,5 +66,37 @@ fn every_key_of_a_program_is_told_in_both_languages() {
     let keys = example.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.trim());
     for key in keys.map(|key| key.split('.').next().expect("a key has a name")) {
         assert!(tables[0].iter().any(|told| told == key), "{key} is not told");
+    }
+}
+
+/// What runs hosts elsewhere sets variables that there are, and probes paths that there are; every setting and every metric is told in
+/// both languages.
+#[test]
+fn settings_and_metrics_of_hosts_are_told() {
+    let words = |text: &str, start: &str| -> BTreeSet<String> {
+        let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+        words.filter(|word| word.starts_with(start)).map(str::to_owned).collect()
+    };
+    let [serve, cli, meter, metrics, service] =
+        ["cli/serve.rs", "cli.rs", "meter.rs", "service/metrics.rs", "service.rs"]
+            .map(|file| read(&format!("host/src/{file}")));
+    let mut variables = words(&serve, "JIFEN_");
+    variables.extend(words(&cli, "JIFEN_"));
+    variables.remove("JIFEN_CONFIG");
+    let counted: BTreeSet<_> = words(&meter, "jifen_").into_iter().chain(words(&metrics, "jifen_")).collect();
+    let counted: BTreeSet<_> =
+        counted.into_iter().filter(|name| name != "jifen_loyalty" && name != "jifen_engine").collect();
+    for guide in ["docs/running-hosts.md", "docs/running-hosts.zh-CN.md"].map(read) {
+        assert_eq!(words(&guide, "JIFEN_"), variables);
+        let told = guide.lines().filter(|line| line.starts_with("| `jifen_")).collect::<String>();
+        assert_eq!(words(&told, "jifen_"), counted);
+    }
+    for file in ["jifen.service", "Containerfile", "kubernetes.yaml"] {
+        let text = read(&format!("docs/deploy/{file}"));
+        let set = words(&text, "JIFEN_");
+        assert!(!set.is_empty() && set.is_subset(&variables), "{file}: {set:?}");
+        for path in text.split("path: ").skip(1).filter_map(|rest| rest.split(',').next()) {
+            assert!(service.contains(&format!("path = \"{path}\"")), "{file}: {path}");
+        }
     }
 }
