@@ -28,6 +28,7 @@ mod replay;
 mod run;
 mod serve;
 mod settle;
+mod signers;
 mod statement;
 mod test;
 mod why;
@@ -76,6 +77,11 @@ enum Command {
     Rollback(apply::Rollback),
     /// Print which programs were put to work, when, by whom and why.
     Changes(apply::Changes),
+    /// Say who signs releases.
+    #[command(subcommand)]
+    Signers(signers::Signers),
+    /// Sign a component that is to be published.
+    Sign(signers::Sign),
     /// Make, list and revoke the keys that hosts ask for.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -167,6 +173,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Rollback(rollback) => rollback.execute(),
         Command::Changes(changes) => changes.execute(),
         Command::Keys(keys) => keys.execute(),
+        Command::Signers(signers) => signers.execute(),
+        Command::Sign(sign) => sign.execute(),
         Command::Import(import) => import.execute(),
         Command::Balance(balance) => balance.execute(),
         Command::Statement(statement) => statement.execute(),

@@ -6,6 +6,7 @@
 use std::num::NonZeroUsize;
 
 use jifen_engine::{PolicyError, PolicyStore, Report};
+use jifen_ledger::Signer;
 use rules_guest::case::Case;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::cases::{self, Bounds, Respondent};
 use crate::description::Description;
+use crate::signature;
 
 /// Cases that come with a release, at most.
 pub(crate) const CASES_MAX: usize = 200;
@@ -34,6 +36,8 @@ pub(crate) struct Upload {
     pub(crate) component: Vec<u8>,
     /// By their names.
     pub(crate) cases: Vec<(String, String)>,
+    /// Of what it is published as, by who signs for whoever publishes it.
+    pub(crate) signature: Option<Vec<u8>>,
 }
 
 /// What was tried of a release, and what came of it.
@@ -71,6 +75,8 @@ pub(crate) struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Gate {
+    /// Whether somebody signed it who may.
+    Signature,
     /// Whether it is a component that keeps the contract and the bounds, and what it may ask.
     Component,
     /// Whether it says what it is, and that is what it is published as.
@@ -104,20 +110,52 @@ impl Upload {
         Some(format!("{version:?} is no version: {error}; write three numbers, such as 1.0.0"))
     }
 
-    /// Puts the release through all gates, and compiles it with so many sets of parameters at a time.
+    /// Returns whether it is signed as it must be; nothing where it need not be and is not.
+    pub(crate) fn signed(&self, owner: Option<&str>, signers: &[Signer], must: bool) -> Option<Finding> {
+        let Self { policy, version, .. } = self;
+        let whose = owner.unwrap_or("the platform");
+        let digest = Sha256::digest(&self.component).into();
+        let Some(signature) = &self.signature else {
+            let evidence = format!(
+                "what is published for {whose} is signed; send the file that `jifen sign` writes as a part `signature`"
+            );
+            let missing = must || !signers.is_empty();
+            return missing.then(|| Finding::failed(Gate::Signature, "signature", evidence));
+        };
+        let text = signature::text(owner, policy, version, &digest);
+        Some(match signature::signed_by(signers, &text, signature) {
+            Some(Signer { id, name, .. }) => {
+                let (gate, what, evidence) =
+                    (Gate::Signature, "signature".to_owned(), format!("by {name} ({id})"));
+                Finding { gate, what, passed: true, evidence }
+            }
+            None => {
+                let evidence = format!(
+                    "nobody who signs for {whose} signed this component as {policy}@{version}; an operator says who does"
+                );
+                Finding::failed(Gate::Signature, "signature", evidence)
+            }
+        })
+    }
+
+    /// Puts the release through all gates but that of its signature, which is told first, and compiles it with so many sets of
+    /// parameters at a time. What is signed wrongly is not tried.
     ///
     /// # Errors
     ///
     /// If something of this machine fails. What is wrong with the release is in the report.
     pub(crate) fn report(
         &self,
-        store: &PolicyStore,
+        signed: Option<Finding>,
+        store: impl FnOnce() -> Result<PolicyStore, PolicyError>,
         threads: NonZeroUsize,
     ) -> Result<GateReport, PolicyError> {
         let (policy, version) = (self.policy.clone(), self.version.clone());
         let digest = hex::encode(Sha256::digest(&self.component));
-        let mut findings = Vec::new();
-        self.pass(store, threads, &mut findings)?;
+        let mut findings = Vec::from_iter(signed);
+        if findings.iter().all(|finding| finding.passed) {
+            self.pass(&store()?, threads, &mut findings)?;
+        }
         let accepted = findings.iter().all(|finding| finding.passed);
         Ok(GateReport { policy, version, digest, accepted, findings })
     }

@@ -132,9 +132,9 @@ pub(crate) fn parse(text: &str) -> Option<(&str, Digest)> {
     (is_hex(id, ID) && is_hex(secret, SECRET)).then(|| (id, Sha256::digest(secret).into()))
 }
 
-/// Returns the id of the key that is made by the request of a name.
-pub(crate) fn id_for(request: &str) -> String {
-    let digest = hex::encode(Sha256::digest(request));
+/// Returns an id that follows from something.
+pub(crate) fn id_for(from: impl AsRef<[u8]>) -> String {
+    let digest = hex::encode(Sha256::digest(from));
     digest.chars().take(ID).collect()
 }
 

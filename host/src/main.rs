@@ -37,6 +37,7 @@ mod releases;
 mod replay;
 mod service;
 mod settle;
+mod signature;
 mod term;
 mod view;
 mod webhook;

@@ -22,6 +22,7 @@ mod program;
 mod queue;
 mod quotes;
 mod releases;
+mod signers;
 mod telemetry;
 mod watch;
 mod why;
@@ -105,6 +106,8 @@ pub(crate) struct Start {
     pub(crate) threads: NonZeroUsize,
     /// Events that may wait.
     pub(crate) queue: usize,
+    /// Whether every release is signed, whoever publishes it.
+    pub(crate) must_sign: bool,
     /// With what it encrypts what it is sent and answers.
     pub(crate) tls: Option<Tls>,
     pub(crate) metrics: Metrics,
@@ -186,14 +189,14 @@ struct Api;
 ///
 /// If the host cannot listen there.
 pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
-    let Start { ledger, store, active, change, threads, queue, tls, metrics } = start;
+    let Start { ledger, store, active, change, threads, queue, must_sign, tls, metrics } = start;
     let upkeep = metrics.clone();
     let tls = tls.map(|tls| anyhow::Ok((RustlsConfig::from_config(tls.read()?), tls))).transpose()?;
     let live = RwLock::new(Live { change, active: Arc::new(active) });
     let (behind, failing) = (AtomicBool::new(false), AtomicBool::new(false));
     let watch = Watch::default();
     let held = Cache::builder().max_capacity(PROGRAMS_HELD).build();
-    let desk = Arc::new(Desk { ledger, store, live, held, behind, threads, failing, watch });
+    let desk = Arc::new(Desk { ledger, store, live, held, behind, threads, failing, must_sign, watch });
     follow::start(&desk);
     let (intake, deciders) = Intake::start(&desk, queue);
     let room = |permits, wait| Room { permits: Arc::new(Semaphore::new(permits)), wait };
@@ -304,13 +307,16 @@ fn managed() -> OpenApiRouter<Shared> {
         .routes(routes!(program::comparison))
         .routes(routes!(keys::all))
         .routes(routes!(keys::trail))
+        .routes(routes!(signers::all))
         .routes(routes!(metrics::metrics));
     let changed = OpenApiRouter::new()
         .routes(routes!(program::put))
         .routes(routes!(program::announce))
         .routes(routes!(program::roll_back))
         .routes(routes!(keys::make))
-        .routes(routes!(keys::revoke));
+        .routes(routes!(keys::revoke))
+        .routes(routes!(signers::add))
+        .routes(routes!(signers::revoke));
     OpenApiRouter::new()
         .merge(of(&["operator", "merchant"], published))
         .merge(of(&["operator", "auditor", "merchant"], releases))

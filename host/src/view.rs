@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use jifen_ledger::{Announcement, ApiKey, Move, ProgramChange, StatementLine, TrailStep};
+use jifen_ledger::{Announcement, ApiKey, Move, ProgramChange, Signer, StatementLine, TrailStep};
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{Instant, Lot};
 use serde::{Deserialize, Serialize};
@@ -216,6 +216,40 @@ impl From<&ApiKey> for KeyLine {
             scope: scope.clone(),
             name: name.clone(),
             rate: *rate,
+            made: made_at.to_string(),
+            revoked: revoked_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+/// Who signs releases.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SignerLine {
+    /// The first digits of the public key's SHA-256.
+    #[schema(example = "5f0c1d2e3a4b")]
+    pub(crate) id: String,
+    /// The merchant for whose releases; absent: for the platform's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) merchant: Option<String>,
+    /// Who holds the private key.
+    pub(crate) name: String,
+    /// The public key, in hexadecimal.
+    pub(crate) public_key: String,
+    /// When it was added.
+    pub(crate) made: String,
+    /// Since when nothing more that it signs is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revoked: Option<String>,
+}
+
+impl From<&Signer> for SignerLine {
+    fn from(signer: &Signer) -> Self {
+        let Signer { id, owner, public_key, name, made_at, revoked_at } = signer;
+        Self {
+            id: id.clone(),
+            merchant: owner.clone(),
+            name: name.clone(),
+            public_key: hex::encode(public_key),
             made: made_at.to_string(),
             revoked: revoked_at.map(|at| at.to_string()),
         }

@@ -14,7 +14,7 @@ use crate::town::{Town, objects, purchase, registration, text};
 const NOON: &str = "2025-07-25T12:00:00+08:00";
 
 /// What each role may ask for. Whatever is not here is not in the API.
-const ALLOWED: [(&str, &str); 26] = [
+const ALLOWED: [(&str, &str); 29] = [
     ("post /v1/events", "operator merchant"),
     ("get /v1/events", "operator auditor merchant"),
     ("get /v1/events/why", "operator auditor merchant"),
@@ -38,6 +38,9 @@ const ALLOWED: [(&str, &str); 26] = [
     ("get /v1/keys", "operator auditor"),
     ("delete /v1/keys/{id}", "operator"),
     ("get /v1/trail", "operator auditor"),
+    ("get /v1/signers", "operator auditor"),
+    ("post /v1/signers", "operator"),
+    ("delete /v1/signers/{id}", "operator"),
     ("get /metrics", "operator auditor"),
     ("get /healthz", "everybody"),
     ("get /readyz", "everybody"),

@@ -53,7 +53,7 @@ fn begin_watched(town: &Town, ledger: &str) -> Vec<String> {
         "SELECT name FROM sqlite_schema WHERE type = 'table'"
     };
     // No event puts a program to work, announces one, or publishes a release.
-    let others = ["changes", "announcements", "publications", "keys", "trail", "quotes"];
+    let others = ["changes", "announcements", "publications", "keys", "trail", "quotes", "signers"];
     let tables = town.texts(ledger, tables).into_iter().filter(|table| !others.contains(&table.as_str()));
     let tables: Vec<_> = tables.collect();
     town.change(ledger, "CREATE TABLE faults (name TEXT PRIMARY KEY, n BIGINT, at BIGINT)");

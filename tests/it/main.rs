@@ -45,6 +45,7 @@ mod sequences;
 mod server;
 #[path = "../service.rs"]
 mod service;
+mod signatures;
 #[path = "../story.rs"]
 mod story;
 mod support;

@@ -32,7 +32,7 @@ pub(crate) fn case(points: u64) -> String {
 }
 
 /// Sends a form of parts: name, name of the file, content.
-fn form(request: RequestBuilder, parts: &[(&str, &str, &[u8])]) -> Answer {
+pub(crate) fn form(request: RequestBuilder, parts: &[(&str, &str, &[u8])]) -> Answer {
     let mut body = Vec::new();
     for (name, file, content) in parts {
         let head =
@@ -58,12 +58,15 @@ pub(crate) fn publish_with(
     form(host.with(key, "put", &path(release)), &parts(component, cases))
 }
 
-fn path(release: &str) -> String {
+pub(crate) fn path(release: &str) -> String {
     let (policy, version) = release.split_once('@').expect("a name and a version");
     format!("/v1/policies/{policy}/releases/{version}")
 }
 
-fn parts<'p>(component: &'p [u8], cases: &'p [String]) -> Vec<(&'static str, &'static str, &'p [u8])> {
+pub(crate) fn parts<'p>(
+    component: &'p [u8],
+    cases: &'p [String],
+) -> Vec<(&'static str, &'static str, &'p [u8])> {
     let cases = cases.iter().map(|case| ("case", "dir/a-purchase.json", case.as_bytes()));
     iter::once(("component", "rate.wasm", component)).chain(cases).collect()
 }
@@ -217,7 +220,7 @@ fn what_cannot_be_read_is_told_how_to_be_sent() {
             (400, "at most 64 bytes"),
         ),
         (path, &[component, component], (400, "two parts are named so")),
-        (path, &[("other", "a", b"")], (400, "the parts are `component` and `case`")),
+        (path, &[("other", "a", b"")], (400, "the parts are `component`, `signature` and `case`")),
         (path, &[component, ("case", "a.json", b"\xff")], (400, "case a is not UTF-8")),
         (path, &too_many, (413, "at most 200 cases")),
     ] {

@@ -14,7 +14,9 @@ use jifen_loyalty::term::{Awaited, Notice};
 use jifen_loyalty::{DeploymentId, Instant, Lot, MemberId, Points, RedemptionId, Term, UnitId};
 
 use crate::admission::Account;
-use crate::{Announcement, ApiKey, Digest, HeldQuote, Known, Logged, ProgramChange, Publication, TrailStep};
+use crate::{
+    Announcement, ApiKey, Digest, HeldQuote, Known, Logged, ProgramChange, Publication, Signer, TrailStep,
+};
 
 /// A row that a store gave. Columns are counted from 0.
 pub(crate) trait Row {
@@ -85,6 +87,18 @@ pub(crate) fn key<R: Row>(row: &R) -> Result<ApiKey, R::Error> {
         rate: count(row, 5)?,
         made_at: Instant::from_millis(row.number(6)?),
         revoked_at: row.number_or_null(7)?.map(Instant::from_millis),
+    })
+}
+
+/// Reads id, owner, public key, name, time and end of a signer.
+pub(crate) fn signer<R: Row>(row: &R) -> Result<Signer, R::Error> {
+    Ok(Signer {
+        id: row.text(0)?.to_owned(),
+        owner: row.text_or_null(1)?.map(str::to_owned),
+        public_key: digest(row, 2)?,
+        name: row.text(3)?.to_owned(),
+        made_at: instant(row, 4)?,
+        revoked_at: row.number_or_null(5)?.map(Instant::from_millis),
     })
 }
 

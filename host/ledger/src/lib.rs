@@ -136,6 +136,21 @@ pub trait Ledger: Send + Sync {
     /// Returns up to `limit` steps of the trail behind a place, in order, with their places, which grow.
     fn trail(&self, after: u64, limit: usize) -> Result<Vec<(u64, TrailStep)>, LedgerError>;
 
+    /// Keeps who signs releases. Where its public key is kept already, nothing changes, whomever it signs for.
+    fn put_signer(&self, signer: &Signer) -> Result<(), LedgerError>;
+
+    /// Returns the signer of that id.
+    fn signer(&self, id: &str) -> Result<Option<Signer>, LedgerError>;
+
+    /// Returns up to `limit` signers behind an id, in the order of their ids.
+    fn signers(&self, after: &str, limit: usize) -> Result<Vec<Signer>, LedgerError>;
+
+    /// Returns who signs or signed for a merchant, or for the platform.
+    fn signers_of(&self, owner: Option<&str>) -> Result<Vec<Signer>, LedgerError>;
+
+    /// Says that nothing that somebody signs is taken any longer. The first time counts.
+    fn revoke_signer(&self, id: &str, at: Instant) -> Result<(), LedgerError>;
+
     /// Keeps a quote that holds, and forgets those that ended before a time.
     fn hold_quote(&self, quote: &HeldQuote, forget_before: Instant) -> Result<(), LedgerError>;
 
@@ -340,6 +355,23 @@ pub struct ApiKey {
     /// When it was made, by the clock of who made it.
     pub made_at: Instant,
     /// Since when it is of no use.
+    pub revoked_at: Option<Instant>,
+}
+
+/// Who signs releases, for a merchant or for the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The first digits of the public key's SHA-256.
+    pub id: String,
+    /// The merchant; nothing for the platform.
+    pub owner: Option<String>,
+    /// Its Ed25519 public key.
+    pub public_key: [u8; 32],
+    /// Who holds the private one, for people.
+    pub name: String,
+    /// When it was added, by the clock of who did.
+    pub made_at: Instant,
+    /// Since when nothing more of it is taken.
     pub revoked_at: Option<Instant>,
 }
 

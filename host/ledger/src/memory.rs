@@ -22,8 +22,8 @@ use crate::snapshot::{add_lot, add_purchase};
 use crate::{
     Announcement, ApiKey, Balance, Committed, Conflict, Digest, HeldQuote, Known, Ledger, LedgerError,
     Logged, MemberQuery, Needs, Order, OrderQuery, Page, ProgramChange, Publication, Purchased, Query,
-    RedeemedPart, Redemption, RedemptionQuery, Release, Snapshot, StatementLine, Stored, Total, TrailStep,
-    Undelivered,
+    RedeemedPart, Redemption, RedemptionQuery, Release, Signer, Snapshot, StatementLine, Stored, Total,
+    TrailStep, Undelivered,
 };
 
 /// A ledger in memory.
@@ -41,6 +41,7 @@ struct State {
     keys: BTreeMap<String, ApiKey>,
     /// By the token's digest.
     quotes: BTreeMap<Digest, HeldQuote>,
+    signers: BTreeMap<String, Signer>,
     trail: Vec<TrailStep>,
     /// The first version is 1.
     changes: Vec<ProgramChange>,
@@ -184,6 +185,32 @@ impl Ledger for Memory {
 
     fn held_quote(&self, token: &Digest) -> Result<Option<HeldQuote>, LedgerError> {
         Ok(self.state().quotes.get(token).cloned())
+    }
+
+    fn put_signer(&self, signer: &Signer) -> Result<(), LedgerError> {
+        self.state().signers.entry(signer.id.clone()).or_insert_with(|| signer.clone());
+        Ok(())
+    }
+
+    fn signer(&self, id: &str) -> Result<Option<Signer>, LedgerError> {
+        Ok(self.state().signers.get(id).cloned())
+    }
+
+    fn signers(&self, after: &str, limit: usize) -> Result<Vec<Signer>, LedgerError> {
+        let behind = (Bound::Excluded(after.to_owned()), Bound::Unbounded);
+        Ok(self.state().signers.range(behind).take(limit).map(|(_, signer)| signer.clone()).collect())
+    }
+
+    fn signers_of(&self, owner: Option<&str>) -> Result<Vec<Signer>, LedgerError> {
+        let state = self.state();
+        Ok(state.signers.values().filter(|signer| signer.owner.as_deref() == owner).cloned().collect())
+    }
+
+    fn revoke_signer(&self, id: &str, at: Instant) -> Result<(), LedgerError> {
+        if let Some(signer) = self.state().signers.get_mut(id) {
+            signer.revoked_at.get_or_insert(at);
+        }
+        Ok(())
     }
 
     fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {

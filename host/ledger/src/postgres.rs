@@ -46,8 +46,8 @@ use self::watch::Watch;
 use crate::writer::Writer;
 use crate::{
     Announcement, ApiKey, Balance, Committed, Digest, HeldQuote, Ledger, LedgerError, Logged, Page,
-    ProgramChange, ProgramWatch, Publication, Query, Release, Snapshot, StatementLine, Stored, TrailStep,
-    Undelivered,
+    ProgramChange, ProgramWatch, Publication, Query, Release, Signer, Snapshot, StatementLine, Stored,
+    TrailStep, Undelivered,
 };
 
 /// A ledger in a schema of a PostgreSQL database.
@@ -157,6 +157,26 @@ impl Ledger for Postgres {
 
     fn held_quote(&self, token: &Digest) -> Result<Option<HeldQuote>, LedgerError> {
         self.readers.read(|link| store::held_quote(link, token))
+    }
+
+    fn put_signer(&self, signer: &Signer) -> Result<(), LedgerError> {
+        self.writer.put_signer(signer)
+    }
+
+    fn signer(&self, id: &str) -> Result<Option<Signer>, LedgerError> {
+        self.readers.read(|link| store::signer(link, id))
+    }
+
+    fn signers(&self, after: &str, limit: usize) -> Result<Vec<Signer>, LedgerError> {
+        self.readers.read(|link| store::signers(link, after, limit))
+    }
+
+    fn signers_of(&self, owner: Option<&str>) -> Result<Vec<Signer>, LedgerError> {
+        self.readers.read(|link| store::signers_of(link, owner))
+    }
+
+    fn revoke_signer(&self, id: &str, at: Instant) -> Result<(), LedgerError> {
+        self.writer.revoke_signer(id, at)
     }
 
     fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {

@@ -46,7 +46,8 @@ use self::readers::Readers;
 use crate::writer::Writer;
 use crate::{
     Announcement, ApiKey, Balance, Committed, Digest, HeldQuote, Ledger, LedgerError, Logged, Page, Place,
-    ProgramChange, Publication, Query, Release, Snapshot, StatementLine, Stored, TrailStep, Undelivered,
+    ProgramChange, Publication, Query, Release, Signer, Snapshot, StatementLine, Stored, TrailStep,
+    Undelivered,
 };
 
 /// A ledger in one SQLite file.
@@ -178,6 +179,26 @@ impl Ledger for Sqlite {
 
     fn held_quote(&self, token: &Digest) -> Result<Option<HeldQuote>, LedgerError> {
         self.readers.read(|connection| Ok(store::held_quote(connection, token)?))
+    }
+
+    fn put_signer(&self, signer: &Signer) -> Result<(), LedgerError> {
+        self.writer.put_signer(signer)
+    }
+
+    fn signer(&self, id: &str) -> Result<Option<Signer>, LedgerError> {
+        self.readers.read(|connection| Ok(store::signer(connection, id)?))
+    }
+
+    fn signers(&self, after: &str, limit: usize) -> Result<Vec<Signer>, LedgerError> {
+        self.readers.read(|connection| Ok(store::signers(connection, after, limit)?))
+    }
+
+    fn signers_of(&self, owner: Option<&str>) -> Result<Vec<Signer>, LedgerError> {
+        self.readers.read(|connection| Ok(store::signers_of(connection, owner)?))
+    }
+
+    fn revoke_signer(&self, id: &str, at: Instant) -> Result<(), LedgerError> {
+        self.writer.revoke_signer(id, at)
     }
 
     fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {

@@ -11,7 +11,7 @@ use jifen_loyalty::Entry;
 use crate::entry::check;
 use crate::{
     Announcement, ApiKey, Committed, Digest, HeldQuote, Instant, LedgerError, Place, ProgramChange,
-    Publication, Release, TrailStep, Undelivered,
+    Publication, Release, Signer, TrailStep, Undelivered,
 };
 
 /// Entries from which on a transaction takes no further batches: enough to make the flush cheap, few enough that
@@ -28,6 +28,8 @@ pub(crate) enum Task {
     Key(ApiKey),
     Revocation { id: String, at: Instant },
     Quote { quote: HeldQuote, forget_before: Instant },
+    Signer(Signer),
+    SignerRevocation { id: String, at: Instant },
     Step(TrailStep),
     Answered { id: String, status: u16 },
     Change(ProgramChange),
@@ -106,6 +108,16 @@ impl Writer {
         self.perform(Task::Quote { quote: quote.clone(), forget_before }).map(|_| ())
     }
 
+    /// Keeps who signs releases.
+    pub(crate) fn put_signer(&self, signer: &Signer) -> Result<(), LedgerError> {
+        self.perform(Task::Signer(signer.clone())).map(|_| ())
+    }
+
+    /// Says that nothing that somebody signs is taken any longer.
+    pub(crate) fn revoke_signer(&self, id: &str, at: Instant) -> Result<(), LedgerError> {
+        self.perform(Task::SignerRevocation { id: id.to_owned(), at }).map(|_| ())
+    }
+
     /// Appends a step to the trail.
     pub(crate) fn put_step(&self, step: &TrailStep) -> Result<(), LedgerError> {
         self.perform(Task::Step(step.clone())).map(|_| ())
@@ -178,6 +190,8 @@ fn entries(job: &Job) -> usize {
         | Task::Key(_)
         | Task::Revocation { .. }
         | Task::Quote { .. }
+        | Task::Signer(_)
+        | Task::SignerRevocation { .. }
         | Task::Step(_)
         | Task::Answered { .. }
         | Task::Change(_) => 1,

@@ -63,6 +63,9 @@ struct Settings {
     /// Events that may wait; more are turned away [default: 10000]
     #[arg(long, env = "JIFEN_QUEUE", value_name = "EVENTS")]
     queue: Option<NonZeroUsize>,
+    /// Take no release that is not signed, whoever publishes it [default: those of merchants who have signers are]
+    #[arg(long, env = "JIFEN_REQUIRE_SIGNATURES", num_args = 0..=1, default_missing_value = "true")]
+    require_signatures: Option<bool>,
     /// How lines on standard error are written [default: text]
     #[arg(long, env = "JIFEN_LOG", value_name = "FORMAT")]
     log: Option<LogFormat>,
@@ -86,6 +89,7 @@ impl Settings {
             tls_key: self.tls_key.or(other.tls_key),
             threads: self.threads.or(other.threads),
             queue: self.queue.or(other.queue),
+            require_signatures: self.require_signatures.or(other.require_signatures),
             log: self.log.or(other.log),
             log_level: self.log_level.or(other.log_level),
             otlp: self.otlp.or(other.otlp),
@@ -145,6 +149,7 @@ impl Serve {
             log,
             log_level,
             otlp,
+            require_signatures,
         } = settings;
         let by_default = "there is a default";
         let (log, log_level) = (log.expect(by_default), log_level.expect(by_default));
@@ -198,7 +203,8 @@ impl Serve {
                 (active, change)
             }
         };
-        let start = Start { ledger, store, active, change, threads, queue, tls, metrics };
+        let must_sign = require_signatures.unwrap_or(false);
+        let start = Start { ledger, store, active, change, threads, queue, must_sign, tls, metrics };
         service::serve(start, listen)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -54,6 +54,8 @@ pub(super) struct Desk {
     pub(super) threads: NonZeroUsize,
     /// Whether the ledger could not be written when that was tried last.
     pub(super) failing: AtomicBool,
+    /// Whether every release is signed, whoever publishes it.
+    pub(super) must_sign: bool,
     /// How often deployments failed lately.
     pub(super) watch: Watch,
 }

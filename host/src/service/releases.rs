@@ -19,10 +19,13 @@ use super::intake::Desk;
 use super::problem::Problem;
 use super::{Shared, is_name};
 use crate::clock;
-use crate::gates::{CASES_MAX, GateReport, Upload};
+use crate::gates::{CASES_MAX, Finding, GateReport, Upload};
 
 /// Publications of a page.
 const PAGE: usize = 100;
+
+/// Bytes of an Ed25519 signature.
+const SIGNATURE_BYTES: usize = 64;
 
 /// A release, as it is sent with its cases.
 #[derive(ToSchema)]
@@ -32,6 +35,9 @@ pub(super) struct Parts {
     /// The component.
     #[schema(content_media_type = "application/wasm", value_type = String, format = Binary)]
     component: Vec<u8>,
+    /// Its signature, as `jifen sign` writes it, where releases are signed: 64 bytes.
+    #[schema(content_media_type = "application/octet-stream", value_type = Option<String>, format = Binary)]
+    signature: Option<Vec<u8>>,
     /// Its cases, a file each: JSON as in a policy's `cases/`. At least one.
     #[schema(value_type = Vec<String>)]
     case: Vec<String>,
@@ -115,7 +121,7 @@ pub(super) async fn put(
     Named((policy, version)): Named<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let mut upload = Upload { policy, version, component: Vec::new(), cases: Vec::new() };
+    let mut upload = Upload { policy, version, component: Vec::new(), cases: Vec::new(), signature: None };
     if let Some(wrong) = upload.misnamed() {
         return Err(Problem::malformed(wrong));
     }
@@ -141,6 +147,13 @@ async fn read(mut parts: Multipart, upload: &mut Upload) -> Result<(), Problem> 
         let bytes = part.bytes().await.map_err(unread)?;
         match &*name {
             "component" if upload.component.is_empty() => upload.component = bytes.into(),
+            "signature" if upload.signature.is_none() && bytes.len() == SIGNATURE_BYTES => {
+                upload.signature = Some(bytes.into());
+            }
+            "signature" => {
+                let detail = format!("a release has one signature, of {SIGNATURE_BYTES} bytes as they are");
+                return Err(Problem::malformed(detail));
+            }
             "component" => {
                 return Err(Problem::malformed("a release has one component, and two parts are named so"));
             }
@@ -154,7 +167,8 @@ async fn read(mut parts: Multipart, upload: &mut Upload) -> Result<(), Problem> 
                 upload.cases.push((case, text));
             }
             _ => {
-                let detail = format!("there is a part {name:?}; the parts are `component` and `case`");
+                let detail =
+                    format!("there is a part {name:?}; the parts are `component`, `signature` and `case`");
                 return Err(Problem::malformed(detail));
             }
         }
@@ -184,7 +198,9 @@ fn publish(desk: &Desk, upload: Upload, owner: Option<String>) -> Result<(Status
     if let Some(found) = desk.ledger.publication(&upload.policy, &upload.version)? {
         return same(found, digest, StatusCode::OK);
     }
-    let report = desk.tried(&upload)?;
+    let signers = desk.ledger.signers_of(owner.as_deref())?;
+    let signed = upload.signed(owner.as_deref(), &signers, desk.must_sign);
+    let report = desk.tried(&upload, signed)?;
     if !report.accepted {
         return Err(Problem::release(report));
     }
@@ -228,10 +244,9 @@ fn same(
 
 impl Desk {
     /// Puts a release through the gates, on a cache that is thrown away.
-    fn tried(&self, upload: &Upload) -> Result<GateReport, Problem> {
+    fn tried(&self, upload: &Upload, signed: Option<Finding>) -> Result<GateReport, Problem> {
         let cache = tempfile::tempdir().map_err(|error| Problem::failed(&error.into()))?;
-        let store = self.store.elsewhere(cache.path());
-        let report = store.and_then(|store| upload.report(&store, self.threads));
+        let report = upload.report(signed, || self.store.elsewhere(cache.path()), self.threads);
         report.map_err(|error| Problem::failed(&error.into()))
     }
 }

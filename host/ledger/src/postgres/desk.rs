@@ -88,6 +88,8 @@ fn in_transaction(link: &Link, tasks: &[Task]) -> Result<Vec<Answer>, Failed> {
                 kept.extend(store::hold_quote(quote, *forget_before).map(Change::any));
                 Ok(Committed::default())
             }
+            Task::Signer(signer) => keep(store::put_signer(signer), &mut kept),
+            Task::SignerRevocation { id, at } => keep(store::revoke_signer(id, *at), &mut kept),
             Task::Step(step) => keep(store::put_step(step), &mut kept),
             Task::Answered { id, status } => keep(store::answer_step(id, *status), &mut kept),
             Task::Change(change) => {
@@ -139,6 +141,8 @@ fn batch(task: &Task) -> Option<&[Entry]> {
         | Task::Key(_)
         | Task::Revocation { .. }
         | Task::Quote { .. }
+        | Task::Signer(_)
+        | Task::SignerRevocation { .. }
         | Task::Step(_)
         | Task::Answered { .. }
         | Task::Change(_)

@@ -18,13 +18,14 @@ use crate::{LedgerError, Place};
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// The schema, step by step. A ledger has taken as many steps as its `ledger_schema` says; steps are only ever added.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("changes.sql"),
     include_str!("publications.sql"),
     include_str!("announcements.sql"),
     include_str!("keys.sql"),
     include_str!("quotes.sql"),
+    include_str!("signers.sql"),
 ];
 
 // Plans do not depend on what is bound and are made once in a while (`Link::age`): by the index, wherever there is one,

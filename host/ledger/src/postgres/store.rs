@@ -5,7 +5,7 @@ use super::failure::Stop;
 use super::link::{Call, Link};
 use crate::column::{self, Row as _};
 use crate::{
-    Announcement, ApiKey, Digest, HeldQuote, Instant, ProgramChange, Publication, Release, TrailStep,
+    Announcement, ApiKey, Digest, HeldQuote, Instant, ProgramChange, Publication, Release, Signer, TrailStep,
 };
 
 pub(super) fn put_program<'a>(digest: &'a Digest, body: &'a [u8]) -> Call<'a> {
@@ -149,6 +149,49 @@ pub(super) fn held_quote(link: &Link, token: &Digest) -> Result<Option<HeldQuote
     let sql = "SELECT token, program, event, until_ms FROM quotes WHERE token = $1";
     let rows = link.ask_one(&Call::new(sql).value(&token[..]))?;
     Ok(rows.first().map(column::quote).transpose()?)
+}
+
+pub(super) fn put_signer(signer: &Signer) -> Call<'_> {
+    let sql = "
+        INSERT INTO signers (id, owner, public_key, name, made_ms, revoked_ms)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (id) DO NOTHING";
+    let Signer { id, owner, public_key, name, made_at, revoked_at } = signer;
+    let call = Call::new(sql).value(&**id).value(owner.as_deref()).value(&public_key[..]).value(&**name);
+    call.value(made_at.millis()).value(revoked_at.map(Instant::millis))
+}
+
+pub(super) fn signer(link: &Link, id: &str) -> Result<Option<Signer>, Stop> {
+    let sql = "SELECT id, owner, public_key, name, made_ms, revoked_ms FROM signers WHERE id = $1";
+    let rows = link.ask_one(&Call::new(sql).value(id))?;
+    Ok(rows.first().map(column::signer).transpose()?)
+}
+
+pub(super) fn signers(link: &Link, after: &str, limit: usize) -> Result<Vec<Signer>, Stop> {
+    let sql = "
+        SELECT id, owner, public_key, name, made_ms, revoked_ms
+        FROM signers
+        WHERE id > $1
+        ORDER BY id
+        LIMIT $2";
+    let (_, limit) = column::page(0, limit);
+    let rows = link.ask_one(&Call::new(sql).value(after).value(limit))?;
+    Ok(rows.iter().map(column::signer).collect::<Result<_, _>>()?)
+}
+
+pub(super) fn signers_of(link: &Link, owner: Option<&str>) -> Result<Vec<Signer>, Stop> {
+    let sql = "
+        SELECT id, owner, public_key, name, made_ms, revoked_ms
+        FROM signers
+        WHERE owner IS NOT DISTINCT FROM $1
+        ORDER BY id";
+    let rows = link.ask_one(&Call::new(sql).value(owner))?;
+    Ok(rows.iter().map(column::signer).collect::<Result<_, _>>()?)
+}
+
+pub(super) fn revoke_signer(id: &str, at: Instant) -> Call<'_> {
+    let sql = "UPDATE signers SET revoked_ms = $2 WHERE id = $1 AND revoked_ms IS NULL";
+    Call::new(sql).value(id).value(at.millis())
 }
 
 pub(super) fn put_step(step: &TrailStep) -> Call<'_> {

@@ -168,7 +168,7 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
     drop(ledger);
     let schema = schema(&url);
     server().perform(&format!(
-        "DROP TABLE {schema}.quotes, {schema}.keys, {schema}.trail, {schema}.announcements, {schema}.publications, {schema}.changes; UPDATE {schema}.ledger_schema SET version = 1"
+        "DROP TABLE {schema}.signers, {schema}.quotes, {schema}.keys, {schema}.trail, {schema}.announcements, {schema}.publications, {schema}.changes; UPDATE {schema}.ledger_schema SET version = 1"
     ));
     for _ in 0..2 {
         let ledger = Postgres::open(&url).unwrap();
@@ -183,7 +183,7 @@ fn publications_of_an_earlier_schema_stay() {
     let published = publish(&Postgres::open(&url).unwrap());
     let schema = schema(&url);
     server().perform(&format!(
-        "DROP TABLE {schema}.quotes, {schema}.keys, {schema}.trail; ALTER TABLE {schema}.publications DROP COLUMN owner; UPDATE {schema}.ledger_schema SET version = 4"
+        "DROP TABLE {schema}.signers, {schema}.quotes, {schema}.keys, {schema}.trail; ALTER TABLE {schema}.publications DROP COLUMN owner; UPDATE {schema}.ledger_schema SET version = 4"
     ));
     let ledger = Postgres::open(&url).unwrap();
     assert_eq!(ledger.publications(None, ("", ""), 9).unwrap(), [published]);

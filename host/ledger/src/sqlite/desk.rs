@@ -47,6 +47,8 @@ fn answer(connection: &Connection, task: &Task) -> rusqlite::Result<Answer> {
         Task::Quote { quote, forget_before } => {
             store::hold_quote(connection, quote, *forget_before).map(nothing_committed)
         }
+        Task::Signer(signer) => store::put_signer(connection, signer).map(nothing_committed),
+        Task::SignerRevocation { id, at } => store::revoke_signer(connection, id, *at).map(nothing_committed),
         Task::Step(step) => store::put_step(connection, step).map(nothing_committed),
         Task::Answered { id, status } => store::answer_step(connection, id, *status).map(nothing_committed),
         Task::Attempts(tried) => outbox::keep(connection, tried).map(nothing_committed),

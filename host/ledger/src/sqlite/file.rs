@@ -20,13 +20,14 @@ const BEGIN_ATTEMPTS: usize = 100;
 const APPLICATION_ID: i32 = 0x4A69_6665;
 
 /// The schema, step by step. A file has taken as many steps as its `user_version` says; steps are only ever added.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("changes.sql"),
     include_str!("publications.sql"),
     include_str!("announcements.sql"),
     include_str!("keys.sql"),
     include_str!("quotes.sql"),
+    include_str!("signers.sql"),
 ];
 
 // Pages of 4 KiB: pages of 16 KiB were worth 10 to 30 % in large batches and cost 25 % one at a time.

@@ -6,7 +6,7 @@ use super::failure::Stop;
 use crate::column;
 use crate::{
     Announcement, ApiKey, Digest, HeldQuote, Instant, LedgerError, ProgramChange, Publication, Release,
-    TrailStep,
+    Signer, TrailStep,
 };
 
 pub(super) fn put_program(connection: &Connection, digest: &Digest, body: &[u8]) -> Result<()> {
@@ -147,6 +147,46 @@ pub(super) fn hold_quote(connection: &Connection, quote: &HeldQuote, forget_befo
 pub(super) fn held_quote(connection: &Connection, token: &Digest) -> Result<Option<HeldQuote>> {
     let sql = "SELECT token, program, event, until_ms FROM quotes WHERE token = ?1";
     connection.prepare_cached(sql)?.query_one([token], |row| column::quote(row)).optional()
+}
+
+pub(super) fn put_signer(connection: &Connection, signer: &Signer) -> Result<()> {
+    let sql = "
+        INSERT INTO signers (id, owner, public_key, name, made_ms, revoked_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (id) DO NOTHING";
+    let Signer { id, owner, public_key, name, made_at, revoked_at } = signer;
+    let values = params![id, owner, public_key, name, made_at.millis(), revoked_at.map(Instant::millis)];
+    connection.prepare_cached(sql)?.execute(values).map(|_| ())
+}
+
+pub(super) fn signer(connection: &Connection, id: &str) -> Result<Option<Signer>> {
+    let sql = "SELECT id, owner, public_key, name, made_ms, revoked_ms FROM signers WHERE id = ?1";
+    connection.prepare_cached(sql)?.query_one([id], |row| column::signer(row)).optional()
+}
+
+pub(super) fn signers(connection: &Connection, after: &str, limit: usize) -> Result<Vec<Signer>> {
+    let sql = "
+        SELECT id, owner, public_key, name, made_ms, revoked_ms
+        FROM signers
+        WHERE id > ?1
+        ORDER BY id
+        LIMIT ?2";
+    let (_, limit) = column::page(0, limit);
+    connection.prepare_cached(sql)?.query_map(params![after, limit], |row| column::signer(row))?.collect()
+}
+
+pub(super) fn signers_of(connection: &Connection, owner: Option<&str>) -> Result<Vec<Signer>> {
+    let sql = "
+        SELECT id, owner, public_key, name, made_ms, revoked_ms
+        FROM signers
+        WHERE owner IS ?1
+        ORDER BY id";
+    connection.prepare_cached(sql)?.query_map([owner], |row| column::signer(row))?.collect()
+}
+
+pub(super) fn revoke_signer(connection: &Connection, id: &str, at: Instant) -> Result<()> {
+    let sql = "UPDATE signers SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL";
+    connection.prepare_cached(sql)?.execute(params![id, at.millis()]).map(|_| ())
 }
 
 pub(super) fn put_step(connection: &Connection, step: &TrailStep) -> Result<()> {

@@ -70,7 +70,7 @@ fn an_earlier_schema_takes_the_steps_that_it_lacks() {
     Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE quotes; DROP TABLE keys; DROP TABLE trail; DROP TABLE announcements; DROP TABLE publications; DROP TABLE changes; PRAGMA user_version = 1",
+            "DROP TABLE signers; DROP TABLE quotes; DROP TABLE keys; DROP TABLE trail; DROP TABLE announcements; DROP TABLE publications; DROP TABLE changes; PRAGMA user_version = 1",
         )
         .unwrap();
     for _ in 0..2 {
@@ -85,7 +85,7 @@ fn publications_of_an_earlier_schema_stay() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.jifen");
     let published = publish(&Sqlite::open(&path).unwrap());
-    let earlier = "DROP TABLE quotes; DROP TABLE keys; DROP TABLE trail; ALTER TABLE publications DROP COLUMN owner; PRAGMA user_version = 4";
+    let earlier = "DROP TABLE signers; DROP TABLE quotes; DROP TABLE keys; DROP TABLE trail; ALTER TABLE publications DROP COLUMN owner; PRAGMA user_version = 4";
     Connection::open(&path).unwrap().execute_batch(earlier).unwrap();
     let ledger = Sqlite::open(&path).unwrap();
     assert_eq!(ledger.publications(None, ("", ""), 9).unwrap(), [published]);

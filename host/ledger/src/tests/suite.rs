@@ -8,7 +8,7 @@ use super::fixture::{DAY_MS, Draft, EVERYTHING, SOURCE, View, balances, digest, 
 use super::script::check;
 use crate::{
     Announcement, ApiKey, Committed, HeldQuote, Known, LedgerError, MemberQuery, Needs, Page, ProgramChange,
-    Publication, Query, Release, Stored, Total, TrailStep, Undelivered,
+    Publication, Query, Release, Signer, Stored, Total, TrailStep, Undelivered,
 };
 
 const MAX: u64 = Points::MAX.get();
@@ -605,6 +605,39 @@ fn keys_are_made_once_and_revoked_once() {
         ledger.revoke_key("c", at).unwrap();
         let revoked = ApiKey { revoked_at: Some(at), ..key("a", "赵敏") };
         assert_eq!(ledger.keys("", 9).unwrap(), [revoked, other], "{}", store.name);
+    }
+}
+
+/// A public key signs for whom it was first added, until it is revoked.
+#[test]
+fn signers_are_kept_by_whom_they_sign_for() {
+    for store in stores() {
+        let ledger = &*store.ledger;
+        let signer = |id: &str, owner: Option<&str>| Signer {
+            id: id.to_owned(),
+            owner: owner.map(str::to_owned),
+            public_key: digest(id),
+            name: "赵敏".to_owned(),
+            made_at: Instant::from_millis(5),
+            revoked_at: None,
+        };
+        let (shop, stall, ours) = (signer("b", Some("shop")), signer("c", Some("stall")), signer("a", None));
+        for signer in [&shop, &stall, &ours, &signer("b", Some("stall"))] {
+            ledger.put_signer(signer).unwrap();
+        }
+        let of = |owner| ledger.signers_of(owner).unwrap();
+        assert_eq!(
+            (of(Some("shop")), of(None), of(Some("x"))),
+            (vec![shop.clone()], vec![ours.clone()], vec![])
+        );
+        assert_eq!(ledger.signers("", 2).unwrap(), [ours, shop.clone()], "{}", store.name);
+        for ms in [7, 8] {
+            ledger.revoke_signer("b", Instant::from_millis(ms)).unwrap();
+        }
+        let revoked = Signer { revoked_at: Some(Instant::from_millis(7)), ..shop };
+        assert_eq!(ledger.signer("b").unwrap().as_ref(), Some(&revoked));
+        assert_eq!(ledger.signers("a", 9).unwrap(), [revoked, stall], "{}", store.name);
+        assert_eq!(ledger.signer("x").unwrap(), None);
     }
 }
 
