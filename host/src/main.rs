@@ -25,6 +25,7 @@ mod governor;
 mod head;
 mod input;
 mod keys;
+mod merchant;
 mod meter;
 mod notice;
 mod opening;

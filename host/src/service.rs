@@ -16,6 +16,7 @@ mod follow;
 mod intake;
 mod keys;
 mod members;
+mod merchants;
 mod metrics;
 mod problem;
 mod program;
@@ -175,6 +176,7 @@ type Shared = Arc<Service>;
     tags(
         (name = "events", description = "What happened, and what was decided on it"),
         (name = "members", description = "What members have, and why"),
+        (name = "merchants", description = "What merchants owe and are owed"),
         (name = "policies", description = "Releases that programs can deploy"),
         (name = "program", description = "The rules that are at work"),
         (name = "access", description = "Who may ask, and what they did"),
@@ -283,6 +285,7 @@ fn asked() -> OpenApiRouter<Shared> {
     let sent = OpenApiRouter::new().routes(routes!(events::post));
     let events = OpenApiRouter::new().routes(routes!(events::find)).routes(routes!(why::why));
     let quotes = OpenApiRouter::new().routes(routes!(quotes::quote));
+    let merchants = OpenApiRouter::new().routes(routes!(merchants::statement));
     let members = OpenApiRouter::new()
         .routes(routes!(members::balances))
         .routes(routes!(members::lots))
@@ -290,6 +293,7 @@ fn asked() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(of(&["operator", "merchant"], sent))
         .merge(of(&["operator", "auditor", "merchant"], events))
+        .merge(of(&["operator", "auditor", "merchant"], merchants))
         .merge(of(&["operator", "auditor", "merchant", "member"], quotes))
         .merge(of(&["operator", "auditor", "member"], members))
 }

@@ -16,8 +16,14 @@ const NAME_BYTES_MAX: usize = 200;
 
 /// Why something cannot sign, or be signed by.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct BadSigner(String);
+pub(crate) enum BadSigner {
+    /// It is none.
+    #[error("{0}")]
+    Unfit(String),
+    /// It is somebody else's, or of no use any longer.
+    #[error("the public key {0} {1}; make another")]
+    Taken(String, &'static str),
+}
 
 /// Returns the text that is signed.
 pub(crate) fn text(owner: Option<&str>, policy: &str, version: &str, component: &Digest) -> String {
@@ -33,7 +39,7 @@ pub(crate) fn text(owner: Option<&str>, policy: &str, version: &str, component: 
 pub(crate) fn sign(key: &str, text: &str) -> Result<Vec<u8>, BadSigner> {
     let bad = || {
         let mend = "make one by `openssl genpkey -algorithm ed25519 -out key.pem`";
-        BadSigner(format!("that is no private key of Ed25519 in PEM; {mend}"))
+        BadSigner::Unfit(format!("that is no private key of Ed25519 in PEM; {mend}"))
     };
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| bad())?;
     let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_der()).map_err(|_| bad())?;
@@ -64,11 +70,11 @@ pub(crate) fn add(
         Err(bad) => return Ok(Err(bad)),
     };
     ledger.put_signer(&signer)?;
-    let mend = |why| Err(BadSigner(format!("public_key: {} {why}; make another key", signer.id)));
+    let taken = |why| Err(BadSigner::Taken(signer.id.clone(), why));
     Ok(match ledger.signer(&signer.id)? {
-        Some(kept) if kept.owner != signer.owner => mend("signs for somebody else"),
-        Some(kept) if kept.revoked_at.is_some() => mend("was revoked"),
-        kept => Ok(kept.unwrap_or(signer)),
+        Some(kept) if kept.owner != signer.owner => taken("signs for somebody else"),
+        Some(kept) if kept.revoked_at.is_some() => taken("was revoked"),
+        kept => Ok(kept.unwrap_or_else(|| signer.clone())),
     })
 }
 
@@ -85,16 +91,19 @@ fn signer(owner: Option<&str>, name: &str, public_key: &str) -> Result<Signer, B
     let name = name.trim();
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
         let mend = format!("say who signs, in at most {NAME_BYTES_MAX} bytes without control characters");
-        return Err(BadSigner(format!("name: {mend}")));
+        return Err(BadSigner::Unfit(format!("name: {mend}")));
     }
     if owner.is_some_and(|owner| owner.is_empty() || owner.contains(char::is_control)) {
-        return Err(BadSigner(format!("merchant: {:?} is the id of no merchant", owner.unwrap_or_default())));
+        return Err(BadSigner::Unfit(format!(
+            "merchant: {:?} is the id of no merchant",
+            owner.unwrap_or_default()
+        )));
     }
     let info = SubjectPublicKeyInfoDer::from_pem_slice(public_key.as_bytes()).ok();
     let bytes = info.as_deref().and_then(|info| info.strip_prefix(&ED25519_INFO)?.try_into().ok());
     let public_key: [u8; 32] = bytes.ok_or_else(|| {
         let mend = "`openssl pkey -in key.pem -pubout` writes one";
-        BadSigner(format!("public_key: that is no public key of Ed25519 in PEM; {mend}"))
+        BadSigner::Unfit(format!("public_key: that is no public key of Ed25519 in PEM; {mend}"))
     })?;
     let id = keys::id_for(public_key);
     let (owner, name) = (owner.map(str::to_owned), name.to_owned());

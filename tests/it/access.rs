@@ -14,11 +14,12 @@ use crate::town::{Town, objects, purchase, registration, text};
 const NOON: &str = "2025-07-25T12:00:00+08:00";
 
 /// What each role may ask for. Whatever is not here is not in the API.
-const ALLOWED: [(&str, &str); 29] = [
+const ALLOWED: [(&str, &str); 30] = [
     ("post /v1/events", "operator merchant"),
     ("get /v1/events", "operator auditor merchant"),
     ("get /v1/events/why", "operator auditor merchant"),
     ("post /v1/quotes", "operator auditor merchant member"),
+    ("get /v1/merchants/{merchant}/statement", "operator auditor merchant"),
     ("get /v1/members/{member}/balances", "operator auditor member"),
     ("get /v1/members/{member}/lots", "operator auditor member"),
     ("get /v1/members/{member}/statement", "operator auditor member"),
@@ -118,7 +119,7 @@ fn each_role_may_what_it_may_and_nothing_else() {
         let path = path.replace("{member}", "ann").replace("{policy}", "mine").replace("{version}", "1.0.0");
         let path = match operation {
             "get /v1/events" | "get /v1/events/why" => path + "?source=/merchants/shop&id=1",
-            _ => path.replace("{id}", "0"),
+            _ => path.replace("{id}", "0").replace("{merchant}", "shop"),
         };
         for (role, key) in &holders {
             let answer = Answer::to(host.with(key, method, &path));
@@ -131,6 +132,8 @@ fn each_role_may_what_it_may_and_nothing_else() {
             assert_eq!(answer.status == 401, roles != "everybody", "{key} {operation}: {answer:?}");
         }
     }
+    let others = Answer::to(host.with(&shop, "get", "/v1/merchants/stall/statement"));
+    assert_eq!(code(&others), (403, "forbidden".to_owned()));
     let stranger = host.get("/v1/program");
     assert_eq!(code(&stranger), (401, "unauthorized".to_owned()));
     assert_eq!(stranger.header("www-authenticate"), "Bearer realm=\"jifen\"");

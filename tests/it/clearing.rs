@@ -372,6 +372,26 @@ fn a_statement_of_a_merchant_is_of_a_period_and_names_no_member() {
     assert_eq!(statement(&["m2", "--until", "2026-02-01T00:00:00+08:00"]), "");
     assert_eq!(statement(&["m1", "--from", "2026-02-01T00:00:00+08:00"]), "");
     assert_eq!(statement(&["m3"]), "");
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+    let host = town.host();
+    for (merchant, query, told) in [
+        ("m1", "", "pool 800, merchant/m1 -800"),
+        ("m2", "?until=2026-02-01T00:00:00%2B08:00", ""),
+        ("m2", "?from=2026-02-01T00:00:00%2B08:00", "pool -420, merchant/m2 420"),
+        ("m3", "", ""),
+    ] {
+        let answer = host.get(&format!("/v1/merchants/{merchant}/statement{query}"));
+        assert!(answer.status == 200 && !answer.text.contains("ann"), "{answer:?}");
+        assert_eq!(
+            (parties(&answer.json()), &answer.json()["merchant"]),
+            (told.to_owned(), &json!(merchant))
+        );
+    }
+    for (path, status) in
+        [("m33/statement", 404), ("m1/statement?from=soon", 400), ("m1/statement?to=x", 400)]
+    {
+        assert_eq!(host.get(&format!("/v1/merchants/{path}")).status, status, "{path}");
+    }
     let misspelt = town.done(&["statement", "--ledger", "l.db", "--merchant", "m33"]);
     let told = "the ledger has nothing of m33, and its program no such merchant";
     assert!(misspelt.code == Some(2) && misspelt.err.contains(told), "{misspelt:?}");

@@ -351,6 +351,7 @@ fn the_api_describes_itself() {
             "/v1/members/{member}/balances",
             "/v1/members/{member}/lots",
             "/v1/members/{member}/statement",
+            "/v1/merchants/{merchant}/statement",
             "/v1/policies",
             "/v1/policies/{policy}/releases/{version}",
             "/v1/program",

@@ -62,6 +62,7 @@ pub(crate) fn built(root: &Path, examples: u32) -> Result<()> {
         Host::start(jifen(root).args(["serve", "--listen", "127.0.0.1:0", "--ledger"]).arg(&ledger))?;
     let mut fuzz = Command::new(tool);
     fuzz.current_dir(&folder).env("PYTHONPATH", root.join(SETTINGS));
+    fuzz.env("JIFEN_FUZZ_KEY", key.split('_').nth(1).context("a key has an id")?);
     fuzz.arg("--config-file").arg(root.join(SETTINGS).join("schemathesis.toml"));
     fuzz.args(["run", "--seed", "1", "--max-examples", &examples.to_string()]);
     fuzz.arg("--header").arg(format!("Authorization: Bearer {key}"));

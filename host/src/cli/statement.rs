@@ -6,15 +6,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, value_parser};
 use jifen_ledger::{Ledger, Page, StatementLine};
-use jifen_loyalty::clearing::{self, Block, Clearing};
 use jifen_loyalty::term::Awaited;
 use jifen_loyalty::time::Zone;
-use jifen_loyalty::{Event, Instant, MemberId, MerchantId};
-use serde::Serialize;
+use jifen_loyalty::{Instant, MemberId, MerchantId};
 
-use crate::settle::{self, Walked};
+use crate::active;
+use crate::merchant::MerchantStatement;
 use crate::view::{Line, MoveOfLine, ends};
-use crate::{active, error::HostError};
 
 #[derive(Args)]
 pub(super) struct Statement {
@@ -41,28 +39,6 @@ pub(super) struct Statement {
     /// Of a merchant: only what happened before
     #[arg(long, value_name = "TIME", value_parser = Instant::parse, requires = "merchant")]
     until: Option<Instant>,
-}
-
-#[derive(Serialize)]
-struct OfMerchant<'a> {
-    merchant: &'a str,
-    lines: &'a [clearing::Line],
-    parties: &'a [clearing::Net],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    blocks: &'a [BlockLine],
-}
-
-/// Points that the merchant bought in advance.
-#[derive(Serialize)]
-struct BlockLine {
-    source: String,
-    id: String,
-    time: String,
-    unit: String,
-    points: u64,
-    currency: String,
-    amount: u64,
-    left: u64,
 }
 
 impl Statement {
@@ -100,56 +76,15 @@ impl Statement {
 
 impl Statement {
     fn of_merchant(&self, ledger: &dyn Ledger, merchant: &MerchantId) -> anyhow::Result<()> {
-        let mut clearing = Clearing::default();
-        let through = ledger.length()?;
-        settle::walk(ledger, 0, through, |Walked { logged, event, program, .. }| {
-            let postings = logged.postings.iter().filter(|_| self.covers(event.time));
-            postings.for_each(|posting| clearing.add(posting, program, event.time));
-        })?;
-        let blocks = self.blocks(ledger, through, merchant, &mut clearing)?;
-        let mut lines = clearing.lines();
-        lines.retain(|line| line.position.concerns(merchant));
-        if lines.is_empty() && blocks.is_empty() {
+        let statement = MerchantStatement::of(ledger, merchant, (self.from, self.until))?;
+        if statement.is_empty() {
             active::check_merchant(ledger, merchant)?;
         }
-        let paid = blocks.iter().filter(|block| self.covers(block.time)).map(|block| block.bought.payment());
-        let parties = clearing::net_of(lines.iter().filter_map(clearing::Line::payment).chain(paid));
         if self.json {
-            let blocks: Vec<_> = blocks.iter().map(BlockLine::from).collect();
-            let merchant = merchant.as_str();
-            let told = OfMerchant { merchant, lines: &lines, parties: &parties, blocks: &blocks };
-            return super::print(&serde_json::to_string(&told)?);
+            return super::print(&serde_json::to_string(&statement)?);
         }
+        let MerchantStatement { lines, parties, blocks, .. } = statement;
         super::print(&super::settle::words(&lines, &parties, &blocks).trim_end())
-    }
-
-    /// Returns whether the statement is of a time.
-    fn covers(&self, time: Instant) -> bool {
-        self.from.is_none_or(|from| from <= time) && self.until.is_none_or(|until| time < until)
-    }
-
-    /// Returns a merchant's blocks as they were at the end of the statement's period, the oldest first, and adds what they
-    /// covered within it. Blocks cover when a settlement says so: it is that one's time that counts.
-    fn blocks(
-        &self,
-        ledger: &dyn Ledger,
-        through: u64,
-        merchant: &MerchantId,
-        clearing: &mut Clearing,
-    ) -> Result<Vec<Block>, HostError> {
-        let over = |time| self.until.is_some_and(|until| until <= time);
-        let mut covered = Vec::new();
-        for logged in ledger.order(Event::SETTLEMENTS)?.iter().filter(|logged| logged.seq <= through) {
-            let time = Event::parse(&logged.event).map_err(HostError::Event)?.time;
-            let of_settlement = settle::covered(std::slice::from_ref(logged))?;
-            let lines = of_settlement.iter().flat_map(|covered| &covered.lines).filter(|_| self.covers(time));
-            lines.for_each(|(position, points)| clearing.cover(position.clone(), *points));
-            covered.extend(of_settlement.into_iter().filter(|_| !over(time)));
-        }
-        let mut blocks = settle::blocks(ledger, through)?;
-        settle::take(&mut blocks, &covered);
-        blocks.retain(|block| block.bought.merchant == *merchant && !over(block.time));
-        Ok(blocks)
     }
 }
 
@@ -183,22 +118,6 @@ fn words(out: &mut impl Write, line: &StatementLine, zone: Zone) -> io::Result<(
         }
     }
     writeln!(out)
-}
-
-impl From<&Block> for BlockLine {
-    fn from(block: &Block) -> Self {
-        let Block { key, time, bought, left, .. } = block;
-        Self {
-            source: key.source.clone(),
-            id: key.id.clone(),
-            time: time.to_string(),
-            unit: bought.unit.as_str().to_owned(),
-            points: bought.points.get(),
-            currency: bought.currency.clone(),
-            amount: bought.amount_minor,
-            left: left.get(),
-        }
-    }
 }
 
 /// Returns minor units that may be negative as people write money.

@@ -162,6 +162,16 @@ impl Caller {
         self.merchant().is_none() || publication.owner == self.owner()
     }
 
+    /// Checks whether a merchant's statement may be seen.
+    pub(super) fn may_see_merchant(&self, id: &str) -> Result<(), Problem> {
+        match &self.role {
+            Role::Merchant(merchant) if merchant.as_str() != id => Err(Problem::forbidden(format!(
+                "this key is {merchant}'s, and sees no other merchant's statement"
+            ))),
+            Role::Operator | Role::Auditor | Role::Merchant(_) | Role::Member(_) => Ok(()),
+        }
+    }
+
     /// Checks whether a member's account may be seen.
     pub(super) fn may_see_member(&self, id: &str) -> Result<(), Problem> {
         match &self.role {

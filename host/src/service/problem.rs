@@ -14,6 +14,7 @@ use super::intake::Unanswered;
 use crate::conflict::is_conflict;
 use crate::error::HostError;
 use crate::gates::GateReport;
+use crate::signature::BadSigner;
 
 /// A problem, in the media type `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -231,6 +232,18 @@ impl From<&InvalidEvent> for Problem {
         };
         let problem = Self::new(status, code, title, refusal.reason.clone());
         Self { field: Some(refusal.field.as_str().into()), ..problem }
+    }
+}
+
+impl From<BadSigner> for Problem {
+    fn from(bad: BadSigner) -> Self {
+        let told = bad.to_string();
+        match bad {
+            BadSigner::Unfit(_) => Self::malformed(told),
+            BadSigner::Taken(..) => {
+                Self::new(StatusCode::CONFLICT, "signer-taken", "The key cannot sign for them", told)
+            }
+        }
     }
 }
 

@@ -24,9 +24,6 @@ use crate::gates::{CASES_MAX, Finding, GateReport, Upload};
 /// Publications of a page.
 const PAGE: usize = 100;
 
-/// Bytes of an Ed25519 signature.
-const SIGNATURE_BYTES: usize = 64;
-
 /// A release, as it is sent with its cases.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -147,12 +144,9 @@ async fn read(mut parts: Multipart, upload: &mut Upload) -> Result<(), Problem> 
         let bytes = part.bytes().await.map_err(unread)?;
         match &*name {
             "component" if upload.component.is_empty() => upload.component = bytes.into(),
-            "signature" if upload.signature.is_none() && bytes.len() == SIGNATURE_BYTES => {
-                upload.signature = Some(bytes.into());
-            }
+            "signature" if upload.signature.is_none() => upload.signature = Some(bytes.into()),
             "signature" => {
-                let detail = format!("a release has one signature, of {SIGNATURE_BYTES} bytes as they are");
-                return Err(Problem::malformed(detail));
+                return Err(Problem::malformed("a release has one signature, and two parts are named so"));
             }
             "component" => {
                 return Err(Problem::malformed("a release has one component, and two parts are named so"));

@@ -67,6 +67,7 @@ pub(super) struct Signers {
     responses(
         (status = 201, description = "Who signs", body = SignerLine),
         (status = 400, description = "What was sent cannot be read, or nobody can sign so", body = Problem),
+        (status = 409, description = "The key signs for somebody else, or was revoked", body = Problem),
         (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
@@ -81,7 +82,7 @@ pub(super) async fn add(
     caller.still(&service).await?;
     let added = service.ask(move |desk| {
         let added = signature::add(&*desk.ledger, merchant.as_deref(), &name, &public_key)?;
-        added.map(|signer| SignerLine::from(&signer)).map_err(|bad| Problem::malformed(bad.to_string()))
+        added.map(|signer| SignerLine::from(&signer)).map_err(Problem::from)
     });
     Ok((StatusCode::CREATED, Json(added.await?)))
 }
