@@ -87,6 +87,15 @@ pub(crate) enum Gate {
     Claim,
 }
 
+impl GateReport {
+    /// Adds what is wrong after all.
+    pub(crate) fn refuse(&mut self, finding: Finding) {
+        self.findings.retain(|before| before.gate != finding.gate);
+        self.findings.insert(0, finding);
+        self.accepted = false;
+    }
+}
+
 impl Upload {
     /// Returns what is wrong with the name under which it is handed in.
     pub(crate) fn misnamed(&self) -> Option<String> {

@@ -35,6 +35,7 @@ use std::pin::pin;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -49,12 +50,13 @@ use futures_util::future::select;
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, ProgramChange};
 use moka::sync::Cache;
+use rustix::process::nice;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use tracing::{info, warn};
@@ -88,6 +90,8 @@ const QUESTION_WAIT: Duration = Duration::from_secs(5);
 const WORKS_MAX: usize = 2;
 /// Back-tests at the same time, uploads, roll-backs, and writes of the trail: none of these waits for the others.
 const OF_A_KIND_MAX: usize = 1;
+/// By how much the system's scheduler prefers others to what gives way: where both want a core, they get nine parts in ten of it.
+const GIVES_WAY: i32 = 10;
 /// How long one of them may wait until it is worked on.
 const WORK_WAIT: Duration = Duration::from_secs(30);
 /// How long a client may take to send the head of a request.
@@ -155,16 +159,20 @@ struct Service {
     trails: Room,
     /// Answers from history, which may take minutes.
     backtests: Room,
+    /// Statements of merchants, which read the whole log.
+    statements: Room,
     /// Ways back, whatever else is worked on.
     roll_backs: Room,
     bodies: Arc<Semaphore>,
     metrics: Metrics,
 }
 
-/// How much of a kind is worked on at the same time, and how long more may wait until it is.
+/// How much of a kind is worked on at the same time, how long more may wait until it is, and whether it gives way to whoever waits for
+/// an event.
 struct Room {
     permits: Arc<Semaphore>,
     wait: Duration,
+    gives_way: bool,
 }
 
 type Shared = Arc<Service>;
@@ -201,7 +209,8 @@ pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
     let desk = Arc::new(Desk { ledger, store, live, held, behind, threads, failing, must_sign, watch });
     follow::start(&desk);
     let (intake, deciders) = Intake::start(&desk, queue);
-    let room = |permits, wait| Room { permits: Arc::new(Semaphore::new(permits)), wait };
+    let room = |permits, wait| Room { permits: Arc::new(Semaphore::new(permits)), wait, gives_way: false };
+    let behind = |permits, wait| Room { gives_way: true, ..room(permits, wait) };
     let service = Arc::new(Service {
         desk: Arc::clone(&desk),
         intake,
@@ -209,9 +218,10 @@ pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
         lookups: room(LOOKUPS_MAX, QUESTION_WAIT),
         questions: room(QUESTIONS_MAX, QUESTION_WAIT),
         works: room(WORKS_MAX, WORK_WAIT),
-        uploads: room(OF_A_KIND_MAX, WORK_WAIT),
+        uploads: behind(OF_A_KIND_MAX, WORK_WAIT),
         trails: room(OF_A_KIND_MAX, WORK_WAIT),
-        backtests: room(OF_A_KIND_MAX, WORK_WAIT),
+        backtests: behind(OF_A_KIND_MAX, WORK_WAIT),
+        statements: behind(OF_A_KIND_MAX, WORK_WAIT),
         roll_backs: room(OF_A_KIND_MAX, WORK_WAIT),
         bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
         metrics,
@@ -224,6 +234,8 @@ pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
     let served = runtime.block_on(async move {
         let handle = Handle::new();
         let told = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+        // Also where there is no certificate to read again: it would end the process.
+        let renew = signal(SignalKind::hangup())?;
         tokio::spawn(stop_when_told(handle.clone(), told));
         tokio::spawn(upkeep.keep_up());
         let service = router(service).into_make_service();
@@ -234,7 +246,7 @@ pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
                 server.serve(service).await?;
             }
             Some((config, tls)) => {
-                tokio::spawn(renew_when_told(tls, config.clone(), signal(SignalKind::hangup())?));
+                tokio::spawn(renew_when_told(tls, config.clone(), renew));
                 let server = bounded(axum_server::from_tcp_rustls(listener, config)?, handle);
                 info!("listens on https://{address}; https://{address}/docs shows what it takes");
                 server.serve(service).await?;
@@ -428,11 +440,22 @@ impl Service {
         let permit = timeout(room.wait, Arc::clone(&room.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| Problem::busy())?.map_err(|_| Problem::broken())?;
         let desk = Arc::clone(&self.desk);
-        let answer = tokio::task::spawn_blocking(move || {
+        let work = move || {
             // Held until it is done, whoever has gone.
             let _permit = permit;
             work(&desk)
-        });
-        answer.await.map_err(|_| Problem::broken())?
+        };
+        if !room.gives_way {
+            return tokio::task::spawn_blocking(work).await.map_err(|_| Problem::broken())?;
+        }
+        let (tell, told) = oneshot::channel();
+        let behind = move || {
+            // With all threads and processes that it starts. Where that is forbidden, it goes on as it is.
+            nice(GIVES_WAY).ok();
+            tell.send(work()).ok();
+        };
+        let started = thread::Builder::new().name("behind".to_owned()).spawn(behind);
+        started.map_err(|error| Problem::failed(&error.into()))?;
+        told.await.map_err(|_| Problem::broken())?
     }
 }

@@ -541,3 +541,23 @@ fn a_host_that_can_be_reached_from_outside_asks_for_keys() {
     host.trust(&first);
     assert!(ask(&host).is_err(), "the first certificate is gone");
 }
+
+/// A quote that holds is a write: a member has few of them.
+#[test]
+fn a_member_has_few_quotes_that_hold() {
+    let town = town();
+    key(&town, "operator", &[]);
+    let ann = key(&town, "member", &["--scope", "ann", "--rate", "0"]);
+    let host = town.host();
+    let quote = |query: &str| {
+        let request = host.with(&ann, "post", &format!("/v1/quotes{query}"));
+        let request = request.header("content-type", "application/json");
+        Answer::to(request.body(purchase("1", "ann", NOON, 100).to_string()))
+    };
+    for _ in 0..60 {
+        assert!(quote("?hold=60").json()["token"].is_string());
+    }
+    let refused = quote("?hold=60");
+    assert_eq!((code(&refused), refused.header("retry-after")), ((429, "too-often".to_owned()), "60"));
+    assert_eq!(quote("").status, 200, "what does not hold is no write");
+}

@@ -1,6 +1,7 @@
 //! Uploads and policies that mean harm, or are merely broken. Each is told what it did, and nobody else notices: after
 //! every one of them, an honest policy on the same engine answers as before, and every slot is free again.
 
+mod over_http;
 mod uploads;
 
 use jifen_engine::{Evaluation, Policy, limits};

@@ -22,6 +22,8 @@ fn a_host_counts_what_it_does() {
         assert_eq!(host.events(events).status, status);
     }
     assert_eq!(host.get("/nowhere").status, 404);
+    let made_up = host.raw("CONJURE /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(made_up.starts_with("HTTP/1.1 405"), "{made_up}");
     let told = host.get("/metrics");
     assert_eq!(told.header("content-type"), "text/plain; version=0.0.4");
     let values: BTreeMap<_, _> = told
@@ -46,5 +48,6 @@ fn a_host_counts_what_it_does() {
     ] {
         assert_eq!(values.get(name), Some(&value), "{name} in {}", told.text);
     }
-    assert!(!told.text.contains("nowhere"), "whoever asks makes no labels: {}", told.text);
+    let made_up = ["nowhere", "CONJURE"].map(|word| told.text.contains(word));
+    assert_eq!(made_up, [false, false], "whoever asks makes no labels: {}", told.text);
 }

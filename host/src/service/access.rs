@@ -7,11 +7,11 @@
 //! A ledger without keys asks nobody who they are. The first key closes it, for good: keys are revoked, and never taken away.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -28,7 +28,7 @@ use super::intake::Held;
 use super::problem::Problem;
 use super::{Service, Shared};
 use crate::keys::{Role, parse, random, without_secrets};
-use crate::{clock, reach};
+use crate::{clock, keys, reach};
 
 /// How long a host goes by what it knows of a key: a revoked one is of no use after that.
 const KNOWN: Duration = Duration::from_secs(1);
@@ -38,6 +38,9 @@ const KEYS_MAX: u64 = 100_000;
 
 /// How long a host remembers how often a key was used.
 const COUNTED: Duration = Duration::from_secs(60);
+
+/// In how long so many quotes may hold as a key may have.
+const HELD: Duration = Duration::from_secs(3_600);
 
 /// Bytes of a path with its parameters that the trail keeps.
 const ASKED_BYTES_MAX: usize = 2_000;
@@ -56,6 +59,8 @@ pub(super) struct Caller {
 pub(super) struct Keys {
     known: Cache<String, Option<Arc<ApiKey>>>,
     rates: Cache<String, Arc<Ratelimiter>>,
+    /// How many quotes of a key hold, of those that were given within an hour.
+    holds: Cache<String, Arc<AtomicU32>>,
     /// Whether there is none yet, as of lately.
     open: Cache<(), ()>,
     closed: AtomicBool,
@@ -66,6 +71,7 @@ impl Default for Keys {
         Self {
             known: Cache::builder().max_capacity(KEYS_MAX).time_to_live(KNOWN).build(),
             rates: Cache::builder().max_capacity(KEYS_MAX).time_to_idle(COUNTED).build(),
+            holds: Cache::builder().max_capacity(KEYS_MAX).time_to_live(HELD).build(),
             open: Cache::builder().time_to_live(KNOWN).build(),
             closed: AtomicBool::new(false),
         }
@@ -76,6 +82,18 @@ impl Keys {
     /// Forgets a key that was revoked here.
     pub(super) fn forget(&self, id: &str) {
         self.known.invalidate(id);
+    }
+
+    /// Counts a quote that is to hold: each is a write of the ledger.
+    pub(super) fn may_hold(&self, caller: &Caller) -> Result<(), Problem> {
+        let many = match caller.role {
+            Role::Member(_) => 60,
+            Role::Merchant(_) => 10_000,
+            Role::Operator | Role::Auditor => return Ok(()),
+        };
+        let Some(key) = &caller.key else { return Ok(()) };
+        let held = self.holds.get_with(key.clone(), Arc::default).fetch_add(1, Ordering::Relaxed);
+        if held < many { Ok(()) } else { Err(Problem::held_too_often(many)) }
     }
 
     /// Takes note that a key was made here.
@@ -106,6 +124,12 @@ impl Caller {
             Some(id) => service.key(id).await?.is_some_and(|key| key.revoked_at.is_none()),
         };
         if still { Ok(()) } else { Err(Problem::unauthorized("that key was revoked meanwhile")) }
+    }
+
+    /// Returns the id of the key that is made by a request of the sender's own name.
+    pub(super) fn name_for(&self, once: &HeaderValue) -> String {
+        let own = self.key.as_deref().unwrap_or_default();
+        keys::id_for([own.as_bytes(), b" ", once.as_bytes()].concat())
     }
 
     /// Returns whether another program than the one at work may be asked.
@@ -223,20 +247,17 @@ pub(super) async fn record(
     let span = Span::current();
     let recorded = async move {
         let id = hex::encode(random::<16>());
+        // Lines say no more than which path it was: what stands behind it is for whoever may read the trail.
+        let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+        let method = request.method().clone();
         let path = request.uri().path_and_query().map_or("", |it| it.as_str());
         let mut asked = without_secrets(format!("{} {path}", request.method()));
         asked.truncate(asked.floor_char_boundary(ASKED_BYTES_MAX));
         // What is read of its body counts until it is answered.
         let _held = request.extensions().get::<Held>().cloned();
         let (who, key) = (caller.name.clone(), caller.key.clone());
-        let step = TrailStep {
-            id: id.clone(),
-            made_at: clock::now(),
-            key,
-            who: who.clone(),
-            asked: asked.clone(),
-            status: None,
-        };
+        let step =
+            TrailStep { id: id.clone(), made_at: clock::now(), key, who: who.clone(), asked, status: None };
         if let Err(problem) =
             service.one_of(&service.trails, move |desk| Ok(desk.ledger.put_step(&step)?)).await
         {
@@ -247,7 +268,7 @@ pub(super) async fn record(
             response.headers_mut().insert("x-request-id", name);
         }
         let status = response.status().as_u16();
-        info!(id, who, asked, status, "asked to change or to try something");
+        info!(id, who, %method, route, status, "asked to change or to try something");
         let answered =
             service.one_of(&service.trails, move |desk| Ok(desk.ledger.answer_step(&id, status)?));
         if answered.await.is_err() {
@@ -342,12 +363,10 @@ pub(super) fn describe(api: &mut OpenApi) {
         ("429", problem("Too much waits, or the key was used too often")),
     ];
     for (path, item) in &mut api.paths.paths {
-        if !path.starts_with("/v1/") {
-            continue;
-        }
+        let asks = path.starts_with("/v1/") || path == "/metrics";
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
-            for (status, refusal) in &refusals {
+            for (status, refusal) in refusals.iter().filter(|_| asks) {
                 let responses = &mut operation.responses.responses;
                 responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(refusal.clone()));
             }

@@ -223,45 +223,43 @@ fn work(desk: &Arc<Desk>, queue: &Queue) {
 
 /// Decides a batch: what is decided by the same program, and follows each other, together.
 fn decide(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
-    let mut batch = VecDeque::from(batch);
-    while let Some(first) = batch.front() {
-        let under = first.under.clone();
-        let digest = |under: &Option<Arc<Active>>| under.as_ref().map(|active| active.key());
-        let others = batch.iter().position(|next| digest(&next.under) != digest(&under));
+    let (live, mut batch) = (desk.live(), VecDeque::from(batch));
+    let by = |submission: &Submission| submission.under.as_ref().unwrap_or(&live.active).clone();
+    while let Some(active) = batch.front().map(by) {
+        let others = batch.iter().position(|next| by(next).digest != active.digest);
         let rest = batch.split_off(others.unwrap_or(batch.len()));
-        answer(desk, programs, under.as_ref(), mem::replace(&mut batch, rest).into());
+        answer(desk, programs, &live, &active, mem::replace(&mut batch, rest).into());
     }
 }
 
-/// Decides submissions by one program. Where that fails for what one of the submissions may ask, each is decided by itself, so that none fails for
-/// another's sake.
-fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, under: Option<&Arc<Active>>, batch: Vec<Submission>) {
+/// Decides submissions by one program. Where that fails for what one of the submissions may ask, each is decided by itself, so that
+/// none fails for another's sake.
+fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, live: &Live, active: &Active, batch: Vec<Submission>) {
     let behind = desk.behind.load(Ordering::Acquire);
-    let live = desk.live();
     let sent = batch.iter().flat_map(|it| it.events.iter().map(|event| (event, &it.within)));
     let events = sent.map(|(event, within)| Sent::new(Arc::clone(event), within.clone())).collect();
     let watch = Stopwatch::start();
     let decided = match behind {
         true => Err(Unanswered::Behind),
-        false => process(desk, programs, under.unwrap_or(&live.active), events),
+        false => process(desk, programs, active, events),
     };
     match decided {
         Ok(outcomes) => {
             metrics::count_batch(&outcomes, watch.elapsed());
-            let failed = desk.watch.look(&live, &outcomes);
+            let failed = desk.watch.look(live, &outcomes);
             let mut outcomes = outcomes.into_iter();
             for Submission { events, answer, .. } in batch {
                 // Whoever is gone does not need the answer.
                 answer.send(Ok(outcomes.by_ref().take(events.len()).collect())).ok();
             }
             if !failed.is_empty() {
-                let desk = Arc::clone(desk);
+                let (desk, live) = (Arc::clone(desk), live.clone());
                 let put_back = move || failed.iter().for_each(|failed| desk.put_back(&live, failed));
                 thread::spawn(put_back);
             }
         }
         Err(unanswered) if batch.len() > 1 && unanswered.is_for_one() => {
-            batch.into_iter().for_each(|submission| answer(desk, programs, under, vec![submission]));
+            batch.into_iter().for_each(|submission| answer(desk, programs, live, active, vec![submission]));
         }
         Err(unanswered) => batch.into_iter().for_each(|submission| {
             submission.answer.send(Err(unanswered.clone())).ok();

@@ -115,7 +115,7 @@ pub(super) async fn make(
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     let Json(wanted) = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
     caller.still(&service).await?;
-    let id = headers.get(ONCE).map(keys::id_for);
+    let id = headers.get(ONCE).map(|once| caller.name_for(once));
     let asked = Arc::clone(&service);
     let made = service.ask(move |desk| {
         let Wanted { role, scope, name, rate } = wanted;

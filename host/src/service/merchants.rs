@@ -50,7 +50,7 @@ pub(super) async fn statement(
 ) -> Result<Json<MerchantStatement>, Problem> {
     caller.may_see_merchant(&merchant)?;
     let period = (instant("from", from.as_ref())?, instant("until", until.as_ref())?);
-    let statement = service.one_of(&service.backtests, move |desk| {
+    let statement = service.one_of(&service.statements, move |desk| {
         let unknown = || Problem::not_found(format!("there is nothing of a merchant {merchant:?}"));
         if !is_name(&merchant) {
             return Err(unknown());

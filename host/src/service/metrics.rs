@@ -120,9 +120,16 @@ fn count_award(deployment: &DeploymentId, unit: &UnitId, points: Points) {
     counter!(AWARDED, &labels).increment(points.get());
 }
 
+/// Returns the method of a request. One that nobody takes has no name of its own: anybody could make them up.
+pub(super) fn method_of(request: &Request) -> &'static str {
+    const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
+    let found = METHODS.into_iter().find(|method| *method == request.method().as_str());
+    found.unwrap_or("other")
+}
+
 /// Counts requests, and how long they took.
 pub(super) async fn count_request(request: Request, next: Next) -> Response {
-    let method = request.method().to_string();
+    let method = method_of(&request).to_owned();
     // A path that there is not has no label of its own: anybody could make them up.
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let watch = Stopwatch::start();

@@ -68,6 +68,15 @@ impl Problem {
         Self { retry_after: Some(1), ..problem }
     }
 
+    /// A key has as many quotes that hold as it may.
+    pub(super) fn held_too_often(many: u32) -> Self {
+        let detail =
+            format!("this key has {many} quotes an hour that hold, and had them; ask without `hold`");
+        let problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-often", "The key is used too often", detail);
+        Self { retry_after: Some(60), ..problem }
+    }
+
     /// The name of an event belongs to another, of which no more is told.
     pub(super) fn named() -> Self {
         let detail = "there is another event of that source and id; take another id";

@@ -458,7 +458,7 @@ impl Desk {
 }
 
 /// Tells why a program is not put to work: it is refused, or this machine or the ledger fails.
-fn refused(error: HostError) -> Problem {
+pub(super) fn refused(error: HostError) -> Problem {
     match error {
         HostError::Ledger(LedgerError::Superseded { last }) => Problem::superseded(last),
         HostError::TooSoon(too_soon) => Problem::notice(too_soon.to_string()),

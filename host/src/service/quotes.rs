@@ -22,6 +22,7 @@ use super::events::{CloudEvent, Incoming, Receipt, aside, json, one, sent};
 use super::extract::Parameters;
 use super::intake::{Desk, Unanswered};
 use super::problem::Problem;
+use super::program::refused;
 use crate::active::Active;
 use crate::batch::{Outcome, Processor, Quoted, Sent};
 use crate::keys::random;
@@ -34,7 +35,7 @@ const HEADER: HeaderName = HeaderName::from_static("jifen-quote");
 /// Seconds that a quote holds at most.
 const HOLD_MAX: u32 = 3_600;
 /// Seconds for which it is known that a quote ended.
-const REMEMBERED: i64 = 86_400;
+const REMEMBERED: i64 = 3_600;
 
 /// Which program is asked.
 #[derive(Deserialize, IntoParams)]
@@ -94,6 +95,9 @@ pub(super) async fn quote(
         return Err(Problem::forbidden("with this key, quotes are of the program at work alone"));
     }
     let hold = hold.map(|seconds| hold_for(seconds, program.as_deref())).transpose()?;
+    if hold.is_some() {
+        service.keys.may_hold(&caller)?;
+    }
     if matches!(event.body, Body::Close(_)) {
         return Err(Problem::malformed("a day is closed for everybody, and that cannot be tried"));
     }
@@ -229,7 +233,7 @@ impl Desk {
             let releases = Releases::new(None, Some(&*self.ledger));
             Active::from_ledger(name, &*self.ledger, &releases, &self.store)
         };
-        loaded.map(Arc::new).map_err(Problem::program)
+        loaded.map(Arc::new).map_err(refused)
     }
 }
 

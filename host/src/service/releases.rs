@@ -129,6 +129,7 @@ pub(super) async fn put(
         ))
     })?;
     read(parts, &mut upload).await?;
+    caller.still(&service).await?;
     let place = format!("/v1/policies/{}/releases/{}", upload.policy, upload.version);
     let owner = caller.owner();
     let (status, report) = service.one_of(&service.uploads, move |desk| publish(desk, upload, owner)).await?;
@@ -192,9 +193,15 @@ fn publish(desk: &Desk, upload: Upload, owner: Option<String>) -> Result<(Status
     if let Some(found) = desk.ledger.publication(&upload.policy, &upload.version)? {
         return same(found, digest, StatusCode::OK);
     }
-    let signers = desk.ledger.signers_of(owner.as_deref())?;
-    let signed = upload.signed(owner.as_deref(), &signers, desk.must_sign);
-    let report = desk.tried(&upload, signed)?;
+    let signed = || -> Result<_, Problem> {
+        let signers = desk.ledger.signers_of(owner.as_deref())?;
+        Ok(upload.signed(owner.as_deref(), &signers, desk.must_sign))
+    };
+    let mut report = desk.tried(&upload, signed()?)?;
+    // Whoever signed it may have been revoked while it was tried.
+    if let Some(finding) = signed()?.filter(|finding| !finding.passed) {
+        report.refuse(finding);
+    }
     if !report.accepted {
         return Err(Problem::release(report));
     }

@@ -25,6 +25,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt};
 
+use super::metrics::method_of;
 use crate::webhook;
 
 /// How lines on standard error are written.
@@ -123,7 +124,7 @@ impl Extractor for Headers<'_> {
 
 /// Answers a request within a span, as part of the trace that it says it belongs to (W3C Trace Context).
 pub(super) async fn within_span(request: Request, next: Next) -> Response {
-    let method = request.method().as_str();
+    let method = method_of(&request);
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let span = info_span!(
         "request",

@@ -11,11 +11,11 @@ use crate::components::{Guest, component_of, configurable, constant, core};
 use crate::support::{Room, compiler, evaluate, points};
 
 /// An upload that must be refused with this code and these words.
-struct Upload {
-    name: &'static str,
-    component: Vec<u8>,
-    code: &'static str,
-    words: &'static str,
+pub(super) struct Upload {
+    pub(super) name: &'static str,
+    pub(super) component: Vec<u8>,
+    pub(super) code: &'static str,
+    pub(super) words: &'static str,
 }
 
 fn upload(
@@ -226,6 +226,11 @@ fn misconfigured() -> Vec<Upload> {
     ]
 }
 
+/// All of them.
+pub(super) fn all() -> Vec<Upload> {
+    [not_components(), foreign(), oversized(), misconfigured()].into_iter().flatten().collect()
+}
+
 /// A function with so many loops within each other, and so many locals assigned in the innermost.
 fn bomb(loops: usize, locals: u32) -> String {
     let assigned: String = (0..locals).map(|local| format!("(local.set {local} (i32.const 1))")).collect();
@@ -270,9 +275,7 @@ fn only_entry(cache: &Path) -> std::path::PathBuf {
 #[test]
 fn an_upload_is_refused_by_name_with_the_mend() {
     let room = Room::new();
-    for Upload { name, component, code, words } in
-        [not_components(), foreign(), oversized(), misconfigured()].into_iter().flatten()
-    {
+    for Upload { name, component, code, words } in all() {
         let error =
             room.store.policy(&component, "{}").map(|policy| policy.report().clone()).expect_err(name);
         assert_eq!(error.code(), code, "{name}: {error}");

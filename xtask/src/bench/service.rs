@@ -58,6 +58,7 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
         )?;
     }
     bench.operate(events, &mut figures)?;
+    bench.take_in(&mut figures)?;
     bench.deploy_many(&mut figures)?;
     report.write("service", "cargo xtask bench service --data FILES", figures.trim_end())
 }
@@ -194,16 +195,60 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Publishes a stock policy and puts it to work, then goes back. Returns the seconds of both.
-    fn upload(&self, service: &Running) -> Result<(f64, f64)> {
-        let (name, policies) = ("market-day", self.root.join("policies"));
+    /// Measures what neighbours feel of strangers who upload one release after the other, each with its cases, none of them taken.
+    fn take_in(&self, figures: &mut String) -> Result<()> {
+        let load = ["16".to_owned(), "1".to_owned()];
+        let (mut alone, mut beside, mut uploads) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            alone.push(p99(&self.ours(&load)?)?);
+            forget(&self.folder.join("service.db"))?;
+            let service = self.serve("service.toml", "service.db")?;
+            let done = AtomicBool::new(false);
+            let (told, made) = thread::scope(|scope| {
+                let strangers = scope.spawn(|| {
+                    let mut made = 0_u32;
+                    while !done.load(Ordering::Relaxed) {
+                        // It says that it is another: everything is tried, and nothing is published.
+                        let put = self
+                            .put(&service, "market-day", "/v1/policies/stranger/releases/0.1.0")?
+                            .output()?;
+                        ensure!(!put.status.success(), "it is published");
+                        made = made.saturating_add(1);
+                    }
+                    anyhow::Ok(made)
+                });
+                let told = self.send(&service, &load);
+                done.store(true, Ordering::Relaxed);
+                (told, strangers.join())
+            });
+            beside.push(p99(&told?)?);
+            uploads.push(f64::from(made.map_err(|_| anyhow!("the uploads ended early"))??));
+        }
+        let (alone, beside) = (median(alone), median(beside));
+        writeln!(
+            figures,
+            "| p99 of single events at 16 connections, {:.0} uploads that are refused meanwhile | {beside:.1} ms, {:.2} × that without |",
+            median(uploads),
+            beside / alone
+        )?;
+        Ok(())
+    }
+
+    /// Returns what sends a stock policy with its cases.
+    fn put(&self, service: &Running, name: &str, path: &str) -> Result<Command> {
         let component = self.root.join("target/policies").join(name).with_extension("wasm");
-        let mut put = service.curl("/v1/policies/market-day/releases/0.1.0");
+        let mut put = service.curl(path);
         put.args(["-X", "PUT", "-F"]).arg(format!("component=@{}", component.display()));
-        for case in policies.join(name).join("cases").read_dir()? {
+        for case in self.root.join("policies").join(name).join("cases").read_dir()? {
             put.arg("-F").arg(format!("case=@{}", case?.path().display()));
         }
-        let (published, _) = answer(&mut put)?;
+        Ok(put)
+    }
+
+    /// Publishes a stock policy and puts it to work, then goes back. Returns the seconds of both.
+    fn upload(&self, service: &Running) -> Result<(f64, f64)> {
+        let (published, _) =
+            answer(&mut self.put(service, "market-day", "/v1/policies/market-day/releases/0.1.0")?)?;
         let text = fs::read_to_string(self.folder.join("service.toml"))? + MORE;
         fs::write(self.folder.join("more.toml"), text)?;
         let (deployed, changed) = answer(&mut service.change(&self.folder.join("more.toml"))?)?;

@@ -219,7 +219,9 @@ fn what_is_not_there_is_named_with_the_mend_and_without_the_password() {
 /// Hosts hear of a change as soon as it is committed, on a connection that is made anew when it is lost.
 #[test]
 fn changes_of_the_program_are_told() {
-    let url = server().new_schema();
+    // A server of its own: whoever listens hears of every ledger in the database.
+    let server = Server::start();
+    let url = server.new_schema();
     let ledger = Postgres::open(&url).unwrap();
     let mut watch = Watch::new(super::server::Server::new(&url).unwrap());
     let program = digest("one");
@@ -233,7 +235,7 @@ fn changes_of_the_program_are_told() {
     assert!(watch.wait(Duration::from_secs(60)));
     let listening =
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN jifen_program'";
-    server().perform(listening);
+    server.perform(listening);
     let told = |version| {
         change(version);
         watch.wait(Duration::from_millis(200))

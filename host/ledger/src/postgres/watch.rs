@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{AsyncMessage, Client, Connection, Error, Socket};
+use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 
 use super::server::{Server, runtime};
 use crate::ProgramWatch;
@@ -17,6 +17,8 @@ use crate::ProgramWatch;
 /// Tells all who listen that the program was changed, once that is committed. Ledgers in other schemas of the database hear it too,
 /// and look in vain.
 pub(super) const TELL: &str = "NOTIFY jifen_program";
+/// How long it may take until it listens.
+const START_WAIT: Duration = Duration::from_secs(2);
 const LISTEN: &str = "LISTEN jifen_program";
 
 /// A watch with a connection of its own, made anew when it is lost.
@@ -40,7 +42,7 @@ impl Watch {
 
 impl ProgramWatch for Watch {
     fn wait(&mut self, at_most: Duration) -> bool {
-        let listener = self.listener.take().or_else(|| Listener::start(&self.server).ok());
+        let listener = self.listener.take().or_else(|| Listener::start(&self.server));
         let heard = listener.and_then(|mut listener| {
             let told = listener.listen(at_most)?;
             self.listener = Some(listener);
@@ -55,19 +57,16 @@ impl ProgramWatch for Watch {
 }
 
 impl Listener {
-    fn start(server: &Server) -> Result<Self, Error> {
+    /// Begins to listen; nothing if that does not come about before long.
+    fn start(server: &Server) -> Option<Self> {
         let runtime = runtime();
-        let (client, mut connection) = runtime.block_on(server.connection())?;
-        runtime.block_on(async {
-            let listens = pin!(client.batch_execute(LISTEN));
-            let driven = pin!(async { while next(&mut connection).await.is_some() {} });
-            match select(listens, driven).await {
-                Either::Left((listens, _)) => listens,
-                // It hears that the connection is gone.
-                Either::Right(((), listens)) => listens.await,
-            }
-        })?;
-        Ok(Self { runtime, connection, _client: client })
+        let started = async {
+            let (client, mut connection) = server.connection().await.ok()?;
+            ask(&client, &mut connection).await?;
+            Some((client, connection))
+        };
+        let (client, connection) = runtime.block_on(async { timeout(START_WAIT, started).await }).ok()??;
+        Some(Self { runtime, connection, _client: client })
     }
 
     /// Waits at most so long, and returns whether something was told; nothing if the connection is lost.
@@ -82,6 +81,16 @@ impl Listener {
             None
         };
         runtime.block_on(async { timeout(at_most, told).await }).unwrap_or(Some(false))
+    }
+}
+
+/// Asks to be told; nothing if the connection is lost: nobody would drive it any longer.
+async fn ask(client: &Client, connection: &mut Connection<Socket, NoTlsStream>) -> Option<()> {
+    let listens = pin!(client.batch_execute(LISTEN));
+    let driven = pin!(async { while next(connection).await.is_some() {} });
+    match select(listens, driven).await {
+        Either::Left((listens, _)) => listens.ok(),
+        Either::Right(_) => None,
     }
 }
 

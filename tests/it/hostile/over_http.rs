@@ -1,0 +1,94 @@
+//! The same uploads by a stranger over HTTP, and some that a generator makes up: each is told what is wrong with it, nothing is published,
+//! and the neighbour's events are decided as before.
+
+use arbitrary::{Arbitrary as _, Unstructured};
+use serde_json::Value;
+use wasm_smith::{Component, Module};
+
+use super::uploads::{self, Upload};
+use crate::releases::{case, form, parts, path};
+use crate::service::{Answer, Host};
+use crate::town::{Town, purchase, text};
+
+/// A host, and who buys there.
+struct Neighbour {
+    host: Host,
+    bought: u32,
+}
+
+impl Neighbour {
+    fn new(town: &Town) -> Self {
+        town.program(&[("flat", "flat", "base", "parameters = { points = 61 }")]);
+        assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+        Self { host: town.host(), bought: 0 }
+    }
+
+    /// Returns what the host says of an upload, and sees that it decides as before.
+    fn upload(&mut self, name: &str, component: &[u8]) -> Answer {
+        let cases = [case(68)];
+        let answer = form(self.host.put(&path("stranger@1.0.0")), &parts(component, &cases));
+        self.bought = self.bought.saturating_add(1);
+        let event = purchase(&self.bought.to_string(), "ann", "2025-07-25T12:00:00+08:00", 100);
+        let receipt = self.host.events(&event).json();
+        assert_eq!(receipt["awards"][0]["granted"], 61, "after {name}: {receipt}");
+        answer
+    }
+}
+
+#[test]
+fn a_stranger_is_told_what_is_wrong() {
+    let town = Town::new();
+    let mut neighbour = Neighbour::new(&town);
+    for Upload { name, component, code, words } in uploads::all() {
+        let answer = neighbour.upload(name, &component);
+        if answer.status == 413 {
+            // What is larger than a request may be is not read at all.
+            assert_eq!(code, "too-large", "{name}: {answer:?}");
+            continue;
+        }
+        let json = answer.json();
+        assert_eq!(
+            (answer.status, &json["code"]),
+            (422, &Value::from("release-refused")),
+            "{name}: {answer:?}"
+        );
+        let findings = json["report"]["findings"].as_array().expect("a list");
+        let mut told = findings.iter().filter(|it| it["passed"] == false).map(|it| text(&it["evidence"]));
+        assert!(told.any(|told| told.contains(words)), "{name}: {answer:?}");
+        // What is wrong with it before any of it runs has a code.
+        let first = findings.first().expect("something is tried");
+        assert!(first["passed"] == true || text(&first["evidence"]).contains(code), "{name}: {answer:?}");
+    }
+    assert_eq!(neighbour.host.get("/v1/policies").json()["releases"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn what_a_generator_makes_up_is_no_policy() {
+    let town = Town::new();
+    let mut neighbour = Neighbour::new(&town);
+    let mut refused = 0;
+    for seed in 0..24_u32 {
+        // A xorshift, so that the same are made up each time.
+        let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+        let bytes: Vec<u8> = (0..4_096)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                state.to_le_bytes()[0]
+            })
+            .collect();
+        let module = Module::arbitrary(&mut Unstructured::new(&bytes)).map(|it| it.to_bytes());
+        let component = Component::arbitrary(&mut Unstructured::new(&bytes)).map(|it| it.to_bytes());
+        for made_up in [module, component].into_iter().flatten() {
+            let answer = neighbour.upload(&format!("seed {seed}"), &made_up);
+            assert_eq!(
+                (answer.status, text(&answer.json()["code"])),
+                (422, "release-refused"),
+                "seed {seed}: {answer:?}"
+            );
+            refused = u32::saturating_add(refused, 1);
+        }
+    }
+    assert!(refused >= 24, "the generator makes something up: {refused}");
+}
