@@ -34,7 +34,10 @@ fn has_curl() -> bool {
 /// Runs what crosses crates, and the stock policies, once more on the other durable store.
 fn on_postgres(root: &Path) -> Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--package", "jifen-tests", "--no-fail-fast"]).current_dir(root);
+    // Selected with the workspace, or Cargo would build the dependencies a second time with other features.
+    cargo
+        .args(["test", "--workspace", "--test", "it", "--test", "stock", "--no-fail-fast"])
+        .current_dir(root);
     let status = cargo.env("JIFEN_TEST_LEDGER", "postgres").status().context("start cargo")?;
     ensure!(status.success(), "the suites fail on PostgreSQL");
     Ok(())

@@ -54,7 +54,9 @@ fn a_stranger_is_told_what_is_wrong() {
         );
         let findings = json["report"]["findings"].as_array().expect("a list");
         let mut told = findings.iter().filter(|it| it["passed"] == false).map(|it| text(&it["evidence"]));
-        assert!(told.any(|told| told.contains(words)), "{name}: {answer:?}");
+        // A case is told in the guest's words alone.
+        let own = words.rsplit(": ").find(|part| !part.is_empty()).unwrap_or(words);
+        assert!(told.any(|told| told.contains(own)), "{name}: {answer:?}");
         // What is wrong with it before any of it runs has a code.
         let first = findings.first().expect("something is tried");
         assert!(first["passed"] == true || text(&first["evidence"]).contains(code), "{name}: {answer:?}");
