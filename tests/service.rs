@@ -5,11 +5,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use reqwest::Certificate;
 use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A host that serves. It is killed with the test, unless it was stopped.
 pub(crate) struct Host {
@@ -173,5 +177,6 @@ impl Answer {
 fn client() -> ClientBuilder {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    Client::builder()
+    // What gives way to others takes its time where all tests run at once.
+    Client::builder().timeout(PATIENCE)
 }

@@ -22,6 +22,7 @@ mod problem;
 mod program;
 mod queue;
 mod quotes;
+mod redemptions;
 mod releases;
 mod signers;
 mod telemetry;
@@ -301,7 +302,8 @@ fn asked() -> OpenApiRouter<Shared> {
     let members = OpenApiRouter::new()
         .routes(routes!(members::balances))
         .routes(routes!(members::lots))
-        .routes(routes!(members::statement));
+        .routes(routes!(members::statement))
+        .routes(routes!(redemptions::find));
     OpenApiRouter::new()
         .merge(of(&["operator", "merchant"], sent))
         .merge(of(&["operator", "auditor", "merchant"], events))

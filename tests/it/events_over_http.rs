@@ -362,6 +362,7 @@ fn the_api_describes_itself() {
             "/v1/program/plan",
             "/v1/program/rollback",
             "/v1/quotes",
+            "/v1/redemptions/{redemption}",
             "/v1/signers",
             "/v1/signers/{id}",
             "/v1/trail",

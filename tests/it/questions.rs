@@ -142,6 +142,38 @@ fn a_quote_holds_as_long_as_it_says() {
 }
 
 #[test]
+fn a_use_of_points_says_how_far_it_is() {
+    let (_town, host) = town();
+    let find = |name: &str| host.get(&format!("/v1/redemptions/{name}"));
+    assert_eq!(host.events(&json!([purchase("1", "ann", NOON, 20_000), wish("r1"), wish("r2")])).status, 200);
+    let step = |name: &str, kind: &str, data: Value| {
+        let mut event = wish(&format!("{name}-{kind}"));
+        event["type"] = json!(format!("jifen.redemption.{kind}"));
+        event["data"] = data;
+        event["data"]["redemption"] = json!(name);
+        assert_eq!(host.events(&event).status, 200, "{event}");
+    };
+    let far = |name: &str| {
+        let told = find(name).json();
+        assert_eq!(
+            (&told["member"], &told["unit"], &told["id"]),
+            (&json!("ann"), &json!("points"), &json!(name))
+        );
+        ["points", "held", "used", "cancelled", "steps"].map(|field| told[field].as_u64().expect("a number"))
+    };
+    assert_eq!((far("r1"), find("r1").json()["until"].is_string()), ([60, 60, 0, 0, 1], true));
+    step("r1", "captured", json!({}));
+    assert_eq!(far("r1"), [60, 0, 60, 0, 2]);
+    step("r1", "cancelled", json!({"points": 20, "cause": "member"}));
+    assert_eq!(far("r1"), [60, 0, 40, 20, 3]);
+    step("r2", "voided", json!({}));
+    assert_eq!(far("r2"), [60, 0, 0, 0, 2]);
+    for unknown in ["r3", "%00", "r1-captured"] {
+        assert_eq!(find(unknown).status, 404, "{unknown}");
+    }
+}
+
+#[test]
 fn why_has_the_words_of_the_rules_and_both_calendars() {
     let (_town, host) = town();
     let receipt = host.events(&purchase("1", "ann", NOON, 6_850)).json();
