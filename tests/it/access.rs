@@ -549,16 +549,18 @@ fn a_member_has_few_quotes_that_hold() {
     let town = town();
     key(&town, "operator", &[]);
     let ann = key(&town, "member", &["--scope", "ann", "--rate", "0"]);
+    let auditor = key(&town, "auditor", &[]);
     let host = town.host();
-    let quote = |query: &str| {
-        let request = host.with(&ann, "post", &format!("/v1/quotes{query}"));
+    let quote = |key: &str, query: &str| {
+        let request = host.with(key, "post", &format!("/v1/quotes{query}"));
         let request = request.header("content-type", "application/json");
         Answer::to(request.body(purchase("1", "ann", NOON, 100).to_string()))
     };
     for _ in 0..60 {
-        assert!(quote("?hold=60").json()["token"].is_string());
+        assert!(quote(&ann, "?hold=60").json()["token"].is_string());
     }
-    let refused = quote("?hold=60");
+    let refused = quote(&ann, "?hold=60");
     assert_eq!((code(&refused), refused.header("retry-after")), ((429, "too-often".to_owned()), "60"));
-    assert_eq!(quote("").status, 200, "what does not hold is no write");
+    assert_eq!(quote(&ann, "").status, 200, "what does not hold is no write");
+    assert_eq!(["?hold=60", ""].map(|query| quote(&auditor, query).status), [403, 200]);
 }

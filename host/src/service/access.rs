@@ -89,7 +89,10 @@ impl Keys {
         let many = match caller.role {
             Role::Member(_) => 60,
             Role::Merchant(_) => 10_000,
-            Role::Operator | Role::Auditor => return Ok(()),
+            Role::Auditor => {
+                return Err(Problem::forbidden("an auditor's key changes nothing; ask without `hold`"));
+            }
+            Role::Operator => return Ok(()),
         };
         let Some(key) = &caller.key else { return Ok(()) };
         let held = self.holds.get_with(key.clone(), Arc::default).fetch_add(1, Ordering::Relaxed);
