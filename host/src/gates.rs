@@ -6,11 +6,11 @@
 use std::num::NonZeroUsize;
 
 use jifen_engine::{PolicyError, PolicyStore, Report};
-use jifen_ledger::Signer;
+use jifen_ledger::{Digest, Signer};
 use rules_guest::case::Case;
 use semver::Version;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::cases::{self, Bounds, Respondent};
@@ -120,10 +120,15 @@ impl Upload {
     }
 
     /// Returns whether it is signed as it must be; nothing where it need not be and is not.
-    pub(crate) fn signed(&self, owner: Option<&str>, signers: &[Signer], must: bool) -> Option<Finding> {
+    pub(crate) fn signed(
+        &self,
+        component: &Digest,
+        owner: Option<&str>,
+        signers: &[Signer],
+        must: bool,
+    ) -> Option<Finding> {
         let Self { policy, version, .. } = self;
         let whose = owner.unwrap_or("the platform");
-        let digest = Sha256::digest(&self.component).into();
         let Some(signature) = &self.signature else {
             let evidence = format!(
                 "what is published for {whose} is signed; send the file that `jifen sign` writes as a part `signature`"
@@ -131,7 +136,7 @@ impl Upload {
             let missing = must || !signers.is_empty();
             return missing.then(|| Finding::failed(Gate::Signature, "signature", evidence));
         };
-        let text = signature::text(owner, policy, version, &digest);
+        let text = signature::text(owner, policy, version, component);
         Some(match signature::signed_by(signers, &text, signature) {
             Some(Signer { id, name, .. }) => {
                 let (gate, what, evidence) =

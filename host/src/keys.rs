@@ -54,7 +54,7 @@ impl Role {
                 bad("scope", format!("the key of an {role} is nobody's in particular; leave it away"))
             }
             ("merchant" | "member", None) => bad("scope", format!("say whose key it is: the {role}'s id")),
-            ("merchant" | "member", Some(id)) if id.is_empty() || id.contains(char::is_control) => {
+            ("merchant" | "member", Some(id)) if !may_be_named(id) => {
                 bad("scope", format!("{id:?} is the id of no {role}"))
             }
             ("merchant", Some(id)) => Ok(Self::Merchant(MerchantId::from(id))),
@@ -105,11 +105,10 @@ pub(crate) fn make(
     rate: Option<u32>,
     id: Option<String>,
 ) -> Result<Result<(ApiKey, String), BadKey>, LedgerError> {
-    let name = name.trim();
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
-        let why = format!("say who holds it, in at most {NAME_BYTES_MAX} bytes without control characters");
-        return Ok(Err(BadKey { field: "name", why }));
-    }
+    let name = match person(name, "holds it") {
+        Ok(name) => name,
+        Err(why) => return Ok(Err(BadKey { field: "name", why })),
+    };
     let (id, secret) = (id.unwrap_or_else(|| hex::encode(random::<6>())), hex::encode(random::<32>()));
     let key = ApiKey {
         id,
@@ -124,6 +123,20 @@ pub(crate) fn make(
     ledger.put_key(&key)?;
     let text = format!("{PREFIX}{}_{secret}", key.id);
     Ok(Ok((key, text)))
+}
+
+/// Returns the name of a person who does something, or how to say it.
+pub(crate) fn person<'n>(name: &'n str, does: &str) -> Result<&'n str, String> {
+    let name = name.trim();
+    if may_be_named(name) && name.len() <= NAME_BYTES_MAX {
+        return Ok(name);
+    }
+    Err(format!("say who {does}, in at most {NAME_BYTES_MAX} bytes without control characters"))
+}
+
+/// Returns whether somebody may have that name.
+pub(crate) fn may_be_named(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::is_control)
 }
 
 /// Returns the id of a key and the digest of its secret; `None` for what is no key.

@@ -11,8 +11,6 @@ use crate::{clock, keys};
 
 /// What stands before the 32 bytes of an Ed25519 public key, as RFC 8410 writes it.
 const ED25519_INFO: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-/// Bytes that the name of who signs may have.
-const NAME_BYTES_MAX: usize = 200;
 
 /// Why something cannot sign, or be signed by.
 #[derive(Debug, thiserror::Error)]
@@ -88,16 +86,9 @@ pub(crate) fn revoke(ledger: &dyn Ledger, id: &str) -> Result<Option<Signer>, Le
 }
 
 fn signer(owner: Option<&str>, name: &str, public_key: &str) -> Result<Signer, BadSigner> {
-    let name = name.trim();
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
-        let mend = format!("say who signs, in at most {NAME_BYTES_MAX} bytes without control characters");
-        return Err(BadSigner::Unfit(format!("name: {mend}")));
-    }
-    if owner.is_some_and(|owner| owner.is_empty() || owner.contains(char::is_control)) {
-        return Err(BadSigner::Unfit(format!(
-            "merchant: {:?} is the id of no merchant",
-            owner.unwrap_or_default()
-        )));
+    let name = keys::person(name, "signs").map_err(|why| BadSigner::Unfit(format!("name: {why}")))?;
+    if let Some(owner) = owner.filter(|owner| !keys::may_be_named(owner)) {
+        return Err(BadSigner::Unfit(format!("merchant: {owner:?} is the id of no merchant")));
     }
     let info = SubjectPublicKeyInfoDer::from_pem_slice(public_key.as_bytes()).ok();
     let bytes = info.as_deref().and_then(|info| info.strip_prefix(&ED25519_INFO)?.try_into().ok());

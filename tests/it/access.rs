@@ -64,7 +64,7 @@ fn town() -> Town {
 }
 
 /// Makes a key by the command line.
-fn key(town: &Town, role: &str, more: &[&str]) -> String {
+pub(crate) fn key(town: &Town, role: &str, more: &[&str]) -> String {
     let arguments = ["keys", "make", "--ledger", "l.db", "--role", role, "--name", role];
     let made = town.done(&[&arguments, more].concat());
     assert_eq!(made.code, Some(0), "{made:?}");

@@ -3,6 +3,7 @@
 use rcgen::{KeyPair, PKCS_ED25519};
 use serde_json::{Value, json};
 
+use crate::access::key;
 use crate::releases::{case, form, parts, path, rate};
 use crate::service::{Answer, Host};
 use crate::town::{Done, Town, text};
@@ -16,13 +17,6 @@ fn pair(town: &Town, name: &str) {
 
 fn signers(town: &Town, arguments: &[&str]) -> Done {
     town.done(&[&["signers", arguments[0], "--ledger", "l.db"], &arguments[1..]].concat())
-}
-
-fn key(town: &Town, arguments: &[&str]) -> String {
-    let made =
-        town.done(&[&["keys", "make", "--ledger", "l.db", "--name", "x", "--role"], arguments].concat());
-    assert_eq!(made.code, Some(0), "{made:?}");
-    made.out.trim().to_owned()
 }
 
 /// Writes a component, signs it, and returns both.
@@ -55,9 +49,9 @@ fn a_merchant_who_has_signers_publishes_what_they_sign() {
     town.program(&[("flat", "flat", "base", "parameters = { points = 1 }")]);
     assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
     let (operator, shop, stall) = (
-        key(&town, &["operator"]),
-        key(&town, &["merchant", "--scope", "shop"]),
-        key(&town, &["merchant", "--scope", "stall"]),
+        key(&town, "operator", &[]),
+        key(&town, "merchant", &["--scope", "shop"]),
+        key(&town, "merchant", &["--scope", "stall"]),
     );
     ["dev", "other"].iter().for_each(|name| pair(&town, name));
     let added = signers(&town, &["add", "--merchant", "shop", "--name", "钱进", "dev.pub.pem"]);
@@ -147,7 +141,7 @@ fn a_host_may_ask_for_signatures_of_everything() {
     town.program(&[("flat", "flat", "base", "parameters = { points = 1 }")]);
     assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
     pair(&town, "ours");
-    let operator = key(&town, &["operator"]);
+    let operator = key(&town, "operator", &[]);
     let serve = ["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0", "--require-signatures"];
     let host = Host::start(&mut town.jifen(&serve));
     let (component, signature) = signed(&town, rate("1.0.0", 100, ""), &["--key", "ours.pem"]);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +24,7 @@ use tracing::{Instrument as _, Span, info, warn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response as Described};
 
+use super::extract::route_of;
 use super::intake::Held;
 use super::problem::Problem;
 use super::{Service, Shared};
@@ -251,7 +252,7 @@ pub(super) async fn record(
     let recorded = async move {
         let id = hex::encode(random::<16>());
         // Lines say no more than which path it was: what stands behind it is for whoever may read the trail.
-        let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+        let route = route_of(&request).to_owned();
         let method = request.method().clone();
         let path = request.uri().path_and_query().map_or("", |it| it.as_str());
         let mut asked = without_secrets(format!("{} {path}", request.method()));

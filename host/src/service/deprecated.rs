@@ -1,11 +1,13 @@
 //! Paths that will go: their answers say since when nobody should begin to use them, and when they go (RFC 9745, RFC 8594), and the
 //! description of the API marks them.
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use utoipa::openapi::{Deprecated, OpenApi};
+
+use super::extract::route_of;
 
 /// A path that will go.
 pub(super) struct Old {
@@ -25,11 +27,9 @@ const SUNSET: HeaderName = HeaderName::from_static("sunset");
 
 /// Says in the answer that its path will go.
 pub(super) async fn say(State(paths): State<&'static [Old]>, request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().cloned();
+    let path = route_of(&request).to_owned();
     let mut response = next.run(request).await;
-    if let Some(path) = path {
-        mark(paths, path.as_str(), response.headers_mut());
-    }
+    mark(paths, &path, response.headers_mut());
     response
 }
 

@@ -136,7 +136,8 @@ impl Intake {
         (Self { room, room_to_close, size, queue, closes }, deciders)
     }
 
-    /// Hands events in, to be decided by the program at work unless another is named, and waits until each is in the ledger, or refused. Whoever stops waiting does not take them back.
+    /// Hands events in, to be decided by the program at work unless another is named, and waits until each is in the ledger, or
+    /// refused. Whoever stops waiting does not take them back.
     pub(super) async fn submit(
         &self,
         events: Vec<Event>,

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::access::Caller;
-use super::extract::{Named, Parameters, page};
+use super::extract::{BehindId, Named, Parameters, page};
 use super::problem::Problem;
 use crate::clock;
 use crate::keys::{self, Role};
@@ -47,16 +47,6 @@ pub(super) struct Made {
     secret: String,
     #[serde(flatten)]
     key: KeyLine,
-}
-
-/// Where a page begins.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct BehindKey {
-    /// Only keys behind this id.
-    #[param(pattern = "^[0-9a-f]{12}$")]
-    after: Option<String>,
 }
 
 /// A page of keys.
@@ -144,7 +134,7 @@ pub(super) async fn make(
     get,
     path = "/v1/keys",
     tag = "access",
-    params(BehindKey),
+    params(BehindId),
     responses(
         (status = 200, description = "A page, by id", body = AllKeys),
         (status = 400, description = "A parameter cannot be read", body = Problem),
@@ -152,14 +142,11 @@ pub(super) async fn make(
 )]
 pub(super) async fn all(
     State(service): State<Shared>,
-    Parameters(BehindKey { after }): Parameters<BehindKey>,
+    Parameters(behind): Parameters<BehindId>,
 ) -> Result<Json<AllKeys>, Problem> {
-    if after.as_ref().is_some_and(|after| !keys::is_id(after)) {
-        return Err(Problem::malformed("after: that is no id; write the `next` of a page"));
-    }
+    let after = behind.id()?;
     let answer = service.ask(move |desk| {
-        let (found, more) =
-            page(PAGE, |limit| desk.ledger.keys(after.as_deref().unwrap_or_default(), limit))?;
+        let (found, more) = page(PAGE, |limit| desk.ledger.keys(&after, limit))?;
         let next = found.last().filter(|_| more).map(|last| last.id.clone());
         Ok(AllKeys { keys: found.iter().map(KeyLine::from).collect(), next })
     });

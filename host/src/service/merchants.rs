@@ -5,27 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use jifen_loyalty::MerchantId;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::access::Caller;
-use super::extract::{Named, Parameters, instant};
+use super::extract::{Named, Parameters, Within};
 use super::problem::Problem;
 use super::{Shared, is_name};
 use crate::merchant::MerchantStatement;
-
-/// Of which time.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Within {
-    /// Only what happened at this time or later.
-    #[param(format = "date-time")]
-    from: Option<String>,
-    /// Only what happened before this time.
-    #[param(format = "date-time")]
-    until: Option<String>,
-}
 
 /// Return what a merchant owes for its points and is owed for those that it took.
 ///
@@ -46,10 +31,10 @@ pub(super) async fn statement(
     State(service): State<Shared>,
     Extension(caller): Extension<Arc<Caller>>,
     Named(merchant): Named<String>,
-    Parameters(Within { from, until }): Parameters<Within>,
+    Parameters(within): Parameters<Within>,
 ) -> Result<Json<MerchantStatement>, Problem> {
     caller.may_see_merchant(&merchant)?;
-    let period = (instant("from", from.as_ref())?, instant("until", until.as_ref())?);
+    let period = within.period()?;
     let statement = service.one_of(&service.statements, move |desk| {
         let unknown = || Problem::not_found(format!("there is nothing of a merchant {merchant:?}"));
         if !is_name(&merchant) {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -12,10 +12,10 @@ use jifen_loyalty::entry::NewLot;
 use jifen_loyalty::{DeploymentId, Points, UnitId};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-
 use tracing::{debug, error};
 
 use super::Shared;
+use super::extract::{method_of, route_of};
 use super::problem::Problem;
 use crate::batch::Outcome;
 use crate::clock::Stopwatch;
@@ -120,24 +120,15 @@ fn count_award(deployment: &DeploymentId, unit: &UnitId, points: Points) {
     counter!(AWARDED, &labels).increment(points.get());
 }
 
-/// Returns the method of a request. One that nobody takes has no name of its own: anybody could make them up.
-pub(super) fn method_of(request: &Request) -> &'static str {
-    const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
-    let found = METHODS.into_iter().find(|method| *method == request.method().as_str());
-    found.unwrap_or("other")
-}
-
 /// Counts requests, and how long they took.
 pub(super) async fn count_request(request: Request, next: Next) -> Response {
-    let method = method_of(&request).to_owned();
-    // A path that there is not has no label of its own: anybody could make them up.
-    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let (method, path) = (method_of(&request), route_of(&request).to_owned());
     let watch = Stopwatch::start();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
-    let labels = [("method", method.clone()), ("path", path.clone()), ("status", status.clone())];
     let took = watch.elapsed();
-    histogram!(REQUEST_SECONDS, &labels).record(took);
+    histogram!(REQUEST_SECONDS, "method" => method, "path" => path.clone(), "status" => status.clone())
+        .record(took);
     let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         error!(method, path, microseconds, "the host is at fault");

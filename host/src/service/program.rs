@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::access::Caller;
-use super::extract::{Named, Parameters, instant, page};
+use super::extract::{Named, Parameters, Within, instant, page};
 use super::intake::{Desk, Live};
 use super::problem::Problem;
 use crate::active::{Active, Document, Pins};
@@ -217,19 +217,6 @@ pub(super) async fn backtest(
     report.await.map(Json)
 }
 
-/// Of which time.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Within {
-    /// Only what happened at this time or later.
-    #[param(example = "2017-01-01T00:00:00+08:00", format = "date-time")]
-    from: Option<String>,
-    /// Only what happened before this time.
-    #[param(format = "date-time")]
-    until: Option<String>,
-}
-
 /// Say what a deployment that is tried came to beside the one in whose place it is.
 ///
 /// Of a deployment in shadow, or a canary, of the program at work: on the events on which both were asked, what each asked for.
@@ -248,9 +235,9 @@ pub(super) struct Within {
 pub(super) async fn comparison(
     State(service): State<Shared>,
     Named(deployment): Named<String>,
-    Parameters(Within { from, until }): Parameters<Within>,
+    Parameters(within): Parameters<Within>,
 ) -> Result<Json<ComparisonReport>, Problem> {
-    let within = (instant("from", from.as_ref())?, instant("until", until.as_ref())?);
+    let within = within.period()?;
     let report = service.one_of(&service.backtests, move |desk| {
         let (active, id) = (desk.active(), DeploymentId::from(&*deployment));
         let tried = tried(&active.program, &id).map_err(Problem::not_found)?;

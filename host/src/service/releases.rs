@@ -195,11 +195,13 @@ fn publish(desk: &Desk, upload: Upload, owner: Option<String>) -> Result<(Status
     }
     let signed = || -> Result<_, Problem> {
         let signers = desk.ledger.signers_of(owner.as_deref())?;
-        Ok(upload.signed(owner.as_deref(), &signers, desk.must_sign))
+        Ok(upload.signed(&digest, owner.as_deref(), &signers, desk.must_sign))
     };
     let mut report = desk.tried(&upload, signed()?)?;
     // Whoever signed it may have been revoked while it was tried.
-    if let Some(finding) = signed()?.filter(|finding| !finding.passed) {
+    if report.accepted
+        && let Some(finding) = signed()?.filter(|finding| !finding.passed)
+    {
         report.refuse(finding);
     }
     if !report.accepted {

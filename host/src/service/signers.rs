@@ -7,11 +7,11 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::access::Caller;
-use super::extract::{Named, Parameters, page};
+use super::extract::{BehindId, Named, Parameters, page};
 use super::problem::Problem;
 use crate::signature;
 use crate::view::SignerLine;
@@ -34,16 +34,6 @@ pub(super) struct Wanted {
         example = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
     )]
     public_key: String,
-}
-
-/// Where a page begins.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Behind {
-    /// Only signers behind this id.
-    #[param(pattern = "^[0-9a-f]{12}$")]
-    after: Option<String>,
 }
 
 /// A page of signers.
@@ -92,7 +82,7 @@ pub(super) async fn add(
     get,
     path = "/v1/signers",
     tag = "access",
-    params(Behind),
+    params(BehindId),
     responses(
         (status = 200, description = "A page, by id", body = Signers),
         (status = 400, description = "A parameter cannot be read", body = Problem),
@@ -100,13 +90,11 @@ pub(super) async fn add(
 )]
 pub(super) async fn all(
     State(service): State<Shared>,
-    Parameters(Behind { after }): Parameters<Behind>,
+    Parameters(behind): Parameters<BehindId>,
 ) -> Result<Json<Signers>, Problem> {
-    if after.as_ref().is_some_and(|after| !crate::keys::is_id(after)) {
-        return Err(Problem::malformed("after: that is no id; write the `next` of a page"));
-    }
+    let after = behind.id()?;
     let answer = service.ask(move |desk| {
-        let find = |limit| desk.ledger.signers(after.as_deref().unwrap_or_default(), limit);
+        let find = |limit| desk.ledger.signers(&after, limit);
         let (found, more) = page(PAGE, find)?;
         let next = found.last().filter(|_| more).map(|last| last.id.clone());
         Ok(Signers { signers: found.iter().map(SignerLine::from).collect(), next })

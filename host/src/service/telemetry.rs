@@ -5,7 +5,7 @@
 use std::io;
 
 use anyhow::Context as _;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -25,7 +25,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt};
 
-use super::metrics::method_of;
+use super::extract::{method_of, route_of};
 use crate::webhook;
 
 /// How lines on standard error are written.
@@ -124,8 +124,7 @@ impl Extractor for Headers<'_> {
 
 /// Answers a request within a span, as part of the trace that it says it belongs to (W3C Trace Context).
 pub(super) async fn within_span(request: Request, next: Next) -> Response {
-    let method = method_of(&request);
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let (method, route) = (method_of(&request), route_of(&request));
     let span = info_span!(
         "request",
         otel.name = format!("{method} {route}"),
