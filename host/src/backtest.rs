@@ -192,13 +192,9 @@ pub(crate) fn backtest(
         for part in parts {
             let active = programs.get(&part.program)?;
             let processor = Processor {
-                active: &active,
-                programs: &programs,
-                ledger: &scratch,
-                threads,
                 of_log: true,
                 beside: &beside,
-                watch: &|_, _| {},
+                ..Processor::new(&active, &programs, &scratch, threads)
             };
             let (events, logged): (Vec<_>, Vec<_>) = part.events.into_iter().unzip();
             let outcomes = processor.process(events.clone())?;

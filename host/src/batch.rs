@@ -152,7 +152,17 @@ struct Waiting {
     restocked: bool,
 }
 
-impl Processor<'_> {
+impl<'a> Processor<'a> {
+    /// Returns what decides what happens now, by one program, and tells nobody how far it is.
+    pub(crate) fn new(
+        active: &'a Active,
+        programs: &'a Programs<'a>,
+        ledger: &'a dyn Ledger,
+        threads: NonZeroUsize,
+    ) -> Self {
+        Self { active, programs, ledger, threads, of_log: false, beside: &[], watch: &|_, _| {} }
+    }
+
     /// Processes a batch and returns what became of each event, in their order.
     ///
     /// # Errors

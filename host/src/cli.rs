@@ -44,7 +44,7 @@ use std::thread;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use jifen_engine::PolicyStore;
-use jifen_ledger::Ledger;
+use jifen_ledger::{Ledger, LedgerError};
 
 use crate::active::Active;
 use crate::releases::Releases;
@@ -210,6 +210,23 @@ pub(crate) fn main() -> ExitCode {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Prints all that is found page by page, a line each; `place` says behind what the next page begins.
+fn print_pages<T, A: Default>(
+    find: impl Fn(&A) -> Result<Vec<T>, LedgerError>,
+    place: impl Fn(&T) -> A,
+    line: impl Fn(&T) -> serde_json::Result<String>,
+) -> anyhow::Result<ExitCode> {
+    let mut after = A::default();
+    loop {
+        let found = find(&after)?;
+        for one in &found {
+            print(&line(one)?)?;
+        }
+        let Some(last) = found.last() else { return Ok(ExitCode::SUCCESS) };
+        after = place(last);
+    }
 }
 
 /// Opens the store of compiled policies: `JIFEN_CACHE`, or the user's cache directory.

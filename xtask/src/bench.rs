@@ -75,7 +75,7 @@ fn server_of_its_own() -> Server {
 }
 
 /// Sees that a ledger in a file is not there.
-fn forget(file: &Path) -> Result<()> {
+pub(crate) fn forget(file: &Path) -> Result<()> {
     for file in ["", "-wal", "-shm"].map(|end| format!("{}{end}", file.display())) {
         if Path::new(&file).exists() {
             fs::remove_file(&file).with_context(|| format!("remove {file}"))?;

@@ -2,15 +2,15 @@
 //! requests that do not, and holds every answer against it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use jifen_author::command::{clean, output, succeed};
 
+use crate::bench::forget;
 use crate::command::provide;
+use crate::served::Served;
 use crate::{cargo, policies};
 
 /// Where the tool lies, and what it found.
@@ -18,12 +18,6 @@ const FOLDER: &str = "target/fuzz";
 /// What it is, to the version, and what it is told.
 const SETTINGS: &str = "tests/fuzz";
 const REQUIREMENTS: &str = "requirements.txt";
-
-/// A host, which ends with this.
-struct Host {
-    process: Child,
-    url: String,
-}
 
 /// Builds the host, and fuzzes it for up to so many examples of each operation.
 pub(crate) fn run(root: &Path, examples: u32) -> Result<()> {
@@ -38,11 +32,7 @@ pub(crate) fn built(root: &Path, examples: u32) -> Result<()> {
     let tool = tool(root)?;
     let folder = root.join(FOLDER);
     let ledger = folder.join("ledger.db");
-    for file in [ledger.clone(), folder.join("ledger.db-wal"), folder.join("ledger.db-shm")] {
-        if file.exists() {
-            fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
-        }
-    }
+    forget(&ledger)?;
     let mut apply = jifen(root);
     apply.args([
         "apply",
@@ -58,15 +48,16 @@ pub(crate) fn built(root: &Path, examples: u32) -> Result<()> {
     let mut make = jifen(root);
     make.args(["keys", "make", "--role", "operator", "--name", "fuzz", "--ledger"]).arg(&ledger);
     let key = output(&mut make)?;
-    let mut host =
-        Host::start(jifen(root).args(["serve", "--listen", "127.0.0.1:0", "--ledger"]).arg(&ledger))?;
+    let mut serve = jifen(root);
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--ledger"]).arg(&ledger);
+    let mut host = Served::start(&mut serve, complain)?;
     let mut fuzz = Command::new(tool);
     fuzz.current_dir(&folder).env("PYTHONPATH", root.join(SETTINGS));
     fuzz.env("JIFEN_FUZZ_KEY", key.split('_').nth(1).context("a key has an id")?);
     fuzz.arg("--config-file").arg(root.join(SETTINGS).join("schemathesis.toml"));
     fuzz.args(["run", "--seed", "1", "--max-examples", &examples.to_string()]);
     fuzz.arg("--header").arg(format!("Authorization: Bearer {key}"));
-    let fuzzed = succeed(fuzz.arg(format!("{}/openapi.json", host.url)));
+    let fuzzed = succeed(fuzz.arg(format!("http://{}/openapi.json", host.address)));
     ensure!(host.process.try_wait()?.is_none(), "the host has ended");
     fuzzed
 }
@@ -94,28 +85,6 @@ fn tool(root: &Path) -> Result<PathBuf> {
 
 fn has_venv() -> bool {
     output(clean("python3").args(["-c", "import venv, ensurepip"])).is_ok()
-}
-
-impl Host {
-    fn start(serve: &mut Command) -> Result<Self> {
-        let mut process = serve.stderr(Stdio::piped()).spawn().context("start jifen")?;
-        let told = BufReader::new(process.stderr.take().context("it is piped")?);
-        let mut host = Self { process, url: String::new() };
-        let mut lines = told.lines();
-        let listens = lines.by_ref().map_while(Result::ok).find(|line| line.contains("listens on "));
-        let url = listens.as_deref().and_then(|line| line.split("listens on ").nth(1)?.split(';').next());
-        host.url = url.context("the host does not listen")?.to_owned();
-        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| complain(&line)));
-        Ok(host)
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        // It may have ended already.
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
 }
 
 #[expect(clippy::print_stderr, reason = "a task talks to the person at the terminal")]

@@ -6,6 +6,7 @@ mod demo;
 mod fuzz;
 mod policies;
 mod postgres;
+mod served;
 mod test;
 mod toolchain;
 

@@ -196,22 +196,17 @@ impl Changes {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         const PAGE: usize = 1_000;
         let ledger = self.ledger.open()?;
-        let mut after = 0;
-        loop {
-            let page = ledger.program_changes(after, PAGE)?;
-            for change in &page {
-                let line = ChangeLine::from(change);
-                if self.json {
-                    super::print(&serde_json::to_string(&line)?)?;
-                } else {
-                    let ChangeLine { version, program, made, who, why } = line;
-                    let short = program.get(..12).unwrap_or(&program);
-                    super::print(&format_args!("{version:>4}  {made}  {short}  {who}: {why}"))?;
-                }
+        let find = |after: &u64| ledger.program_changes(*after, PAGE);
+        let line = |change: &ProgramChange| {
+            let line = ChangeLine::from(change);
+            if self.json {
+                return serde_json::to_string(&line);
             }
-            let Some(last) = page.last() else { return Ok(ExitCode::SUCCESS) };
-            after = last.version;
-        }
+            let ChangeLine { version, program, made, who, why } = line;
+            let short = program.get(..12).unwrap_or(&program);
+            Ok(format!("{version:>4}  {made}  {short}  {who}: {why}"))
+        };
+        super::print_pages(find, |change| change.version, line)
     }
 }
 

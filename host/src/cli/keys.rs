@@ -90,15 +90,8 @@ impl Make {
 impl List {
     fn execute(self) -> anyhow::Result<ExitCode> {
         let ledger = self.ledger.open()?;
-        let mut after = String::new();
-        loop {
-            let found = ledger.keys(&after, PAGE)?;
-            let Some(last) = found.last() else { return Ok(ExitCode::SUCCESS) };
-            after = last.id.clone();
-            for key in &found {
-                super::print(&serde_json::to_string(&KeyLine::from(key))?)?;
-            }
-        }
+        let find = |after: &String| ledger.keys(after, PAGE);
+        super::print_pages(find, |key| key.id.clone(), |key| serde_json::to_string(&KeyLine::from(key)))
     }
 }
 
@@ -118,14 +111,7 @@ impl Revoke {
 impl Trail {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let ledger = self.ledger.open()?;
-        let mut after = 0;
-        loop {
-            let found = ledger.trail(after, PAGE)?;
-            let Some((last, _)) = found.last() else { return Ok(ExitCode::SUCCESS) };
-            after = *last;
-            for step in &found {
-                super::print(&serde_json::to_string(&StepLine::from(step))?)?;
-            }
-        }
+        let find = |after: &u64| ledger.trail(*after, PAGE);
+        super::print_pages(find, |(place, _)| *place, |step| serde_json::to_string(&StepLine::from(step)))
     }
 }

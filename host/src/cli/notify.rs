@@ -108,15 +108,7 @@ impl Notify {
             .with_context(|| self.program.display().to_string())?;
         active.keep(&*ledger, &releases)?;
         let programs = Programs::new(&*ledger, &releases, &store);
-        let processor = Processor {
-            active: &active,
-            programs: &programs,
-            ledger: &*ledger,
-            threads: super::threads(None),
-            of_log: false,
-            beside: &[],
-            watch: &|_, _| {},
-        };
+        let processor = Processor::new(&active, &programs, &*ledger, super::threads(None));
         let open = |file: &PathBuf| File::options().create(true).append(true).open(file);
         let events =
             self.events.as_ref().map(|file| open(file).with_context(|| format!("open {}", file.display())));

@@ -127,15 +127,7 @@ impl Run {
         let watch = |campaign: &DeploymentId, tally: &Tally| {
             bar.set_message(format!("{campaign}: {} of {} members", tally.acted, tally.members));
         };
-        let processor = Processor {
-            active: &active,
-            programs: &programs,
-            ledger: &*ledger,
-            threads,
-            of_log: false,
-            beside: &[],
-            watch: &watch,
-        };
+        let processor = Processor { watch: &watch, ..Processor::new(&active, &programs, &*ledger, threads) };
         let summary = self.pump(&processor, &mut report, &bar)?;
         self.finish(summary, began)
     }

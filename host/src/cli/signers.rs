@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use jifen_ledger::Signer;
 use sha2::{Digest as _, Sha256};
 
 use super::LedgerArg;
@@ -89,15 +90,9 @@ impl Add {
 impl List {
     fn execute(self) -> anyhow::Result<ExitCode> {
         let ledger = self.ledger.open()?;
-        let mut after = String::new();
-        loop {
-            let found = ledger.signers(&after, PAGE)?;
-            let Some(last) = found.last() else { return Ok(ExitCode::SUCCESS) };
-            after.clone_from(&last.id);
-            for signer in &found {
-                super::print(&serde_json::to_string(&SignerLine::from(signer))?)?;
-            }
-        }
+        let find = |after: &String| ledger.signers(after, PAGE);
+        let line = |signer: &Signer| serde_json::to_string(&SignerLine::from(signer));
+        super::print_pages(find, |signer| signer.id.clone(), line)
     }
 }
 

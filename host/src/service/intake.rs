@@ -270,15 +270,7 @@ fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, live: &Live, active: &Activ
 
 fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Sent>) -> Answer {
     let Desk { ledger, threads, .. } = desk;
-    let processor = Processor {
-        active,
-        programs,
-        ledger: &**ledger,
-        threads: *threads,
-        of_log: false,
-        beside: &[],
-        watch: &|_, _| {},
-    };
+    let processor = Processor::new(active, programs, &**ledger, *threads);
     // The ledger takes a batch or nothing of it, and nothing else outlives one.
     match catch_unwind(AssertUnwindSafe(|| processor.process(events))) {
         Ok(Ok(outcomes)) => {

@@ -166,16 +166,7 @@ impl Desk {
         let active = self.program(program)?;
         let releases = Releases::new(None, Some(&*self.ledger));
         let programs = Programs::new(&*self.ledger, &releases, &self.store);
-        let (ledger, threads) = (&*self.ledger, NonZeroUsize::MIN);
-        let processor = Processor {
-            active: &active,
-            programs: &programs,
-            ledger,
-            threads,
-            of_log: false,
-            beside: &[],
-            watch: &|_, _| {},
-        };
+        let processor = Processor::new(&active, &programs, &*self.ledger, NonZeroUsize::MIN);
         let quoted = processor.quote(Sent::new(Arc::clone(event), within));
         let quoted = quoted.map_err(|error| Problem::from(Unanswered::Failed(Arc::new(error))))?;
         let held = match (&quoted, hold) {

@@ -4,18 +4,18 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::report::{Report, median};
 use super::{forget, run};
+use crate::served::Served;
 use crate::{cargo, demo, policies};
 
 const ROUNDS: usize = 3;
@@ -127,7 +127,7 @@ impl Bench<'_> {
 
     fn send(&self, service: &Running, load: &[String]) -> Result<Value> {
         let mut client = self.program("examples/load");
-        let output = client.arg("send").arg(&service.address).args(load).args(&self.data).output()?;
+        let output = client.arg("send").arg(&service.service.address).args(load).args(&self.data).output()?;
         ensure!(output.status.success(), "the load failed: {}", String::from_utf8_lossy(&output.stderr));
         run::last_line(&output.stdout)
     }
@@ -338,8 +338,7 @@ fn p99(told: &Value) -> Result<f64> {
 
 /// A service that ends with its round.
 struct Running {
-    service: Child,
-    address: String,
+    service: Served,
     /// Seconds until it listened.
     ready: f64,
 }
@@ -348,30 +347,15 @@ impl Running {
     #[expect(clippy::disallowed_methods, reason = "this is what is measured")]
     fn start(service: &mut Command) -> Result<Self> {
         let began = Instant::now();
-        let mut service = service.stderr(Stdio::piped()).spawn().context("start the service")?;
-        let mut told = BufReader::new(service.stderr.take().context("it is piped")?);
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            if told.read_line(&mut line)? == 0 {
-                service.wait()?;
-                bail!("the service does not listen");
-            }
-            if let Some((_, rest)) = line.split_once("http://") {
-                break rest.split(';').next().unwrap_or_default().to_owned();
-            }
-        };
-        let ready = began.elapsed().as_secs_f64();
-        // It must not wait for somebody to read on.
-        thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
-        Ok(Self { service, address, ready })
+        let service = Served::start(service, |_| {})?;
+        Ok(Self { service, ready: began.elapsed().as_secs_f64() })
     }
 
     /// Asks for a path; behind the answer stands how long it took.
     fn curl(&self, path: &str) -> Command {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--fail-with-body", "--write-out", "\n%{time_total}"]);
-        curl.arg(format!("http://{}{path}", self.address));
+        curl.arg(format!("http://{}{path}", self.service.address));
         curl
     }
 
@@ -386,16 +370,8 @@ impl Running {
     }
 
     fn resident_kib(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.service.id()))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.service.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("it has a size")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        self.service.kill().ok();
-        self.service.wait().ok();
     }
 }
