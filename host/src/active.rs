@@ -18,6 +18,7 @@ use crate::campaign::Campaign;
 use crate::error::{HostError, ReleaseError};
 use crate::facts::{needs_of, scalars_of};
 use crate::meter::Meter;
+use crate::parallel;
 use crate::releases::{Release, Releases, parse_digest};
 
 /// A program with its policies.
@@ -189,9 +190,17 @@ impl Active {
         Self::load(&document.program, program, &found, store)
     }
 
-    fn load(text: &str, program: Program, found: &[Release], store: &PolicyStore) -> Result<Self, HostError> {
-        let policies = deployed(&program).zip(found).map(|(deployed, release)| deployed.load(release, store));
-        let mut policies = policies.collect::<Result<Vec<_>, HostError>>()?;
+    fn load(
+        text: &str,
+        program: Program,
+        found: &[Arc<Release>],
+        store: &PolicyStore,
+    ) -> Result<Self, HostError> {
+        let wanted: Vec<_> = deployed(&program).zip(found).collect();
+        // What the cache does not have is compiled, each by a process of its own.
+        let policies =
+            parallel::map(&wanted, parallel::cores(), |(deployed, release)| deployed.load(release, store));
+        let mut policies = policies.into_iter().collect::<Result<Vec<_>, HostError>>()?;
         let redemptions = policies.split_off(program.deployments.len());
         let document = Document { program: text.to_owned(), pins: Pins::new(&program, found) };
         let budgets = program.deployments.iter().filter(|deployment| deployment.budget.is_some());
@@ -281,8 +290,8 @@ impl Active {
 }
 
 impl Pins {
-    fn new(program: &Program, found: &[Release]) -> Self {
-        let pin = |(deployed, release): (Deployed<'_>, &Release)| Pin {
+    fn new(program: &Program, found: &[Arc<Release>]) -> Self {
+        let pin = |(deployed, release): (Deployed<'_>, &Arc<Release>)| Pin {
             deployment: deployed.id.as_str().to_owned(),
             policy: release.name(),
             component: release.digest.clone(),

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, Logged, Sqlite};
@@ -181,15 +182,9 @@ pub(crate) fn backtest(
         Against::History => vec![candidate],
         Against::Program(other) => vec![candidate, other],
     };
-    let mut after = 0;
-    loop {
-        let chunk = ledger.log(after, CHUNK)?;
-        let Some(last) = chunk.last() else { return Ok(tally.report()) };
-        after = last.seq;
-        let decided = u64::try_from(chunk.len()).unwrap_or(0);
-        let (parts, unread) = parts(chunk);
-        tally.differ = tally.differ.saturating_add(unread);
-        for part in parts {
+    let mut decide = |chunk: Chunk| {
+        tally.differ = tally.differ.saturating_add(chunk.unread);
+        for part in chunk.parts {
             let active = programs.get(&part.program)?;
             let processor = Processor {
                 of_log: true,
@@ -202,8 +197,30 @@ pub(crate) fn backtest(
                 tally.add(against, &active.program, event, logged, outcome);
             }
         }
-        progress(decided);
+        progress(chunk.entries);
+        Ok::<_, HostError>(())
+    };
+    let mut next = Chunk::read(ledger, 0)?;
+    while let Some(chunk) = next {
+        // The next is read while this one is decided.
+        next = thread::scope(|scope| {
+            let last = chunk.last;
+            let ahead = scope.spawn(move || Chunk::read(ledger, last));
+            decide(chunk)?;
+            ahead.join().expect("a log cannot panic the host")
+        })?;
     }
+    Ok(tally.report())
+}
+
+/// Entries in a row.
+struct Chunk {
+    /// The last one's place in the log.
+    last: u64,
+    entries: u64,
+    /// How many of them this host cannot read.
+    unread: u64,
+    parts: Vec<Part>,
 }
 
 /// Entries in a row that one program decided.
@@ -212,32 +229,37 @@ struct Part {
     events: Vec<(Arc<Event>, Logged)>,
 }
 
-/// Splits entries where the program changes, and counts those that cannot be read. Settlements are left out: nothing of a member
-/// changes by them.
-fn parts(chunk: Vec<Logged>) -> (Vec<Part>, u64) {
-    #[derive(Deserialize)]
-    struct Decided {
-        program: String,
-    }
-    let (mut parts, mut unread) = (Vec::<Part>::new(), 0_u64);
-    for logged in chunk {
-        let decided = serde_json::from_slice::<Decided>(&logged.receipt);
-        let (Ok(Decided { program }), Ok(event)) = (decided, Event::parse(&logged.event)) else {
-            unread = unread.saturating_add(1);
-            continue;
-        };
-        if matches!(event.body, Body::Settlement(_)) {
-            continue;
+impl Chunk {
+    /// Reads what follows a place of the log, and splits it where the program changes; nothing at the end. Settlements are left out:
+    /// nothing of a member changes by them.
+    fn read(ledger: &dyn Ledger, after: u64) -> Result<Option<Self>, HostError> {
+        #[derive(Deserialize)]
+        struct Decided {
+            program: String,
         }
-        // Of what is returned or used on, the receipt names the program of before, and it is put to that whoever is at work.
-        let follows = matches!(event.body, Body::Refund(_) | Body::Redemption(_));
-        let entry = (Arc::new(event), logged);
-        match parts.last_mut().filter(|part| follows || part.program == program) {
-            Some(part) => part.events.push(entry),
-            None => parts.push(Part { program, events: vec![entry] }),
+        let chunk = ledger.log(after, CHUNK)?;
+        let Some(last) = chunk.last().map(|last| last.seq) else { return Ok(None) };
+        let entries = u64::try_from(chunk.len()).unwrap_or(0);
+        let (mut parts, mut unread) = (Vec::<Part>::new(), 0_u64);
+        for logged in chunk {
+            let decided = serde_json::from_slice::<Decided>(&logged.receipt);
+            let (Ok(Decided { program }), Ok(event)) = (decided, Event::parse(&logged.event)) else {
+                unread = unread.saturating_add(1);
+                continue;
+            };
+            if matches!(event.body, Body::Settlement(_)) {
+                continue;
+            }
+            // Of what is returned or used on, the receipt names the program of before, and it is put to that whoever is at work.
+            let follows = matches!(event.body, Body::Refund(_) | Body::Redemption(_));
+            let entry = (Arc::new(event), logged);
+            match parts.last_mut().filter(|part| follows || part.program == program) {
+                Some(part) => part.events.push(entry),
+                None => parts.push(Part { program, events: vec![entry] }),
+            }
         }
+        Ok(Some(Self { last, entries, unread, parts }))
     }
-    (parts, unread)
 }
 
 /// What came out until now.

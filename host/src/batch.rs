@@ -38,7 +38,7 @@ use crate::conflict::conflict;
 use crate::error::{HostError, Undecided};
 use crate::facts::{first_day_needed, month_of};
 use crate::notice;
-use crate::pipeline::{self, Faults, Stock, is_comparable, process, reviewed_payer, would_decide};
+use crate::pipeline::{self, Answers, Faults, Stock, is_comparable, process, reviewed_payer, would_decide};
 use crate::programs::Programs;
 use crate::{reach, redemption, refund};
 
@@ -585,8 +585,17 @@ impl<'a> Processor<'a> {
             let Shared { referrers, redemptions, stock, budgets_used } = shared;
             let order = order.as_ref();
             let program = &self.active.program;
-            let known =
-                pipeline::Known { program, member, order, referrers, redemptions, budgets_used, stock };
+            let answers = Answers::default();
+            let known = pipeline::Known {
+                program,
+                member,
+                order,
+                referrers,
+                redemptions,
+                budgets_used,
+                stock,
+                answers: (!self.beside.is_empty()).then_some(&answers),
+            };
             let would = |active: &&Active| would_decide(active, &waiting.event, &known);
             let beside = self.beside.iter().filter_map(would).collect();
             let reaches = |within| reach::concerns(within, &waiting.event, order, redemptions);

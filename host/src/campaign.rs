@@ -394,6 +394,7 @@ impl Pass<'_> {
                 redemptions: &redemptions,
                 budgets_used,
                 stock: &stock,
+                answers: None,
             };
             let view = View::new(&happening, &known);
             let terms = Terms {

@@ -1,13 +1,11 @@
 //! Cases in the component: what a policy answers to a fixture, through the engine that answers in production.
 
-use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
-use std::iter;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jifen_engine::{Policy, PolicyError, PolicyStore, Prepared, PreparedRequest, Refusal, World};
@@ -19,8 +17,11 @@ use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::{Event, Facts, Fault, InvalidEvent, Points, Proposal, Recipient};
 use rules_guest::case::{self, Case, Data, Outcome};
 use rules_guest::date::Date;
-use rules_guest::probe::{Claims, Kind, Tried, Unanswered};
+use rules_guest::probe::{Claims, Kind, Trial, Tried, Unanswered};
 use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::parallel;
 
 /// Why a case could not be run. That a policy answers otherwise is no error.
 #[derive(Debug, thiserror::Error)]
@@ -41,10 +42,7 @@ pub(crate) enum CaseError {
     },
     /// The component cannot be used.
     #[error(transparent)]
-    Policy(PolicyError),
-    /// The component cannot be used with these parameters, as was found out before.
-    #[error("{0}")]
-    Again(String),
+    Policy(Arc<PolicyError>),
     /// The cases before took all that there was.
     #[error("was not tried: what came before took all of {limit} {what}")]
     TooMuch {
@@ -55,24 +53,17 @@ pub(crate) enum CaseError {
     },
 }
 
-/// Tries what a description promises, and whether its policy is fair with the parameters of cases.
-///
-/// # Errors
-///
-/// If its promises cannot be read.
-pub(crate) fn claims(
-    description: &str,
-    cases: &[Case],
-    respondent: &Respondent<'_>,
-) -> Result<Vec<Tried>, String> {
-    let claims = Claims::parse(description)?;
-    // The cases were run, so the policy is of the kind that is asked about them.
-    let kind = cases.first().map_or(Kind::Earning, |case| match case.event.data {
-        Data::Registration(_) | Data::Purchase(_) => Kind::Earning,
-        Data::Request(_) => Kind::Redemption,
-        Data::Run(_) => Kind::Campaign,
-    });
-    Ok(claims.try_all(kind, cases, &|case| respondent.answer(case)))
+/// Why claims were not tried.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Untried {
+    /// They cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// There are too many, or each evaluation takes too much.
+    #[error(
+        "trying all of them takes more than {0} fuel; send fewer sets of parameters, or make the rule cheaper"
+    )]
+    TooMuch(u64),
 }
 
 /// Returns the files of a policy's cases, in order.
@@ -84,39 +75,37 @@ pub(crate) fn case_files(policy: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A component that answers cases, of people and made up.
+/// A component that answers cases, of people and made up, for several who ask at a time.
 pub(crate) struct Respondent<'a> {
     pub(crate) component: &'a [u8],
     store: &'a PolicyStore,
-    /// The policy with the parameters of the latest case, for the next has the same as a rule.
-    configured: RefCell<Option<(String, Arc<Policy>)>>,
     bounds: Bounds,
+    threads: NonZeroUsize,
     /// The fuel that evaluations took until now.
-    fuel: Cell<u64>,
+    fuel: AtomicU64,
     /// What that counts as, against the bound.
-    spent: Cell<u64>,
-    /// The parameters with which it was compiled, with why it does not take them.
-    parameters: RefCell<BTreeMap<String, Option<Declined>>>,
+    spent: AtomicU64,
+    /// By the parameters that the component was compiled with.
+    policies: Mutex<BTreeMap<String, Configured>>,
 }
 
-/// Why there is no policy with some parameters: it need not be asked twice.
+type Configured = Result<Arc<Policy>, Declined>;
+
+/// Why there is no policy with some parameters.
 #[derive(Clone)]
 enum Declined {
-    /// The policy refuses them, in its words.
+    /// It refuses them, in its words.
     Parameters(String),
     /// Something else.
-    Other(String),
+    Other(Arc<PolicyError>),
 }
 
-impl Declined {
-    fn of(policy: &Result<Arc<Policy>, PolicyError>) -> Option<Self> {
-        match policy {
-            Ok(_) => None,
-            Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => {
-                Some(Self::Parameters(message.clone()))
-            }
-            Err(error) => Some(Self::Other(error.to_string())),
+impl From<PolicyError> for Declined {
+    fn from(error: PolicyError) -> Self {
+        if let PolicyError::Refused(Refusal::ParametersRefused { message }) = error {
+            return Self::Parameters(message);
         }
+        Self::Other(Arc::new(error))
     }
 }
 
@@ -137,33 +126,49 @@ impl Bounds {
 }
 
 impl<'a> Respondent<'a> {
-    pub(crate) fn new(component: &'a [u8], store: &'a PolicyStore) -> Self {
-        Self::within(Bounds::NONE, component, store)
+    pub(crate) fn new(component: &'a [u8], store: &'a PolicyStore, threads: NonZeroUsize) -> Self {
+        Self::within(Bounds::NONE, component, store, threads)
     }
 
     /// Answers until that is used up, and nothing from there on.
-    pub(crate) fn within(bounds: Bounds, component: &'a [u8], store: &'a PolicyStore) -> Self {
-        let (configured, parameters) = (RefCell::new(None), RefCell::new(BTreeMap::new()));
-        Self { component, store, configured, bounds, fuel: Cell::new(0), spent: Cell::new(0), parameters }
+    pub(crate) fn within(
+        bounds: Bounds,
+        component: &'a [u8],
+        store: &'a PolicyStore,
+        threads: NonZeroUsize,
+    ) -> Self {
+        let (fuel, spent, policies) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
+        Self { component, store, bounds, threads, fuel, spent, policies }
     }
 
-    /// Compiles the component with the parameters of cases, so many at a time.
-    pub(crate) fn prepare(&self, cases: &[Case], threads: NonZeroUsize) {
-        let wanted: BTreeSet<_> = cases.iter().map(|case| case.parameters.get()).collect();
-        let next = Mutex::new(wanted.into_iter().take(self.bounds.parameters));
-        let (component, store) = (self.component, self.store);
-        let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let compile = || {
-            let compiled = iter::from_fn(take).map(|parameters: &str| {
-                (parameters.to_owned(), Declined::of(&store.policy(component, parameters)))
-            });
-            compiled.collect::<Vec<_>>()
-        };
-        thread::scope(|scope| {
-            let hands: Vec<_> = (0..threads.get()).map(|_| scope.spawn(compile)).collect();
-            let compiled = hands.into_iter().flat_map(|hand| hand.join().unwrap_or_default());
-            self.parameters.borrow_mut().extend(compiled);
+    /// Compiles the component with sets of parameters.
+    pub(crate) fn prepare<'p>(&self, parameters: impl Iterator<Item = &'p RawValue>) {
+        let wanted: BTreeSet<_> = parameters.map(RawValue::get).collect();
+        let new: Vec<_> = wanted.into_iter().filter(|it| !self.policies().contains_key(*it)).collect();
+        let room = self.bounds.parameters.saturating_sub(self.policies().len());
+        let new = &new[..room.min(new.len())];
+        let compiled = parallel::map(new, self.threads, |parameters| self.configure(parameters));
+        self.policies().extend(new.iter().map(|&parameters| parameters.to_owned()).zip(compiled));
+    }
+
+    /// Tries what a description promises, and whether the policy is fair with the parameters of cases.
+    ///
+    /// # Errors
+    ///
+    /// If its promises cannot be read, or that takes more than there is.
+    pub(crate) fn claims(&self, description: &str, cases: &[Case]) -> Result<Vec<Tried>, Untried> {
+        let claims = Claims::parse(description).map_err(Untried::Unreadable)?;
+        // The cases were run, so the policy is of the kind that is asked about them.
+        let kind = cases.first().map_or(Kind::Earning, |case| match case.event.data {
+            Data::Registration(_) | Data::Purchase(_) => Kind::Earning,
+            Data::Request(_) => Kind::Redemption,
+            Data::Run(_) => Kind::Campaign,
         });
+        self.prepare(claims.promised_parameters().iter().map(Box::as_ref));
+        let run = |trial: &Trial<'_>| trial.run(&|case| self.answer(case));
+        let tried = claims.try_by(kind, cases, |trials| parallel::map(trials, self.threads, run));
+        // Which of them had no fuel left depends on who was faster; that there were some does not.
+        if self.is_spent() { Err(Untried::TooMuch(self.bounds.fuel)) } else { Ok(tried) }
     }
 
     /// Returns what the component answers to a case as it stands.
@@ -189,7 +194,7 @@ impl<'a> Respondent<'a> {
 
     /// Returns the fuel that evaluations took until now.
     pub(crate) fn fuel(&self) -> u64 {
-        self.fuel.get()
+        self.fuel.load(Ordering::Relaxed)
     }
 
     /// Puts a case to the policy; returns the refusal of its parameters if they are refused.
@@ -197,47 +202,49 @@ impl<'a> Respondent<'a> {
         let event = event(case)?;
         let policy = match self.policy(case.parameters.get())? {
             Ok(policy) => policy,
-            Err(message) => return Ok(Err(message)),
+            Err(Declined::Parameters(message)) => return Ok(Err(message)),
+            Err(Declined::Other(error)) => return Err(CaseError::Policy(error)),
         };
-        if self.spent.get() >= self.bounds.fuel {
-            return Err(CaseError::TooMuch { what: "fuel", limit: self.bounds.fuel });
+        if self.is_spent() {
+            return Err(self.out_of_fuel());
         }
         let (answer, fuel) = Asked::new(case, &event.body, &policy)?.answer();
-        self.fuel.set(self.fuel.get().saturating_add(fuel));
-        self.spent.set(self.spent.get().saturating_add(fuel.max(EVALUATION_FUEL)));
-        Ok(Ok(answer))
+        self.fuel.fetch_add(fuel, Ordering::Relaxed);
+        self.spent.fetch_add(fuel.max(EVALUATION_FUEL), Ordering::Relaxed);
+        // Also the one that goes beyond: so it does not depend on its order whether all can be answered.
+        if self.is_spent() { Err(self.out_of_fuel()) } else { Ok(Ok(answer)) }
     }
 
-    /// Returns the policy with some parameters, or its refusal of them.
-    fn policy(&self, parameters: &str) -> Result<Result<Arc<Policy>, String>, CaseError> {
-        let mut configured = self.configured.borrow_mut();
-        if let Some((of, policy)) = &*configured
-            && of == parameters
-        {
-            return Ok(Ok(Arc::clone(policy)));
+    fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Relaxed) > self.bounds.fuel
+    }
+
+    fn out_of_fuel(&self) -> CaseError {
+        CaseError::TooMuch { what: "fuel", limit: self.bounds.fuel }
+    }
+
+    /// Returns the policy with some parameters.
+    fn policy(&self, parameters: &str) -> Result<Configured, CaseError> {
+        let policies = self.policies();
+        if let Some(configured) = policies.get(parameters) {
+            return Ok(configured.clone());
         }
-        let mut seen = self.parameters.borrow_mut();
-        match seen.get(parameters) {
-            Some(Some(Declined::Parameters(message))) => return Ok(Err(message.clone())),
-            Some(Some(Declined::Other(message))) => return Err(CaseError::Again(message.clone())),
-            Some(None) => {}
-            None if seen.len() >= self.bounds.parameters => {
-                let limit = u64::try_from(self.bounds.parameters).unwrap_or(u64::MAX);
-                return Err(CaseError::TooMuch { what: "sets of parameters", limit });
-            }
-            None => {}
+        if policies.len() >= self.bounds.parameters {
+            let limit = u64::try_from(self.bounds.parameters).unwrap_or(u64::MAX);
+            return Err(CaseError::TooMuch { what: "sets of parameters", limit });
         }
-        let policy = self.store.policy(self.component, parameters);
-        let declined = Declined::of(&policy);
-        seen.insert(parameters.to_owned(), declined.clone());
-        match (policy, declined) {
-            (Ok(policy), _) => {
-                *configured = Some((parameters.to_owned(), Arc::clone(&policy)));
-                Ok(Ok(policy))
-            }
-            (Err(_), Some(Declined::Parameters(message))) => Ok(Err(message)),
-            (Err(error), _) => Err(CaseError::Policy(error)),
-        }
+        drop(policies);
+        let configured = self.configure(parameters);
+        self.policies().insert(parameters.to_owned(), configured.clone());
+        Ok(configured)
+    }
+
+    fn configure(&self, parameters: &str) -> Configured {
+        self.store.policy(self.component, parameters).map_err(Declined::from)
+    }
+
+    fn policies(&self) -> MutexGuard<'_, BTreeMap<String, Configured>> {
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -282,7 +289,7 @@ fn ask<T>(
     match store.policy(component, case.parameters.get()) {
         Ok(policy) => Ok(Ok(then(&Asked::new(case, &event.body, &policy)?))),
         Err(PolicyError::Refused(Refusal::ParametersRefused { message })) => Ok(Err(message)),
-        Err(error) => Err(CaseError::Policy(error)),
+        Err(error) => Err(CaseError::Policy(Arc::new(error))),
     }
 }
 

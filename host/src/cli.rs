@@ -39,7 +39,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -47,6 +46,7 @@ use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, LedgerError};
 
 use crate::active::Active;
+use crate::parallel;
 use crate::releases::Releases;
 
 /// Runs consumption-points programs: rules are wasm components, every posting can be derived again.
@@ -256,7 +256,7 @@ fn load(
 
 /// Returns how many threads evaluate.
 fn threads(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
-    wanted.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    wanted.unwrap_or_else(parallel::cores)
 }
 
 fn print(text: &impl Display) -> anyhow::Result<()> {

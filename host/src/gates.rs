@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use crate::cases::{self, Bounds, Respondent};
+use crate::cases::{Bounds, Respondent, Untried};
 use crate::description::Description;
 use crate::signature;
 
@@ -191,17 +191,22 @@ impl Upload {
         };
         findings.extend(Finding::of_component(&report));
         findings.push(self.named());
-        let respondent = Respondent::within(BOUNDS, &self.component, store);
+        let respondent = Respondent::within(BOUNDS, &self.component, store, threads);
         let cases: Vec<_> = self.cases.iter().map(|(name, json)| (name, Case::parse(json))).collect();
         let sound: Vec<_> = cases.iter().filter_map(|(_, case)| case.as_ref().ok().cloned()).collect();
-        respondent.prepare(&sound, threads);
+        respondent.prepare(sound.iter().map(|case| &*case.parameters));
         findings.extend(cases.iter().map(|(name, case)| match case {
             Err(invalid) => Finding::failed(Gate::Case, name, invalid.to_string()),
             Ok(case) => answered(name, case, &respondent),
         }));
         let description = report.description.unwrap_or_default();
-        match cases::claims(&description, &sound, &respondent) {
-            Err(error) => findings.push(Finding::failed(Gate::Description, "promises", error)),
+        match respondent.claims(&description, &sound) {
+            Err(error @ Untried::Unreadable(_)) => {
+                findings.push(Finding::failed(Gate::Description, "promises", error.to_string()));
+            }
+            Err(error @ Untried::TooMuch(_)) => {
+                findings.push(Finding::failed(Gate::Claim, "promises and fairness", error.to_string()));
+            }
             Ok(tried) => findings.extend(tried.into_iter().map(|tried| {
                 let evidence = tried.counterexample.as_ref().map(ToString::to_string).unwrap_or_default();
                 Finding {

@@ -29,6 +29,7 @@ mod merchant;
 mod meter;
 mod notice;
 mod opening;
+mod parallel;
 mod pipeline;
 mod programs;
 mod reach;

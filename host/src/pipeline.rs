@@ -9,12 +9,14 @@
 //! with what remains of the purchase in the purchase's place (`refund`).
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use jifen_engine::Prepared;
+use jifen_engine::{Policy, Prepared};
 use jifen_ledger::{Needs, Order, Redemption};
 use jifen_loyalty::clawback::{Level, Repayment, spendable};
+use jifen_loyalty::day::BusinessDay;
 use jifen_loyalty::decision::{Answered, Terms, Usage};
 use jifen_loyalty::entry::{
     Begins, BudgetDraw, DebtMove, LotMove, Moved, NewLot, OrderClaim, RedemptionMove, StockDraw, StockKey,
@@ -43,8 +45,44 @@ use crate::{block, campaign, close, conversion, opening, redemption, refund, ter
 /// Deployments that failed to answer, and how.
 pub(crate) type Faults = Vec<(DeploymentId, Fault)>;
 
+/// What policies answered about one event until now. Several programs may decide it, and a policy that is asked the same by two
+/// of them answers the same: it is pure.
+#[derive(Default)]
+pub(crate) struct Answers(RefCell<Vec<(Arc<Policy>, Asked, jifen_engine::Evaluation)>>);
+
+/// All that a policy is asked about an event.
+#[derive(PartialEq)]
+struct Asked {
+    merchant_category: String,
+    today: BusinessDay,
+    points_so_far: Points,
+    facts: Facts,
+}
+
+impl Answers {
+    fn or_ask(
+        &self,
+        policy: &Arc<Policy>,
+        asked: Asked,
+        ask: impl FnOnce(Facts) -> jifen_engine::Evaluation,
+    ) -> jifen_engine::Evaluation {
+        let mut given = self.0.borrow_mut();
+        let same = |(of, before, _): &&(Arc<Policy>, Asked, _)| Arc::ptr_eq(of, policy) && *before == asked;
+        if let Some((.., evaluation)) = given.iter().find(same) {
+            return evaluation.clone();
+        }
+        let evaluation = ask(asked.facts.clone());
+        given.push((Arc::clone(policy), asked, evaluation.clone()));
+        evaluation
+    }
+}
+
 /// Where the facts of an evaluation come from.
 pub(crate) trait Source {
+    /// Returns where it is remembered what policies answered.
+    fn answers(&self) -> Option<&Answers> {
+        None
+    }
     /// Returns who brought the member.
     fn referral(&self) -> Option<&Referral>;
     /// Returns what a deployment may know.
@@ -90,7 +128,15 @@ pub(crate) fn evaluate(
             let usage = source.usage(deployment, today);
             let facts = source.facts(&deployment.id, Purse::of(unit), *needs, today);
             let mut known = answers_to(scalars, &facts);
-            let evaluation = meter.of(|| policy.evaluate(&prepared, points_so_far, facts));
+            let ask = |facts| meter.of(|| policy.evaluate(&prepared, points_so_far, facts));
+            let evaluation = match source.answers() {
+                None => ask(facts),
+                Some(answers) => {
+                    let (merchant_category, today) = (category.to_owned(), situation.today);
+                    let asked = Asked { merchant_category, today, points_so_far, facts };
+                    answers.or_ask(policy, asked, ask)
+                }
+            };
             known.retain(|answer| !evaluation.asked.contains(answer));
             evaluations.push(Evaluation {
                 deployment: deployment.id.clone(),
@@ -142,6 +188,8 @@ pub(crate) struct Known<'a> {
     pub(crate) budgets_used: &'a BTreeMap<DeploymentId, Points>,
     /// How many were taken of items, by deployment, item and business day.
     pub(crate) stock: &'a Stock,
+    /// What policies answered about the event, where several programs decide it.
+    pub(crate) answers: Option<&'a Answers>,
 }
 
 /// How many were taken of items of limited stock.
@@ -535,6 +583,7 @@ pub(crate) struct View<'a> {
     /// The member who referred this one, as far as it was read.
     referrer: Option<&'a Member>,
     budgets_used: &'a BTreeMap<DeploymentId, Points>,
+    answers: Option<&'a Answers>,
 }
 
 impl<'a> View<'a> {
@@ -553,22 +602,22 @@ impl<'a> View<'a> {
                 (Cow::Borrowed(profile), referral.and_then(|referral| read(&referral.by)))
             }
         };
-        let Known { program, member, budgets_used, .. } = *known;
+        let Known { program, member, budgets_used, answers, .. } = *known;
         let mut referral = said.referral.clone();
         if let (Some(referral), Some(referrer)) = (&mut referral, referrer) {
             referral.same_person |= said.is_same_person(&referrer.profile);
             let payer = reviewed_payer(known.program, &happening.occasion);
             referral.same_payer_day = payer.and_then(|payer| referrer.profile.payers.get(payer)).copied();
         }
-        Self { program, time: happening.time, member, said, referral, referrer, budgets_used }
+        Self { program, time: happening.time, member, said, referral, referrer, budgets_used, answers }
     }
 
     /// Returns what is known of a member who wants to use points.
     pub(crate) fn of(time: Instant, member: &'a Member, known: &Known<'a>) -> Self {
         let said = Cow::Borrowed(&member.profile);
         let referral = said.referral.clone();
-        let Known { program, budgets_used, .. } = *known;
-        Self { program, time, member, said, referral, referrer: None, budgets_used }
+        let Known { program, budgets_used, answers, .. } = *known;
+        Self { program, time, member, said, referral, referrer: None, budgets_used, answers }
     }
 
     /// Returns whether a decision depends on whether the member and the referrer are one person, who may say who that is after the
@@ -600,6 +649,10 @@ impl<'a> View<'a> {
 }
 
 impl Source for View<'_> {
+    fn answers(&self) -> Option<&Answers> {
+        self.answers
+    }
+
     fn referral(&self) -> Option<&Referral> {
         self.referral.as_ref()
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::Ledger;
@@ -59,7 +59,7 @@ pub(crate) struct Releases<'a> {
     folder: Option<&'a Path>,
     ledger: Option<&'a dyn Ledger>,
     /// What was read, by digest: a component that several deployments run is read once.
-    read: Mutex<BTreeMap<String, Release>>,
+    read: Mutex<BTreeMap<String, Arc<Release>>>,
 }
 
 impl<'a> Releases<'a> {
@@ -69,16 +69,17 @@ impl<'a> Releases<'a> {
     }
 
     /// Returns the release that a deployment names.
-    pub(crate) fn find(&self, policy: &PolicyRef) -> Result<Release, ReleaseError> {
+    pub(crate) fn find(&self, policy: &PolicyRef) -> Result<Arc<Release>, ReleaseError> {
         match policy {
             PolicyRef::Digest(digest) => self.find_digest(digest),
             PolicyRef::Named { name, version } => self.find_name(name, version.as_deref()),
         }
     }
 
-    fn find_name(&self, name: &str, version: Option<&str>) -> Result<Release, ReleaseError> {
-        let wanted =
-            |release: &Release| version.is_none_or(|version| release.version.as_deref() == Some(version));
+    fn find_name(&self, name: &str, version: Option<&str>) -> Result<Arc<Release>, ReleaseError> {
+        let wanted = |release: &Arc<Release>| {
+            version.is_none_or(|version| release.version.as_deref() == Some(version))
+        };
         let exact = version.map(|version| format!("{name}@{version}"));
         for file_name in exact.iter().map(String::as_str).chain([name]) {
             if let Some(release) = self.read_file(file_name)?.filter(wanted) {
@@ -149,9 +150,9 @@ impl<'a> Releases<'a> {
     }
 
     /// Returns the release of a digest.
-    pub(crate) fn find_digest(&self, digest: &str) -> Result<Release, ReleaseError> {
+    pub(crate) fn find_digest(&self, digest: &str) -> Result<Arc<Release>, ReleaseError> {
         if let Some(release) = self.lock().get(digest) {
-            return Ok(release.clone());
+            return Ok(Arc::clone(release));
         }
         if let Some(kept) = self.kept(digest)? {
             let release = self.remember(Release::new(&kept.name, kept.component));
@@ -179,14 +180,14 @@ impl<'a> Releases<'a> {
         let release = self.find_digest(digest).map_err(HostError::Release)?;
         ledger.put_release(&jifen_ledger::Release {
             digest: Sha256::digest(&release.component).into(),
-            name: release.policy,
-            version: release.version.unwrap_or_default(),
-            component: release.component,
+            name: release.policy.clone(),
+            version: release.version.clone().unwrap_or_default(),
+            component: release.component.clone(),
         })?;
         Ok(())
     }
 
-    fn read_file(&self, name: &str) -> Result<Option<Release>, ReleaseError> {
+    fn read_file(&self, name: &str) -> Result<Option<Arc<Release>>, ReleaseError> {
         let Some(path) = self.folder.map(|folder| folder.join(format!("{name}.wasm"))) else {
             return Ok(None);
         };
@@ -196,12 +197,13 @@ impl<'a> Releases<'a> {
         Ok(Some(self.remember(Release::new(name, PolicyStore::read(&path)?))))
     }
 
-    fn remember(&self, release: Release) -> Release {
-        self.lock().insert(release.digest.clone(), release.clone());
+    fn remember(&self, release: Release) -> Arc<Release> {
+        let release = Arc::new(release);
+        self.lock().insert(release.digest.clone(), Arc::clone(&release));
         release
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Release>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Release>>> {
         self.read.lock().expect("nothing panics while it holds the lock")
     }
 

@@ -295,7 +295,12 @@ fn of(roles: &'static [&'static str], routes: OpenApiRouter<Shared>) -> OpenApiR
 
 /// What goes on all day: events, and questions about them.
 fn asked() -> OpenApiRouter<Shared> {
-    let sent = OpenApiRouter::new().routes(routes!(events::post));
+    let sent = OpenApiRouter::new()
+        .routes(routes!(events::post))
+        .routes(routes!(redemptions::request))
+        .routes(routes!(redemptions::capture))
+        .routes(routes!(redemptions::void))
+        .routes(routes!(redemptions::cancel));
     let events = OpenApiRouter::new().routes(routes!(events::find)).routes(routes!(why::why));
     let quotes = OpenApiRouter::new().routes(routes!(quotes::quote));
     let merchants = OpenApiRouter::new().routes(routes!(merchants::statement));

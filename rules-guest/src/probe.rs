@@ -85,6 +85,15 @@ pub struct Exception {
     en: String,
 }
 
+/// A claim about a policy with some parameters, which is tried without the others.
+#[derive(Debug)]
+pub enum Trial<'a> {
+    /// What a policy of some kind promises.
+    Promise(&'a Promise, Kind),
+    /// What is owed to every member.
+    Owed(Probe, &'a RawValue),
+}
+
 /// What was tried, and what became of it.
 #[derive(Debug)]
 pub struct Tried {
@@ -122,45 +131,85 @@ impl Claims {
         }
     }
 
-    /// Tries every promise, and every probe with the parameters of the cases; without cases none.
-    pub fn try_all(&self, kind: Kind, cases: &[Case], respond: &Respond<'_>) -> Vec<Tried> {
-        let promises = self.promises.iter().map(|promise| Tried {
-            what: format!("promise: {}", promise.words()),
-            counterexample: promise.broken(kind, respond),
-        });
-        let parameters = parameters(cases);
-        let probes = Probe::of(kind).iter().filter(|_| !parameters.is_empty()).map(|probe| Tried {
-            what: format!("fairness: {}", probe.name()),
-            counterexample: self.unfair(*probe, &parameters, respond),
-        });
-        promises.chain(probes).collect()
+    /// Returns the parameters with which something is promised.
+    pub fn promised_parameters(&self) -> Vec<Box<RawValue>> {
+        self.promises.iter().map(Promise::parameters).collect()
     }
 
-    /// Returns what shows that a probe fails where no exception says so, or that an exception is none.
-    fn unfair(
+    /// Tries every promise, and every probe with the parameters of the cases; without cases none.
+    pub fn try_all(&self, kind: Kind, cases: &[Case], respond: &Respond<'_>) -> Vec<Tried> {
+        self.try_by(kind, cases, |trials| trials.iter().map(|trial| trial.run(respond)).collect())
+    }
+
+    /// Tries the same as [`Self::try_all`], by a function that returns what each trial found, in their order. It may run
+    /// them in any order, and several at a time.
+    ///
+    /// # Panics
+    ///
+    /// If it does not return as many as there are.
+    pub fn try_by(
+        &self,
+        kind: Kind,
+        cases: &[Case],
+        run: impl FnOnce(&[Trial<'_>]) -> Vec<Option<Counterexample>>,
+    ) -> Vec<Tried> {
+        let parameters = parameters(cases);
+        let probes = Probe::of(kind).iter().filter(|_| !parameters.is_empty());
+        let promised = self.promises.iter().map(|promise| Trial::Promise(promise, kind));
+        let owed = probes.clone().flat_map(|probe| parameters.iter().map(|set| Trial::Owed(*probe, set)));
+        let trials: Vec<_> = promised.chain(owed).collect();
+        let found = run(&trials);
+        assert_eq!(found.len(), trials.len(), "each trial finds something or nothing");
+        let mut found = found.into_iter();
+        let promises = self.promises.iter().zip(found.by_ref()).map(|(promise, counterexample)| Tried {
+            what: format!("promise: {}", promise.words()),
+            counterexample,
+        });
+        let mut tried: Vec<_> = promises.collect();
+        tried.extend(probes.map(|probe| Tried {
+            what: format!("fairness: {}", probe.name()),
+            counterexample: self.unfair(*probe, parameters.iter().copied().zip(found.by_ref())),
+        }));
+        tried
+    }
+
+    /// Returns what shows that a probe fails where no exception says so, or that an exception is none, of what was found with
+    /// sets of parameters.
+    fn unfair<'p>(
         &self,
         probe: Probe,
-        parameters: &[&RawValue],
-        respond: &Respond<'_>,
+        found: impl Iterator<Item = (&'p RawValue, Option<Counterexample>)>,
     ) -> Option<Counterexample> {
         let exceptions = self.exceptions.iter().filter(|exception| exception.probe == probe);
         let mut unneeded: Vec<_> = exceptions.clone().collect();
-        for parameters in parameters {
-            let policy = Asked { parameters, respond };
+        let mut unexcused = None;
+        for (parameters, found) in found {
             let excused: Vec<_> =
                 exceptions.clone().filter(|exception| exception.covers(parameters)).collect();
-            match probe.fails(&policy) {
-                Some(found) if excused.is_empty() => return Some(found),
+            match found {
+                Some(found) if excused.is_empty() => unexcused = unexcused.or(Some(found)),
                 Some(_) => unneeded
                     .retain(|exception| !excused.iter().any(|excused| std::ptr::eq(*excused, *exception))),
                 None => {}
             }
         }
-        let unneeded = unneeded.first()?;
-        Some(Counterexample(format!(
-            "declares an exception, and no case's parameters need it: {}",
-            unneeded.en
-        )))
+        let declared = |exception: &&Exception| {
+            Counterexample(format!(
+                "declares an exception, and no case's parameters need it: {}",
+                exception.en
+            ))
+        };
+        unexcused.or_else(|| unneeded.first().map(declared))
+    }
+}
+
+impl Trial<'_> {
+    /// Returns what shows that it is not so of a policy.
+    pub fn run(&self, respond: &Respond<'_>) -> Option<Counterexample> {
+        match self {
+            Self::Promise(promise, kind) => promise.broken(*kind, respond),
+            Self::Owed(probe, parameters) => probe.fails(&Asked { parameters, respond }),
+        }
     }
 }
 

@@ -174,6 +174,74 @@ fn a_use_of_points_says_how_far_it_is() {
 }
 
 #[test]
+fn points_are_asked_for_and_moved_on_without_an_envelope() {
+    let (town, host) = town();
+    assert_eq!(host.events(&purchase("1", "ann", NOON, 20_000)).status, 200);
+    let post = |path: &str, body: &str| {
+        let request = host.request(&format!("/v1/redemptions{path}"));
+        Answer::to(request.header("content-type", "application/json").body(body.to_owned()))
+    };
+    let wanted = |name: &str| {
+        json!({"redemption": name, "member": "ann", "merchant": "shop", "item": "mug"}).to_string()
+    };
+    let held = post("", &wanted("r1"));
+    let step = &held.json()["redemptions"][0];
+    assert_eq!(
+        (held.status, &step["offer"]["points"], step["until"].is_string()),
+        (200, &json!(60), true),
+        "{held:?}"
+    );
+    assert_eq!(text(&held.json()["source"]), "/jifen/redemptions");
+    let again = post("", &wanted("r1"));
+    assert_eq!((&again.text, again.header("idempotent-replayed")), (&held.text, "true"), "it is sent again");
+    for name in ["r2", "r3"] {
+        assert_eq!(post("", &wanted(name)).status, 200);
+    }
+    let far = |name: &str| {
+        let told = host.get(&format!("/v1/redemptions/{name}")).json();
+        ["held", "used", "cancelled"].map(|field| told[field].as_u64().expect("a number"))
+    };
+    for (path, body, left) in [
+        ("/r1/capture", "{}", [0, 60, 0]),
+        ("/r1/capture", "{}", [0, 60, 0]),
+        ("/r1/cancel", r#"{"points": 20, "cause": "member"}"#, [0, 40, 20]),
+        ("/r2/void", "{}", [0, 0, 0]),
+        ("/r3/capture", r#"{"points": 10}"#, [0, 10, 0]),
+    ] {
+        let moved = post(path, body);
+        assert_eq!((moved.status, far(&path[1..3])), (200, left), "{path} {body}: {moved:?}");
+    }
+    // Nothing need be said of a step that is about all.
+    assert_eq!(Answer::to(host.request("/v1/redemptions/r2/void").body(String::new())).status, 200);
+    // A second step of the kind needs a name.
+    let second = host.request("/v1/redemptions/r1/cancel").header("idempotency-key", "b");
+    let second = second
+        .header("content-type", "application/json")
+        .body(r#"{"points": 40, "cause": "merchant"}"#.to_owned());
+    assert_eq!((Answer::to(second).status, far("r1")), (200, [0, 0, 60]));
+    for (path, body, status, field) in [
+        ("", "[]".to_owned(), 400, Value::Null),
+        ("", "{".to_owned(), 400, Value::Null),
+        ("", "{}".to_owned(), 422, json!("body")),
+        ("", wanted("r1").replace("mug", "cup"), 409, json!("item")),
+        ("", wanted("r9").replace("ann", ""), 422, json!("member")),
+        ("/r1/cancel", r#"{"points": 1}"#.to_owned(), 422, json!("body")),
+        ("/r1/capture", r#"{"points": 5}"#.to_owned(), 409, json!("points")),
+        ("/r2/capture", "{}".to_owned(), 422, json!("redemption")),
+        ("/r9/void", "{}".to_owned(), 422, json!("redemption")),
+        ("/r1/void", r#"{"redemption": "r1"}"#.to_owned(), 400, Value::Null),
+    ] {
+        let refused = post(path, &body);
+        assert_eq!(
+            (refused.status, &refused.json()["field"]),
+            (status, &field),
+            "{path} {body}: {refused:?}"
+        );
+    }
+    assert_eq!(town.replay("l.db"), 9);
+}
+
+#[test]
 fn why_has_the_words_of_the_rules_and_both_calendars() {
     let (_town, host) = town();
     let receipt = host.events(&purchase("1", "ann", NOON, 6_850)).json();

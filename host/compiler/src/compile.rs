@@ -6,6 +6,7 @@ use jifen_engine::{Refusal, Report, config};
 use wasmtime::{Engine, OptLevel, Result};
 
 use crate::inspect::inspect;
+use crate::prune::prune;
 use crate::snapshot::{configure, not_compiled};
 
 /// Inspects, configures and compiles.
@@ -21,8 +22,10 @@ pub(crate) fn compile(component: &[u8], parameters: &str) -> std::result::Result
     let start = Instant::now();
     let report = inspect(component)?;
     let configured = configure(component, report.world, parameters)?;
-    let snapshot = configured.snapshot.as_deref();
-    let code = engine().and_then(|engine| engine.precompile_component(snapshot.unwrap_or(component)));
+    let snapshot = configured.snapshot.map(|snapshot| prune(&snapshot)).transpose();
+    let snapshot = snapshot.map_err(|error| not_compiled(&error.into()))?;
+    let runs = snapshot.as_deref().unwrap_or(component);
+    let code = engine().and_then(|engine| engine.precompile_component(runs));
     let code = code.map_err(|error| not_compiled(&error))?;
     let report = Report {
         configure_fuel: configured.fuel,

@@ -10,6 +10,7 @@
 mod compile;
 mod inspect;
 mod limits;
+mod prune;
 mod snapshot;
 
 use std::io::{self, BufReader, Read};

@@ -54,7 +54,7 @@ pub struct Report {
 }
 
 /// A component with its parameters: what is compiled once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Job([u8; 32]);
 
 /// The host's secret.

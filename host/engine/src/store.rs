@@ -1,10 +1,11 @@
 //! Where policies come from: the disk cache, or else the compiler.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::child::{self, CompileError};
@@ -90,10 +91,11 @@ impl PolicyError {
     }
 }
 
-/// Policies by component and parameters, compiled at most once.
+/// Policies by component and parameters, compiled at most once, and loaded once for all programs that run them.
 #[derive(Debug)]
 pub struct PolicyStore {
     engine: Engine,
+    loaded: Mutex<BTreeMap<Job, Weak<Policy>>>,
     cache: PathBuf,
     key: Key,
     compiler: PathBuf,
@@ -114,7 +116,8 @@ impl PolicyStore {
         let key = Key::of(&cache).map_err(unusable)?;
         let engine = Engine::new().map_err(|error| PolicyError::NoEngine(error.into()))?;
         let compile_wall_max = limits::COMPILE_WALL_MAX;
-        Ok(Self { engine, cache, key, compiler: compiler.into(), compile_wall_max })
+        let (compiler, loaded) = (compiler.into(), Mutex::default());
+        Ok(Self { engine, loaded, cache, key, compiler, compile_wall_max })
     }
 
     /// Sets an engine that reserves for each instance anew: see [`Engine::unpooled`].
@@ -124,7 +127,7 @@ impl PolicyStore {
     /// If wasmtime does not run here.
     pub fn unpooled(self) -> Result<Self, PolicyError> {
         let engine = Engine::unpooled().map_err(|error| PolicyError::NoEngine(error.into()))?;
-        Ok(Self { engine, ..self })
+        Ok(Self { engine, loaded: Mutex::default(), ..self })
     }
 
     /// Opens a store with the same compiler on another cache folder, with an engine of its own.
@@ -172,15 +175,34 @@ impl PolicyStore {
         check_size(component)?;
         check_parameters(parameters)?;
         let job = Job::new(component, parameters);
+        if let Some(policy) = self.loaded().get(&job).and_then(Weak::upgrade) {
+            return Ok(policy);
+        }
         if let Some(policy) = self.cached(job, parameters) {
-            return Ok(Arc::new(policy));
+            return Ok(self.share(job, policy));
         }
         let key = Some(self.key.of_job(job).to_hex());
         let (_, sealed) = self.ask(component, parameters, key, false)?;
         let compiled = self.key.of_job(job).open(&sealed).ok_or_else(|| self.mismatch(None))?;
         let policy = compiled.load(&self.engine, parameters).map_err(|error| self.mismatch(Some(error)))?;
         self.keep(job, &sealed)?;
-        Ok(Arc::new(policy))
+        Ok(self.share(job, policy))
+    }
+
+    /// Shares a policy with whoever asks for it as long as somebody runs it. Of two that were loaded at the same time, one is kept.
+    fn share(&self, job: Job, policy: Policy) -> Arc<Policy> {
+        let mut loaded = self.loaded();
+        if let Some(policy) = loaded.get(&job).and_then(Weak::upgrade) {
+            return policy;
+        }
+        loaded.retain(|_, policy| policy.strong_count() > 0);
+        let policy = Arc::new(policy);
+        loaded.insert(job, Arc::downgrade(&policy));
+        policy
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, BTreeMap<Job, Weak<Policy>>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Inspects a component without running any of it.

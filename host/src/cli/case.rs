@@ -1,5 +1,6 @@
 //! `jifen case`: a production event becomes a fixture.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -59,7 +60,8 @@ impl Case {
             facts: stated_facts(evaluation),
             expect: Outcome::Awards(Vec::new()),
         };
-        case.expect = Respondent::new(&release.component, &super::policy_store()?).run(&case)?;
+        case.expect =
+            Respondent::new(&release.component, &super::policy_store()?, NonZeroUsize::MIN).run(&case)?;
         super::print(&case.to_json().trim_end())?;
         Ok(ExitCode::SUCCESS)
     }

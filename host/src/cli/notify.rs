@@ -280,7 +280,7 @@ impl<'a> Texts<'a> {
         let pins = self.pins.get(program);
         let pin = pins.and_then(|pins| pins.policies.iter().find(|pin| pin.deployment == deployment));
         let release = pin.and_then(|pin| self.releases.find_digest(&pin.component).ok());
-        Ok(release.and_then(|release| release.description?.words(code).cloned()))
+        Ok(release.and_then(|release| release.description.as_ref()?.words(code).cloned()))
     }
 }
 

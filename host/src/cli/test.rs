@@ -108,7 +108,7 @@ impl Test {
         let component =
             PolicyStore::read(&file).with_context(|| format!("find the component of {policy}"))?;
         let files = case_files(folder).with_context(|| format!("look for cases in {}", folder.display()))?;
-        let respondent = Respondent::new(&component, &stores.store);
+        let respondent = Respondent::new(&component, &stores.store, super::threads(None));
         let (mut cases, mut results) = (Vec::new(), Vec::new());
         for file in &files {
             let result = match Case::read(file) {
@@ -194,9 +194,7 @@ fn claims(
         }
         None => String::new(),
     };
-    let tried = cases::claims(&description, cases, respondent)
-        .map_err(anyhow::Error::msg)
-        .with_context(|| format!("{policy}: policy.toml"))?;
+    let tried = respondent.claims(&description, cases).with_context(|| format!("{policy}: policy.toml"))?;
     let result = |tried: Tried| Result {
         policy: policy.to_owned(),
         what: What::Claim(tried.what),

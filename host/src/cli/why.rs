@@ -559,7 +559,7 @@ impl Words<'_> {
     fn reason(&self, deployment: &str, code: &str) -> String {
         let pin = self.pins.policies.iter().find(|pin| pin.deployment == deployment);
         let release = pin.and_then(|pin| self.releases.find_digest(&pin.component).ok());
-        let words = release.and_then(|release| release.description?.reason(code));
+        let words = release.and_then(|release| release.description.as_ref()?.reason(code));
         words.unwrap_or_else(|| code.to_owned())
     }
 

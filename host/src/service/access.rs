@@ -154,6 +154,11 @@ impl Caller {
         }
     }
 
+    /// Returns who sends what is sent with the key; nothing where that is nobody's in particular.
+    pub(super) fn source(&self) -> Option<String> {
+        self.merchant().map(reach::source_of)
+    }
+
     /// Checks what an event says of itself.
     pub(super) fn may_send(&self, event: &Event) -> Result<(), InvalidEvent> {
         match &self.role {

@@ -281,10 +281,15 @@ pub(super) async fn find(
     Ok(json(receipt(&recorded, b"")))
 }
 
+/// Returns the entry of an event, if the ledger knows it.
+pub(super) fn known(desk: &Desk, source: &str, id: &str) -> Result<Option<Logged>, Problem> {
+    Ok(if is_name(source) && is_name(id) { desk.ledger.find(source, id)? } else { None })
+}
+
 /// Returns the entry of an event.
 pub(super) fn logged(desk: &Desk, Key { source, id }: &Key) -> Result<Logged, Problem> {
-    let found = if is_name(source) && is_name(id) { desk.ledger.find(source, id)? } else { None };
-    found.ok_or_else(|| Problem::not_found(format!("the ledger has no event {id:?} of {source:?}")))
+    known(desk, source, id)?
+        .ok_or_else(|| Problem::not_found(format!("the ledger has no event {id:?} of {source:?}")))
 }
 
 /// Does work on so many bytes. Others are not kept waiting for what is large.

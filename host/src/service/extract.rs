@@ -9,6 +9,9 @@ use utoipa::IntoParams;
 use super::problem::Problem;
 use crate::keys;
 
+/// The header with the sender's name for a request.
+pub(super) const ONCE: &str = "idempotency-key";
+
 /// The parameters behind the `?`.
 #[derive(FromRequestParts)]
 #[from_request(via(Query), rejection(Problem))]

@@ -11,14 +11,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::access::Caller;
-use super::extract::{BehindId, Named, Parameters, page};
+use super::extract::{BehindId, Named, ONCE, Parameters, page};
 use super::problem::Problem;
 use crate::clock;
 use crate::keys::{self, Role};
 use crate::view::{KeyLine, StepLine};
 
-/// The sender's name for a request, by which it is known when it is sent again.
-const ONCE: &str = "idempotency-key";
 /// Keys, or steps of the trail, of a page.
 const PAGE: usize = 100;
 

@@ -1,18 +1,83 @@
-//! Uses of points: how far one is. What moves it on is an event.
+//! Uses of points: asked for, moved on, and how far one is.
+//!
+//! What moves one on is an event. Whoever has no name and no time for it of their own has it made here: it is named after the use and
+//! the step, so that the same that is sent again is the same event.
 
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::{Extension, Json};
 use jifen_ledger::{Query, RedeemedPart, Redemption, RedemptionQuery};
-use jifen_loyalty::{Event, Points, RedemptionId};
+use jifen_loyalty::{Event, InvalidEvent, Points, RedemptionId};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::access::Caller;
-use super::extract::Named;
+use super::events::{Receipt, known, one};
+use super::extract::{Named, ONCE};
+use super::intake::Held;
 use super::problem::Problem;
 use super::{Shared, is_name};
+use crate::batch::Outcome;
+use crate::clock;
+use crate::conflict::is_conflict;
+
+/// Who sends the events that are made here, where no merchant's key does.
+const SOURCE: &str = "/jifen/redemptions";
+
+/// What points are to be used for: the data of `jifen.redemption.requested`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: it is read as the data of an event")]
+pub(super) struct WantedUse {
+    /// The name of the use, for ever.
+    #[schema(example = "r-17")]
+    redemption: String,
+    /// Whose points.
+    #[schema(example = "m900")]
+    member: String,
+    /// Where.
+    #[schema(example = "store-330")]
+    merchant: String,
+    /// An item of a catalogue; otherwise a bill is paid, in part.
+    #[schema(example = "rice-5kg")]
+    item: Option<String>,
+    /// How many of it.
+    quantity: Option<u64>,
+    /// The lines of the bill, as those of a purchase.
+    #[schema(value_type = Option<Vec<Object>>)]
+    lines: Option<Value>,
+    /// The bill's currency.
+    currency: Option<String>,
+    /// Its freight, in minor units.
+    freight: Option<u64>,
+    /// How many points are to be used at most.
+    points: Option<u64>,
+}
+
+/// How many points a step is about.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: it is read as the data of an event")]
+pub(super) struct HowMany {
+    /// So many; absent: all.
+    #[schema(minimum = 1)]
+    points: Option<u64>,
+}
+
+/// What is cancelled.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: it is read as the data of an event")]
+pub(super) struct Cancelled {
+    /// So many points; absent: all.
+    #[schema(minimum = 1)]
+    points: Option<u64>,
+    /// Whose doing it is: `member`, `merchant` or `carrier`.
+    #[schema(example = "member")]
+    cause: String,
+}
 
 /// How far a use of points is.
 #[derive(Serialize, ToSchema)]
@@ -68,9 +133,213 @@ impl UseOfPoints {
     }
 }
 
-/// Return how far a use of points is.
+/// Data of an event, or what cannot be read as that.
+type Sent = Result<Json<Map<String, Value>>, JsonRejection>;
+/// The same of a step that needs none.
+type MaybeSent = Result<Option<Json<Map<String, Value>>>, JsonRejection>;
+
+/// Ask to use points.
 ///
-/// It is asked for, captured, voided and cancelled by events.
+/// The answer is the receipt of an event `jifen.redemption.requested` that is dated now: its step has the `offer`, and `until` when the
+/// points are held. The same again is answered with the first receipt. Who has a time or a name of the event's own sends the event.
+#[utoipa::path(
+    post,
+    path = "/v1/redemptions",
+    tag = "events",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request, where the use's own is not enough")),
+    request_body = WantedUse,
+    responses(
+        (status = 200, description = "The receipt", body = Receipt),
+        (status = 400, description = "What was sent is no JSON", body = Problem),
+        (status = 409, description = "Something else was asked by that name", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
+        (status = 415, description = "The body is of another media type", body = Problem),
+        (status = 422, description = "The points cannot be used", body = Problem),
+        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
+        (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
+    )
+)]
+pub(super) async fn request(
+    State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
+    headers: HeaderMap,
+    bytes: Option<Extension<Held>>,
+    body: Sent,
+) -> Result<Response, Problem> {
+    let Json(data) = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
+    let name = data.get("redemption").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Step { name, kind: "requested", data }.send(&service, &caller, &headers, bytes).await
+}
+
+/// Use the points that are held.
+///
+/// What is held beyond them is free again. The answer is the receipt of an event `jifen.redemption.captured`.
+#[utoipa::path(
+    post,
+    path = "/v1/redemptions/{redemption}/capture",
+    tag = "events",
+    params(
+        ("redemption" = String, Path, description = "Its name", example = "r-17"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request, where this is no first step of its kind"),
+    ),
+    request_body = Option<HowMany>,
+    responses(
+        (status = 200, description = "The receipt", body = Receipt),
+        (status = 400, description = "What was sent is no JSON", body = Problem),
+        (status = 409, description = "Something else was asked by that name", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
+        (status = 415, description = "The body is of another media type", body = Problem),
+        (status = 422, description = "There is no such use of points, or this cannot follow", body = Problem),
+        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
+        (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
+    )
+)]
+pub(super) async fn capture(
+    State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(name): Named<String>,
+    headers: HeaderMap,
+    bytes: Option<Extension<Held>>,
+    body: MaybeSent,
+) -> Result<Response, Problem> {
+    Step::of(name, "captured", body)?.send(&service, &caller, &headers, bytes).await
+}
+
+/// Let go of points that are held.
+///
+/// The answer is the receipt of an event `jifen.redemption.voided`.
+#[utoipa::path(
+    post,
+    path = "/v1/redemptions/{redemption}/void",
+    tag = "events",
+    params(
+        ("redemption" = String, Path, description = "Its name", example = "r-17"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request, where this is no first step of its kind"),
+    ),
+    request_body = Option<HowMany>,
+    responses(
+        (status = 200, description = "The receipt", body = Receipt),
+        (status = 400, description = "What was sent is no JSON", body = Problem),
+        (status = 409, description = "Something else was asked by that name", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
+        (status = 415, description = "The body is of another media type", body = Problem),
+        (status = 422, description = "There is no such use of points, or this cannot follow", body = Problem),
+        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
+        (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
+    )
+)]
+pub(super) async fn void(
+    State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(name): Named<String>,
+    headers: HeaderMap,
+    bytes: Option<Extension<Held>>,
+    body: MaybeSent,
+) -> Result<Response, Problem> {
+    Step::of(name, "voided", body)?.send(&service, &caller, &headers, bytes).await
+}
+
+/// Take back a use of points.
+///
+/// They return to the lots that they came from. The answer is the receipt of an event `jifen.redemption.cancelled`.
+#[utoipa::path(
+    post,
+    path = "/v1/redemptions/{redemption}/cancel",
+    tag = "events",
+    params(
+        ("redemption" = String, Path, description = "Its name", example = "r-17"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request, where this is no first step of its kind"),
+    ),
+    request_body = Cancelled,
+    responses(
+        (status = 200, description = "The receipt", body = Receipt),
+        (status = 400, description = "What was sent is no JSON", body = Problem),
+        (status = 409, description = "Something else was asked by that name", body = Problem),
+        (status = 413, description = "More was sent than is taken at once", body = Problem),
+        (status = 415, description = "The body is of another media type", body = Problem),
+        (status = 422, description = "There is no such use of points, or this cannot follow", body = Problem),
+        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
+        (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
+    )
+)]
+pub(super) async fn cancel(
+    State(service): State<Shared>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Named(name): Named<String>,
+    headers: HeaderMap,
+    bytes: Option<Extension<Held>>,
+    body: Sent,
+) -> Result<Response, Problem> {
+    Step::of(name, "cancelled", body.map(Some))?.send(&service, &caller, &headers, bytes).await
+}
+
+/// What moves a use of points on.
+struct Step {
+    name: String,
+    /// The end of the event's type.
+    kind: &'static str,
+    data: Map<String, Value>,
+}
+
+impl Step {
+    fn of(name: String, kind: &'static str, body: MaybeSent) -> Result<Self, Problem> {
+        let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
+        let Json(mut data) = body.unwrap_or_default();
+        if data.insert("redemption".to_owned(), Value::from(&*name)).is_some() {
+            return Err(Problem::malformed("redemption: stands in the path, and so not in the body"));
+        }
+        Ok(Self { name, kind, data })
+    }
+
+    /// Sends it as an event of now, or again as that of before.
+    async fn send(
+        self,
+        service: &Shared,
+        caller: &Caller,
+        headers: &HeaderMap,
+        bytes: Option<Extension<Held>>,
+    ) -> Result<Response, Problem> {
+        let Self { name, kind, data } = self;
+        let source = caller.source().unwrap_or_else(|| SOURCE.to_owned());
+        let mut id = format!("{name}/{kind}");
+        if let Some(once) = headers.get(ONCE) {
+            let once = once.to_str().map_err(|_| Problem::malformed("Idempotency-Key: is no text"))?;
+            id = format!("{id}/{once}");
+        }
+        let bytes = bytes.map(|Extension(held)| held);
+        loop {
+            let name = (source.clone(), id.clone());
+            let before = service.ask(move |desk| known(desk, &name.0, &name.1)).await?;
+            let before = before.and_then(|logged| Event::parse(&logged.event).ok());
+            let time = before.as_ref().map_or_else(clock::now, |event| event.time);
+            let event = json!({
+                "specversion": "1.0", "id": id, "source": source, "type": format!("jifen.redemption.{kind}"),
+                "time": time.to_string(), "data": data,
+            });
+            let event = Event::parse(event.to_string().as_bytes()).map_err(refused)?;
+            caller.may_send(&event).map_err(refused)?;
+            let within = caller.merchant().cloned();
+            let outcome = service.intake.submit(vec![event], within, None, bytes.clone()).await?.pop();
+            match outcome.ok_or_else(Problem::broken)? {
+                // Somebody sent the same meanwhile, and at another time.
+                Outcome::Refused(refusal) if is_conflict(&refusal) && before.is_none() => {}
+                Outcome::Refused(refusal) => return Err(refused(refusal)),
+                outcome @ (Outcome::Applied { .. } | Outcome::Duplicate(_)) => return one(&outcome, b""),
+            }
+        }
+    }
+}
+
+/// Tells a refusal of what was sent: the data of the event, without its envelope.
+fn refused(refusal: InvalidEvent) -> Problem {
+    let field = match &*refusal.field {
+        "data" => "body",
+        field => field.strip_prefix("data.").unwrap_or(field),
+    };
+    Problem::from(&InvalidEvent { field: field.to_owned(), ..refusal })
+}
+
+/// Return how far a use of points is.
 #[utoipa::path(
     get,
     path = "/v1/redemptions/{redemption}",

@@ -19,7 +19,7 @@ use super::extract::Parameters;
 use super::problem::Problem;
 use crate::active::program_of;
 use crate::batch::Recorded;
-use crate::description::Words;
+use crate::description::{Description, Words};
 use crate::releases::Releases;
 
 /// A receipt with what explains it.
@@ -132,8 +132,9 @@ fn explain(ledger: &dyn Ledger, logged: Logged) -> anyhow::Result<Explanation> {
     let asked = pins.policies.into_iter().filter(|pin| named.contains(&pin.deployment));
     let policies = asked.map(|pin| {
         let release = releases.find_digest(&pin.component).ok();
-        let description = release.and_then(|release| release.description);
-        let (summary, reasons) = description.map(|it| (it.summary, it.reasons)).unwrap_or_default();
+        let description = release.as_ref().and_then(|release| release.description.as_ref());
+        let words = |it: &Description| (it.summary.clone(), it.reasons.clone());
+        let (summary, reasons) = description.map(words).unwrap_or_default();
         Explained {
             deployment: pin.deployment,
             policy: pin.policy,

@@ -146,9 +146,14 @@ impl Promise {
         Ok(())
     }
 
+    /// Returns the parameters with which it is promised.
+    pub(super) fn parameters(&self) -> Box<RawValue> {
+        serde_json::value::to_raw_value(&self.parameters).expect("JSON is JSON")
+    }
+
     /// Returns what shows that it is not kept.
     pub(super) fn broken(&self, kind: Kind, respond: &Respond<'_>) -> Option<Counterexample> {
-        let parameters = serde_json::value::to_raw_value(&self.parameters).expect("JSON is JSON");
+        let parameters = self.parameters();
         let policy = Asked { parameters: &parameters, respond };
         let hints = Hints::of(&parameters);
         search(self.when.circumstances(kind, &hints), |circumstances| self.holds(&policy, circumstances))
