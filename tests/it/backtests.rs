@@ -94,6 +94,25 @@ fn who_would_have_less_is_named_with_where() {
     }
 }
 
+/// What both programs run is the same policy, but not always the same question.
+#[test]
+fn a_rule_that_stays_is_asked_with_what_the_rules_before_it_grant() {
+    let town = Town::new();
+    town.program(&[("rate", "spend", "base", ""), ("double", "doubling", "bonus", "")]);
+    town.summary("l.db", &[purchase("a", "ann", NOON, 10_000)]);
+    town.program(&[
+        ("rate", "flat", "base", "parameters = { points = 2 }"),
+        ("double", "doubling", "bonus", ""),
+    ]);
+    assert_eq!(
+        backtest(&town, &[])["deployments"],
+        json!([
+            {"of": "double", "unit": "points", "was": 100, "would_be": 2},
+            {"of": "rate", "unit": "points", "was": 100, "would_be": 2},
+        ])
+    );
+}
+
 /// A rule that awards as many points as there were purchases sees those of history, and no award of its own.
 #[test]
 fn a_candidate_sees_members_as_they_were() {
