@@ -136,7 +136,7 @@ impl UseOfPoints {
 /// Data of an event, or what cannot be read as that.
 type Sent = Result<Json<Map<String, Value>>, JsonRejection>;
 /// The same of a step that needs none.
-type MaybeSent = Result<Option<Json<Map<String, Value>>>, JsonRejection>;
+type MaybeSent = Result<Option<Json<Option<Map<String, Value>>>>, JsonRejection>;
 
 /// Ask to use points.
 ///
@@ -270,7 +270,9 @@ pub(super) async fn cancel(
     bytes: Option<Extension<Held>>,
     body: Sent,
 ) -> Result<Response, Problem> {
-    Step::of(name, "cancelled", body.map(Some))?.send(&service, &caller, &headers, bytes).await
+    Step::of(name, "cancelled", body.map(|Json(data)| Some(Json(Some(data)))))?
+        .send(&service, &caller, &headers, bytes)
+        .await
 }
 
 /// What moves a use of points on.
@@ -284,7 +286,7 @@ struct Step {
 impl Step {
     fn of(name: String, kind: &'static str, body: MaybeSent) -> Result<Self, Problem> {
         let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
-        let Json(mut data) = body.unwrap_or_default();
+        let mut data = body.and_then(|Json(data)| data).unwrap_or_default();
         if data.insert("redemption".to_owned(), Value::from(&*name)).is_some() {
             return Err(Problem::malformed("redemption: stands in the path, and so not in the body"));
         }
