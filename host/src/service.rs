@@ -298,9 +298,7 @@ fn asked() -> OpenApiRouter<Shared> {
     let sent = OpenApiRouter::new()
         .routes(routes!(events::post))
         .routes(routes!(redemptions::request))
-        .routes(routes!(redemptions::capture))
-        .routes(routes!(redemptions::void))
-        .routes(routes!(redemptions::cancel));
+        .routes(routes!(redemptions::step));
     let events = OpenApiRouter::new().routes(routes!(events::find)).routes(routes!(why::why));
     let quotes = OpenApiRouter::new().routes(routes!(quotes::quote));
     let merchants = OpenApiRouter::new().routes(routes!(merchants::statement));

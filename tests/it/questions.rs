@@ -229,6 +229,7 @@ fn points_are_asked_for_and_moved_on_without_an_envelope() {
         ("/r1/capture", r#"{"points": 5}"#.to_owned(), 409, json!("points")),
         ("/r2/capture", "{}".to_owned(), 422, json!("redemption")),
         ("/r9/void", "{}".to_owned(), 422, json!("redemption")),
+        ("/r1/voided", "{}".to_owned(), 404, Value::Null),
         ("/r1/void", r#"{"redemption": "r1"}"#.to_owned(), 400, Value::Null),
     ] {
         let refused = post(path, &body);

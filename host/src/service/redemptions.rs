@@ -12,7 +12,8 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use jifen_ledger::{Query, RedeemedPart, Redemption, RedemptionQuery};
 use jifen_loyalty::{Event, InvalidEvent, Points, RedemptionId};
-use serde::Serialize;
+use serde::de::IntoDeserializer as _;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -58,25 +59,16 @@ pub(super) struct WantedUse {
     points: Option<u64>,
 }
 
-/// How many points a step is about.
+/// What a step is about.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described: it is read as the data of an event")]
-pub(super) struct HowMany {
-    /// So many; absent: all.
-    #[schema(minimum = 1)]
-    points: Option<u64>,
-}
-
-/// What is cancelled.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described: it is read as the data of an event")]
-pub(super) struct Cancelled {
+pub(super) struct Moved {
     /// So many points; absent: all.
     #[schema(minimum = 1)]
     points: Option<u64>,
-    /// Whose doing it is: `member`, `merchant` or `carrier`.
+    /// Of a cancellation: whose doing it is, `member`, `merchant` or `carrier`.
     #[schema(example = "member")]
-    cause: String,
+    cause: Option<String>,
 }
 
 /// How far a use of points is.
@@ -133,10 +125,8 @@ impl UseOfPoints {
     }
 }
 
-/// Data of an event, or what cannot be read as that.
-type Sent = Result<Json<Map<String, Value>>, JsonRejection>;
-/// The same of a step that needs none.
-type MaybeSent = Result<Option<Json<Option<Map<String, Value>>>>, JsonRejection>;
+/// The data of an event.
+type Data = Map<String, Value>;
 
 /// Ask to use points.
 ///
@@ -164,96 +154,54 @@ pub(super) async fn request(
     Extension(caller): Extension<Arc<Caller>>,
     headers: HeaderMap,
     bytes: Option<Extension<Held>>,
-    body: Sent,
+    body: Result<Json<Data>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(data) = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
     let name = data.get("redemption").and_then(Value::as_str).unwrap_or_default().to_owned();
     Step { name, kind: "requested", data }.send(&service, &caller, &headers, bytes).await
 }
 
-/// Use the points that are held.
-///
-/// What is held beyond them is free again. The answer is the receipt of an event `jifen.redemption.captured`.
-#[utoipa::path(
-    post,
-    path = "/v1/redemptions/{redemption}/capture",
-    tag = "events",
-    params(
-        ("redemption" = String, Path, description = "Its name", example = "r-17"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request, where this is no first step of its kind"),
-    ),
-    request_body = Option<HowMany>,
-    responses(
-        (status = 200, description = "The receipt", body = Receipt),
-        (status = 400, description = "What was sent is no JSON", body = Problem),
-        (status = 409, description = "Something else was asked by that name", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
-        (status = 415, description = "The body is of another media type", body = Problem),
-        (status = 422, description = "There is no such use of points, or this cannot follow", body = Problem),
-        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
-        (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
-    )
-)]
-pub(super) async fn capture(
-    State(service): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Named(name): Named<String>,
-    headers: HeaderMap,
-    bytes: Option<Extension<Held>>,
-    body: MaybeSent,
-) -> Result<Response, Problem> {
-    Step::of(name, "captured", body)?.send(&service, &caller, &headers, bytes).await
+/// What is done with a use of points.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Move {
+    /// The points that are held are used; what is held beyond them is free again.
+    Capture,
+    /// Points that are held are let go.
+    Void,
+    /// What was used returns to the lots that it came from.
+    Cancel,
 }
 
-/// Let go of points that are held.
-///
-/// The answer is the receipt of an event `jifen.redemption.voided`.
-#[utoipa::path(
-    post,
-    path = "/v1/redemptions/{redemption}/void",
-    tag = "events",
-    params(
-        ("redemption" = String, Path, description = "Its name", example = "r-17"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request, where this is no first step of its kind"),
-    ),
-    request_body = Option<HowMany>,
-    responses(
-        (status = 200, description = "The receipt", body = Receipt),
-        (status = 400, description = "What was sent is no JSON", body = Problem),
-        (status = 409, description = "Something else was asked by that name", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
-        (status = 415, description = "The body is of another media type", body = Problem),
-        (status = 422, description = "There is no such use of points, or this cannot follow", body = Problem),
-        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
-        (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
-    )
-)]
-pub(super) async fn void(
-    State(service): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Named(name): Named<String>,
-    headers: HeaderMap,
-    bytes: Option<Extension<Held>>,
-    body: MaybeSent,
-) -> Result<Response, Problem> {
-    Step::of(name, "voided", body)?.send(&service, &caller, &headers, bytes).await
+impl Move {
+    /// Returns the end of the event's type.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Capture => "captured",
+            Self::Void => "voided",
+            Self::Cancel => "cancelled",
+        }
+    }
 }
 
-/// Take back a use of points.
+/// Use points that are held, let them go, or take a use of points back.
 ///
-/// They return to the lots that they came from. The answer is the receipt of an event `jifen.redemption.cancelled`.
+/// The answer is the receipt of an event `jifen.redemption.captured`, `.voided` or `.cancelled` that is dated now. The same again is
+/// answered with the first receipt.
 #[utoipa::path(
     post,
-    path = "/v1/redemptions/{redemption}/cancel",
+    path = "/v1/redemptions/{redemption}/{step}",
     tag = "events",
     params(
         ("redemption" = String, Path, description = "Its name", example = "r-17"),
+        ("step" = inline(Move), Path, description = "What is done with it"),
         ("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request, where this is no first step of its kind"),
     ),
-    request_body = Cancelled,
+    request_body = Option<Moved>,
     responses(
         (status = 200, description = "The receipt", body = Receipt),
         (status = 400, description = "What was sent is no JSON", body = Problem),
+        (status = 404, description = "There is no such step", body = Problem),
         (status = 409, description = "Something else was asked by that name", body = Problem),
         (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 415, description = "The body is of another media type", body = Problem),
@@ -262,17 +210,25 @@ pub(super) async fn void(
         (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
     )
 )]
-pub(super) async fn cancel(
+pub(super) async fn step(
     State(service): State<Shared>,
     Extension(caller): Extension<Arc<Caller>>,
-    Named(name): Named<String>,
+    Named((name, step)): Named<(String, String)>,
     headers: HeaderMap,
     bytes: Option<Extension<Held>>,
-    body: Sent,
+    body: Result<Option<Json<Option<Data>>>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    Step::of(name, "cancelled", body.map(|Json(data)| Some(Json(Some(data)))))?
-        .send(&service, &caller, &headers, bytes)
-        .await
+    let step = step.into_deserializer();
+    let unknown = |_: serde::de::value::Error| {
+        Problem::not_found("there is no such step; one is `capture`, `void` or `cancel`")
+    };
+    let step = Move::deserialize(step).map_err(unknown)?;
+    let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
+    let mut data = body.and_then(|Json(data)| data).unwrap_or_default();
+    if data.insert("redemption".to_owned(), Value::from(&*name)).is_some() {
+        return Err(Problem::malformed("redemption: stands in the path, and so not in the body"));
+    }
+    Step { name, kind: step.kind(), data }.send(&service, &caller, &headers, bytes).await
 }
 
 /// What moves a use of points on.
@@ -280,19 +236,10 @@ struct Step {
     name: String,
     /// The end of the event's type.
     kind: &'static str,
-    data: Map<String, Value>,
+    data: Data,
 }
 
 impl Step {
-    fn of(name: String, kind: &'static str, body: MaybeSent) -> Result<Self, Problem> {
-        let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
-        let mut data = body.and_then(|Json(data)| data).unwrap_or_default();
-        if data.insert("redemption".to_owned(), Value::from(&*name)).is_some() {
-            return Err(Problem::malformed("redemption: stands in the path, and so not in the body"));
-        }
-        Ok(Self { name, kind, data })
-    }
-
     /// Sends it as an event of now, or again as that of before.
     async fn send(
         self,
