@@ -91,10 +91,15 @@ impl Host {
         self.client.request(method, self.url(path)).bearer_auth(key)
     }
 
+    /// Sends JSON of somebody who shows a key.
+    pub(crate) fn post_with(&self, key: &str, path: &str, body: &Value) -> Answer {
+        let request = self.with(key, "post", path).header("content-type", "application/json");
+        Answer::to(request.body(body.to_string()))
+    }
+
     /// Sends events of somebody who shows a key.
     pub(crate) fn events_with(&self, key: &str, events: &Value) -> Answer {
-        let request = self.with(key, "post", "/v1/events").header("content-type", "application/json");
-        Answer::to(request.body(events.to_string()))
+        self.post_with(key, "/v1/events", events)
     }
 
     /// Sends events, one or an array of them.

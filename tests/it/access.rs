@@ -256,6 +256,25 @@ fn a_merchants_key_reaches_what_happens_at_its_own_counters() {
     for (key, event, expected) in &given {
         assert_eq!(outcome(&host.events_with(key, event).json()), *expected, "{event}");
     }
+    // Without an envelope it is the merchant's event, too.
+    let wanted = |name: &str| json!({"redemption": name, "member": "cat", "merchant": "shop", "item": "mug"});
+    for (key, path, body, expected) in [
+        (&shop, "", wanted("r20"), "200 /merchants/shop"),
+        (&stall, "", wanted("r21"), "422 event-refused merchant"),
+        (&stall, "/r20/capture", json!({}), "422 event-refused redemption"),
+        (&shop, "/r20/capture", json!({}), "200 /merchants/shop"),
+        (&stall, "/r20/cancel", json!({"cause": "merchant"}), "422 event-refused redemption"),
+        // The operator's is another event, and the points are used already.
+        (&operator, "/r20/capture", json!({}), "422 event-refused redemption"),
+        (&operator, "/r20/cancel", json!({"cause": "merchant"}), "200 /jifen/redemptions"),
+    ] {
+        let answer = host.post_with(key, &format!("/v1/redemptions{path}"), &body);
+        let told = match answer.json()["source"].as_str() {
+            Some(source) => source.to_owned(),
+            None => outcome(&answer.json()),
+        };
+        assert_eq!(format!("{} {told}", answer.status), expected, "{path}: {answer:?}");
+    }
     // An order that is not there yet comes with its return, in one array.
     let both = json!([
         at_stall(purchase("15", "ann", NOON, 100)),

@@ -177,10 +177,7 @@ fn a_use_of_points_says_how_far_it_is() {
 fn points_are_asked_for_and_moved_on_without_an_envelope() {
     let (town, host) = town();
     assert_eq!(host.events(&purchase("1", "ann", NOON, 20_000)).status, 200);
-    let post = |path: &str, body: &str| {
-        let request = host.request(&format!("/v1/redemptions{path}"));
-        Answer::to(request.header("content-type", "application/json").body(body.to_owned()))
-    };
+    let post = |path: &str, body: &str| host.post(&format!("/v1/redemptions{path}"), body);
     let wanted = |name: &str| {
         json!({"redemption": name, "member": "ann", "merchant": "shop", "item": "mug"}).to_string()
     };
@@ -211,6 +208,20 @@ fn points_are_asked_for_and_moved_on_without_an_envelope() {
         let moved = post(path, body);
         assert_eq!((moved.status, far(&path[1..3])), (200, left), "{path} {body}: {moved:?}");
     }
+    // What says nothing of its form is not taken for nothing.
+    let formless = Answer::to(host.request("/v1/redemptions/r2/void").body(r#"{"points": 1}"#.to_owned()));
+    assert_eq!((formless.status, text(&formless.json()["code"])), (415, "media-type"), "{formless:?}");
+    // A till whose clock is ahead asked, and the step is no earlier than that.
+    let mut ahead = wish("r/5");
+    ahead["time"] = json!("2100-01-01T00:00:00Z");
+    assert_eq!(host.events(&ahead).status, 200);
+    let moved = post("/r%2F5/capture", "");
+    assert_eq!(
+        (moved.status, &moved.json()["id"], &moved.json()["time"]),
+        (200, &json!("r%2F5/captured"), &json!("2100-01-01T08:00:00+08:00")),
+        "{moved:?}"
+    );
+    assert_eq!(post("/r%2F5/capture", "").text, moved.text);
     // Nothing need be said of a step that is about all.
     assert_eq!(Answer::to(host.request("/v1/redemptions/r2/void").body(String::new())).status, 200);
     // A second step of the kind needs a name.
@@ -218,7 +229,10 @@ fn points_are_asked_for_and_moved_on_without_an_envelope() {
     let second = second
         .header("content-type", "application/json")
         .body(r#"{"points": 40, "cause": "merchant"}"#.to_owned());
-    assert_eq!((Answer::to(second).status, far("r1")), (200, [0, 0, 60]));
+    let again = second.try_clone().expect("the body is text");
+    let (second, again) = (Answer::to(second), Answer::to(again));
+    assert_eq!((second.status, far("r1")), (200, [0, 0, 60]));
+    assert_eq!((&again.text, again.header("idempotent-replayed")), (&second.text, "true"));
     for (path, body, status, field) in [
         ("", "[]".to_owned(), 400, Value::Null),
         ("", "{".to_owned(), 400, Value::Null),
@@ -231,6 +245,8 @@ fn points_are_asked_for_and_moved_on_without_an_envelope() {
         ("/r9/void", "{}".to_owned(), 422, json!("redemption")),
         ("/r1/voided", "{}".to_owned(), 404, Value::Null),
         ("/r1/void", r#"{"redemption": "r1"}"#.to_owned(), 400, Value::Null),
+        ("/r1/void", r#"{"points": 1, "points": 2}"#.to_owned(), 400, Value::Null),
+        ("", wanted("r9").replace("{", r#"{"member": "ben", "#), 422, json!("body")),
     ] {
         let refused = post(path, &body);
         assert_eq!(
@@ -239,7 +255,27 @@ fn points_are_asked_for_and_moved_on_without_an_envelope() {
             "{path} {body}: {refused:?}"
         );
     }
-    assert_eq!(town.replay("l.db"), 9);
+    assert_eq!(town.replay("l.db"), 11);
+}
+
+#[test]
+fn who_asks_twice_at_once_is_told_the_same() {
+    let (town, host) = town();
+    assert_eq!(host.events(&purchase("1", "ann", NOON, 20_000)).status, 200);
+    let at_once = |path: &str, body: &str| {
+        let ask = || host.post(&format!("/v1/redemptions{path}"), body);
+        let answers = thread::scope(|scope| {
+            let asking: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|asked| asked.join().expect("it is answered")).collect::<Vec<_>>()
+        });
+        assert!(answers.iter().all(|it| (it.status, &it.text) == (200, &answers[0].text)), "{answers:?}");
+    };
+    for name in ["r1", "r2", "r3"] {
+        let wanted = json!({"redemption": name, "member": "ann", "merchant": "shop", "item": "mug"});
+        at_once("", &wanted.to_string());
+        at_once(&format!("/{name}/capture"), "{}");
+    }
+    assert_eq!(town.replay("l.db"), 7);
 }
 
 #[test]

@@ -470,6 +470,11 @@ impl Event {
     /// Who sends what campaigns do.
     pub const CAMPAIGNS: &str = "/jifen/campaigns";
 
+    /// Returns an id that an event may have, the same for the same text: a longer one is told by its SHA-256.
+    pub fn short_id(id: String) -> String {
+        raw::short(id)
+    }
+
     /// What settlements have in place of an order's number: no order has this name.
     pub const SETTLEMENTS: &str = "\u{1}settlements";
     /// What purchases of blocks have in place of an order's number: no order has this name either.

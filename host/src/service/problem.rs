@@ -28,7 +28,7 @@ pub(super) struct Problem {
     /// The status of the response.
     status: u16,
     /// What is wrong here, and how to mend it.
-    detail: String,
+    pub(super) detail: String,
     /// The kind of problem, for programs. Codes are never changed.
     pub(super) code: &'static str,
     /// The part of what was sent that is wrong, such as `data.lines[0].amount`.

@@ -5,22 +5,25 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::HeaderMap;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::{Extension, Json};
 use jifen_ledger::{Query, RedeemedPart, Redemption, RedemptionQuery};
+use jifen_loyalty::event::EVENT_BYTES_MAX;
 use jifen_loyalty::{Event, InvalidEvent, Points, RedemptionId};
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
 use super::access::Caller;
-use super::events::{Receipt, known, one};
+use super::events::{Receipt, aside, known, one};
 use super::extract::{Named, ONCE};
-use super::intake::Held;
+use super::intake::{Desk, Held};
 use super::problem::Problem;
 use super::{Shared, is_name};
 use crate::batch::Outcome;
@@ -60,8 +63,8 @@ pub(super) struct WantedUse {
 }
 
 /// What a step is about.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described: it is read as the data of an event")]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Moved {
     /// So many points; absent: all.
     #[schema(minimum = 1)]
@@ -125,9 +128,6 @@ impl UseOfPoints {
     }
 }
 
-/// The data of an event.
-type Data = Map<String, Value>;
-
 /// Ask to use points.
 ///
 /// The answer is the receipt of an event `jifen.redemption.requested` that is dated now: its step has the `offer`, and `until` when the
@@ -154,11 +154,17 @@ pub(super) async fn request(
     Extension(caller): Extension<Arc<Caller>>,
     headers: HeaderMap,
     bytes: Option<Extension<Held>>,
-    body: Result<Json<Data>, JsonRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let Json(data) = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
-    let name = data.get("redemption").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Step { name, kind: "requested", data }.send(&service, &caller, &headers, bytes).await
+    #[derive(Deserialize)]
+    struct Wanted {
+        #[serde(default)]
+        redemption: String,
+    }
+    let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
+    let data: &RawValue = read(&headers, &body)?;
+    let Wanted { redemption: name } = aside(body.len(), || from_json(data.get().as_bytes()))?;
+    Step { name, kind: "requested", data: data.to_owned() }.send(&service, &caller, &headers, bytes).await
 }
 
 /// What is done with a use of points.
@@ -216,19 +222,61 @@ pub(super) async fn step(
     Named((name, step)): Named<(String, String)>,
     headers: HeaderMap,
     bytes: Option<Extension<Held>>,
-    body: Result<Option<Json<Option<Data>>>, JsonRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let step = step.into_deserializer();
     let unknown = |_: serde::de::value::Error| {
         Problem::not_found("there is no such step; one is `capture`, `void` or `cancel`")
     };
-    let step = Move::deserialize(step).map_err(unknown)?;
+    let step = Move::deserialize(step.into_deserializer()).map_err(unknown)?;
     let body = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
-    let mut data = body.and_then(|Json(data)| data).unwrap_or_default();
-    if data.insert("redemption".to_owned(), Value::from(&*name)).is_some() {
-        return Err(Problem::malformed("redemption: stands in the path, and so not in the body"));
-    }
+    let said = if body.is_empty() { None } else { read::<Option<Moved>>(&headers, &body)? };
+    let Moved { points, cause } = said.unwrap_or_default();
+    let data = StepData { redemption: &name, points, cause };
+    let data = to_raw_value(&data).expect("text and a number always serialize");
     Step { name, kind: step.kind(), data }.send(&service, &caller, &headers, bytes).await
+}
+
+/// Reads a body that is JSON, and no larger than an event.
+fn read<'b, T: Deserialize<'b>>(headers: &HeaderMap, body: &'b [u8]) -> Result<T, Problem> {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::media_type("send it as application/json, in the header Content-Type"));
+    }
+    if body.len() > EVENT_BYTES_MAX {
+        return Err(Problem::too_large(format!("this has at most {EVENT_BYTES_MAX} bytes, as an event has")));
+    }
+    // What is derived takes the members of an object from an array, too.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::malformed("the body is an array; send an object"));
+    }
+    aside(body.len(), || from_json(body))
+}
+
+fn from_json<'b, T: Deserialize<'b>>(json: &'b [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(json)
+        .map_err(|error| Problem::malformed(format!("the body cannot be read: {error}")))
+}
+
+/// The data of an event that moves a use of points on.
+#[derive(Serialize)]
+struct StepData<'a> {
+    redemption: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    points: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+}
+
+/// An event that is made here.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    specversion: &'static str,
+    id: &'a str,
+    source: &'a str,
+    r#type: &'a str,
+    time: String,
+    data: &'a RawValue,
 }
 
 /// What moves a use of points on.
@@ -236,11 +284,11 @@ struct Step {
     name: String,
     /// The end of the event's type.
     kind: &'static str,
-    data: Data,
+    data: Box<RawValue>,
 }
 
 impl Step {
-    /// Sends it as an event of now, or again as that of before.
+    /// Sends it as an event of now. If it is known, or the request was made by a clock that is ahead of this, it is dated as that is.
     async fn send(
         self,
         service: &Shared,
@@ -248,44 +296,89 @@ impl Step {
         headers: &HeaderMap,
         bytes: Option<Extension<Held>>,
     ) -> Result<Response, Problem> {
-        let Self { name, kind, data } = self;
+        const TRIES: u32 = 3;
         let source = caller.source().unwrap_or_else(|| SOURCE.to_owned());
-        let mut id = format!("{name}/{kind}");
-        if let Some(once) = headers.get(ONCE) {
-            let once = once.to_str().map_err(|_| Problem::malformed("Idempotency-Key: is no text"))?;
-            id = format!("{id}/{once}");
-        }
+        let id = self.id(headers)?;
+        let kind = format!("jifen.redemption.{}", self.kind);
         let bytes = bytes.map(|Extension(held)| held);
+        let (mut time, mut tries) = (clock::now(), 1);
         loop {
-            let name = (source.clone(), id.clone());
-            let before = service.ask(move |desk| known(desk, &name.0, &name.1)).await?;
-            let before = before.and_then(|logged| Event::parse(&logged.event).ok());
-            let time = before.as_ref().map_or_else(clock::now, |event| event.time);
-            let event = json!({
-                "specversion": "1.0", "id": id, "source": source, "type": format!("jifen.redemption.{kind}"),
-                "time": time.to_string(), "data": data,
-            });
-            let event = Event::parse(event.to_string().as_bytes()).map_err(refused)?;
+            let envelope = Envelope {
+                specversion: "1.0",
+                id: &id,
+                source: &source,
+                r#type: &kind,
+                time: time.to_string(),
+                data: &self.data,
+            };
+            let event = serde_json::to_vec(&envelope).expect("text always serializes");
+            let event = aside(event.len(), || Event::parse(&event)).map_err(refused)?;
             caller.may_send(&event).map_err(refused)?;
             let within = caller.merchant().cloned();
             let outcome = service.intake.submit(vec![event], within, None, bytes.clone()).await?.pop();
-            match outcome.ok_or_else(Problem::broken)? {
-                // Somebody sent the same meanwhile, and at another time.
-                Outcome::Refused(refusal) if is_conflict(&refusal) && before.is_none() => {}
+            let outcome = outcome.ok_or_else(Problem::broken)?;
+            let refusal = match outcome {
+                Outcome::Refused(refusal) if tries < TRIES => refusal,
                 Outcome::Refused(refusal) => return Err(refused(refusal)),
                 outcome @ (Outcome::Applied { .. } | Outcome::Duplicate(_)) => return one(&outcome, b""),
+            };
+            tries = tries.saturating_add(1);
+            let first = if is_conflict(&refusal) {
+                let key = (source.clone(), id.clone());
+                service.ask(move |desk| known(desk, &key.0, &key.1)).await?
+            } else if refusal.field == "time" {
+                let name = self.name.clone();
+                service.ask(move |desk| Ok(state(desk, &name)?.request)).await?
+            } else {
+                None
+            };
+            let first = first.and_then(|logged| Event::parse(&logged.event).ok());
+            match first.filter(|first| first.time != time) {
+                Some(first) => time = first.time,
+                None => return Err(refused(refusal)),
             }
         }
+    }
+
+    /// Returns the id of the event, the same for the same step.
+    fn id(&self, headers: &HeaderMap) -> Result<String, Problem> {
+        let name = self.name.replace('%', "%25").replace('/', "%2F");
+        let id = format!("{name}/{}", self.kind);
+        let Some(once) = headers.get(ONCE) else { return Ok(Event::short_id(id)) };
+        let once = once.to_str().map_err(|_| Problem::malformed("Idempotency-Key: is no text"))?;
+        Ok(Event::short_id(format!("{id}/{once}")))
     }
 }
 
 /// Tells a refusal of what was sent: the data of the event, without its envelope.
 fn refused(refusal: InvalidEvent) -> Problem {
+    let conflict = is_conflict(&refusal);
     let field = match &*refusal.field {
         "data" => "body",
+        "id" => "redemption",
         field => field.strip_prefix("data.").unwrap_or(field),
     };
-    Problem::from(&InvalidEvent { field: field.to_owned(), ..refusal })
+    let mut problem = Problem::from(&InvalidEvent { field: field.to_owned(), ..refusal });
+    if conflict {
+        "this was asked before, and differs here; name another request of the kind in Idempotency-Key"
+            .clone_into(&mut problem.detail);
+    }
+    problem
+}
+
+/// Returns what a ledger has of a use of points.
+fn state(desk: &Desk, redemption: &str) -> Result<Redemption, Problem> {
+    if !is_name(redemption) {
+        return Ok(Redemption::default());
+    }
+    let name = RedemptionId::from(redemption);
+    // No event is asked about: nobody has that name.
+    let query = Query {
+        keys: &[("", "")],
+        redemptions: &[RedemptionQuery { name: &name, key: 0 }],
+        ..Query::default()
+    };
+    Ok(desk.ledger.read(&query)?.redemptions.pop().unwrap_or_default())
 }
 
 /// Return how far a use of points is.
@@ -307,17 +400,7 @@ pub(super) async fn find(
 ) -> Result<Json<UseOfPoints>, Problem> {
     let told = redemption.clone();
     let found = service.ask(move |desk| {
-        if !is_name(&redemption) {
-            return Ok(None);
-        }
-        let name = RedemptionId::from(&*redemption);
-        // No event is asked about: nobody has that name.
-        let query = Query {
-            keys: &[("", "")],
-            redemptions: &[RedemptionQuery { name: &name, key: 0 }],
-            ..Query::default()
-        };
-        let found = desk.ledger.read(&query)?.redemptions.pop().unwrap_or_default();
+        let found = state(desk, &redemption)?;
         Ok(UseOfPoints::of(redemption, found))
     });
     let found =
