@@ -1,6 +1,6 @@
 //! Cases in the component: what a policy answers to a fixture, through the engine that answers in production.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -43,27 +43,14 @@ pub(crate) enum CaseError {
     /// The component cannot be used.
     #[error(transparent)]
     Policy(Arc<PolicyError>),
-    /// The cases before took all that there was.
-    #[error("was not tried: what came before took all of {limit} {what}")]
-    TooMuch {
-        /// Of what.
-        what: &'static str,
-        /// How much there was.
-        limit: u64,
-    },
-}
-
-/// Why claims were not tried.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Untried {
-    /// They cannot be read.
-    #[error("{0}")]
-    Unreadable(String),
-    /// There are too many, or each evaluation takes too much.
+    /// The cases before came with as many as there may be.
     #[error(
-        "trying all of them takes more than {0} fuel; send fewer sets of parameters, or make the rule cheaper"
+        "was not tried: what came before has {0} sets of parameters, and a release is tried with no more"
     )]
-    TooMuch(u64),
+    TooManySets(usize),
+    /// It takes more than it may, with what was asked before.
+    #[error("takes more than {0} fuel; send fewer sets of parameters, or make the rule cheaper")]
+    Spent(u64),
 }
 
 /// Returns the files of a policy's cases, in order.
@@ -81,12 +68,25 @@ pub(crate) struct Respondent<'a> {
     store: &'a PolicyStore,
     bounds: Bounds,
     threads: NonZeroUsize,
-    /// The fuel that evaluations took until now.
-    fuel: AtomicU64,
-    /// What that counts as, against the bound.
-    spent: AtomicU64,
-    /// By the parameters that the component was compiled with.
-    policies: Mutex<BTreeMap<String, Configured>>,
+    cases: Fuel,
+    seen: Mutex<Seen>,
+}
+
+/// The fuel of evaluations.
+struct Fuel {
+    /// What it may be in all.
+    bound: u64,
+    /// What it counts as until now.
+    counted: AtomicU64,
+}
+
+/// What is known of sets of parameters.
+#[derive(Default)]
+struct Seen {
+    /// Whether the component takes them, of those that it was compiled with.
+    sets: BTreeMap<String, Result<(), Declined>>,
+    /// The policies that were asked last, one for each thread: what a stranger's takes of memory is not held of all at a time.
+    loaded: VecDeque<(String, Arc<Policy>)>,
 }
 
 type Configured = Result<Arc<Policy>, Declined>;
@@ -137,27 +137,28 @@ impl<'a> Respondent<'a> {
         store: &'a PolicyStore,
         threads: NonZeroUsize,
     ) -> Self {
-        let (fuel, spent, policies) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
-        Self { component, store, bounds, threads, fuel, spent, policies }
+        let cases = Fuel::within(bounds.fuel);
+        Self { component, store, bounds, threads, cases, seen: Mutex::default() }
     }
 
     /// Compiles the component with sets of parameters.
     pub(crate) fn prepare<'p>(&self, parameters: impl Iterator<Item = &'p RawValue>) {
         let wanted: BTreeSet<_> = parameters.map(RawValue::get).collect();
-        let new: Vec<_> = wanted.into_iter().filter(|it| !self.policies().contains_key(*it)).collect();
-        let room = self.bounds.parameters.saturating_sub(self.policies().len());
+        let new: Vec<_> = wanted.into_iter().filter(|it| !self.seen().sets.contains_key(*it)).collect();
+        let room = self.bounds.parameters.saturating_sub(self.seen().sets.len());
         let new = &new[..room.min(new.len())];
-        let compiled = parallel::map(new, self.threads, |parameters| self.configure(parameters));
-        self.policies().extend(new.iter().map(|&parameters| parameters.to_owned()).zip(compiled));
+        let taken = parallel::map(new, self.threads, |parameters| self.configure(parameters).map(drop));
+        self.seen().sets.extend(new.iter().map(|&parameters| parameters.to_owned()).zip(taken));
     }
 
-    /// Tries what a description promises, and whether the policy is fair with the parameters of cases.
+    /// Tries what a description promises, and whether the policy is fair with the parameters of cases. Each trial has an equal share
+    /// of the fuel that the cases left: what shows one claim to be false is not lost to another that takes too much.
     ///
     /// # Errors
     ///
-    /// If its promises cannot be read, or that takes more than there is.
-    pub(crate) fn claims(&self, description: &str, cases: &[Case]) -> Result<Vec<Tried>, Untried> {
-        let claims = Claims::parse(description).map_err(Untried::Unreadable)?;
+    /// If its promises cannot be read.
+    pub(crate) fn claims(&self, description: &str, cases: &[Case]) -> Result<Vec<Tried>, String> {
+        let claims = Claims::parse(description)?;
         // The cases were run, so the policy is of the kind that is asked about them.
         let kind = cases.first().map_or(Kind::Earning, |case| match case.event.data {
             Data::Registration(_) | Data::Purchase(_) => Kind::Earning,
@@ -165,17 +166,20 @@ impl<'a> Respondent<'a> {
             Data::Run(_) => Kind::Campaign,
         });
         self.prepare(claims.promised_parameters().iter().map(Box::as_ref));
-        let run = |trial: &Trial<'_>| trial.run(&|case| self.answer(case));
-        let tried = claims.try_by(kind, cases, |trials| parallel::map(trials, self.threads, run));
-        // Which of them had no fuel left depends on who was faster; that there were some does not.
-        if self.is_spent() { Err(Untried::TooMuch(self.bounds.fuel)) } else { Ok(tried) }
+        Ok(claims.try_by(kind, cases, |trials| {
+            let share = self.cases.left().checked_div(trials.len().try_into().unwrap_or(u64::MAX));
+            parallel::map(trials, self.threads, |trial: &Trial<'_>| {
+                let fuel = Fuel::within(share.unwrap_or_default());
+                trial.run(&|case| self.answer(case, &fuel))
+            })
+        }))
     }
 
-    /// Returns what the component answers to a case as it stands.
-    pub(crate) fn run(&self, case: &Case) -> Result<Outcome, CaseError> {
-        Ok(match self.put(case)? {
-            Ok(answer) => outcome(answer),
-            Err(message) => Outcome::InvalidParameters(message),
+    /// Returns what the component answers to a case as it stands, with the fuel that it took.
+    pub(crate) fn run(&self, case: &Case) -> Result<(Outcome, u64), CaseError> {
+        Ok(match self.put(case, &self.cases)? {
+            Ok((answer, fuel)) => (outcome(answer), fuel),
+            Err(message) => (Outcome::InvalidParameters(message), 0),
         })
     }
 
@@ -184,58 +188,56 @@ impl<'a> Respondent<'a> {
     /// # Errors
     ///
     /// With what it asked and the case does not state, or why it could not be asked.
-    pub(crate) fn answer(&self, case: &Case) -> Result<Outcome, Unanswered> {
-        match self.put(case).map_err(|error| Unanswered::Failed(error.to_string()))? {
-            Ok(Err(Fault::NoAnswer { fact: Some(fact), .. })) => Err(Unanswered::Unstated(fact)),
-            Ok(answer) => Ok(outcome(answer)),
-            Err(message) => Ok(Outcome::InvalidParameters(message)),
+    fn answer(&self, case: &Case, fuel: &Fuel) -> Result<Outcome, Unanswered> {
+        match self.put(case, fuel) {
+            Ok(Ok((Err(Fault::NoAnswer { fact: Some(fact), .. }), _))) => Err(Unanswered::Unstated(fact)),
+            Ok(Ok((answer, _))) => Ok(outcome(answer)),
+            Ok(Err(message)) => Ok(Outcome::InvalidParameters(message)),
+            Err(error @ CaseError::Spent(_)) => Err(Unanswered::Spent(error.to_string())),
+            Err(error) => Err(Unanswered::Failed(error.to_string())),
         }
     }
 
-    /// Returns the fuel that evaluations took until now.
-    pub(crate) fn fuel(&self) -> u64 {
-        self.fuel.load(Ordering::Relaxed)
-    }
-
-    /// Puts a case to the policy; returns the refusal of its parameters if they are refused.
-    fn put(&self, case: &Case) -> Result<Result<Result<Outcome, Fault>, String>, CaseError> {
+    /// Puts a case to the policy, and returns its answer with the fuel that it took; the refusal of its parameters if they are
+    /// refused.
+    fn put(&self, case: &Case, fuel: &Fuel) -> Result<Result<Answered, String>, CaseError> {
         let event = event(case)?;
         let policy = match self.policy(case.parameters.get())? {
             Ok(policy) => policy,
             Err(Declined::Parameters(message)) => return Ok(Err(message)),
             Err(Declined::Other(error)) => return Err(CaseError::Policy(error)),
         };
-        if self.is_spent() {
-            return Err(self.out_of_fuel());
+        let asked = Asked::new(case, &event.body, &policy)?;
+        if fuel.left() == 0 {
+            return Err(CaseError::Spent(fuel.bound));
         }
-        let (answer, fuel) = Asked::new(case, &event.body, &policy)?.answer();
-        self.fuel.fetch_add(fuel, Ordering::Relaxed);
-        self.spent.fetch_add(fuel.max(EVALUATION_FUEL), Ordering::Relaxed);
-        // Also the one that goes beyond: so it does not depend on its order whether all can be answered.
-        if self.is_spent() { Err(self.out_of_fuel()) } else { Ok(Ok(answer)) }
-    }
-
-    fn is_spent(&self) -> bool {
-        self.spent.load(Ordering::Relaxed) > self.bounds.fuel
-    }
-
-    fn out_of_fuel(&self) -> CaseError {
-        CaseError::TooMuch { what: "fuel", limit: self.bounds.fuel }
+        let (answer, used) = asked.answer();
+        fuel.count(used.max(EVALUATION_FUEL));
+        Ok(Ok((answer, used)))
     }
 
     /// Returns the policy with some parameters.
     fn policy(&self, parameters: &str) -> Result<Configured, CaseError> {
-        let policies = self.policies();
-        if let Some(configured) = policies.get(parameters) {
-            return Ok(configured.clone());
+        let mut seen = self.seen();
+        if let Some(policy) = seen.loaded(parameters) {
+            return Ok(Ok(policy));
         }
-        if policies.len() >= self.bounds.parameters {
-            let limit = u64::try_from(self.bounds.parameters).unwrap_or(u64::MAX);
-            return Err(CaseError::TooMuch { what: "sets of parameters", limit });
+        match seen.sets.get(parameters) {
+            Some(Err(declined)) => return Ok(Err(declined.clone())),
+            None if seen.sets.len() >= self.bounds.parameters => {
+                return Err(CaseError::TooManySets(self.bounds.parameters));
+            }
+            Some(Ok(())) | None => {}
         }
-        drop(policies);
+        drop(seen);
         let configured = self.configure(parameters);
-        self.policies().insert(parameters.to_owned(), configured.clone());
+        let mut seen = self.seen();
+        let taken = configured.as_ref().map(|_| ()).map_err(Clone::clone);
+        seen.sets.insert(parameters.to_owned(), taken);
+        if let Ok(policy) = &configured {
+            seen.loaded.truncate(self.threads.get().saturating_sub(1));
+            seen.loaded.push_front((parameters.to_owned(), Arc::clone(policy)));
+        }
         Ok(configured)
     }
 
@@ -243,8 +245,31 @@ impl<'a> Respondent<'a> {
         self.store.policy(self.component, parameters).map_err(Declined::from)
     }
 
-    fn policies(&self) -> MutexGuard<'_, BTreeMap<String, Configured>> {
-        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fuel {
+    fn within(bound: u64) -> Self {
+        Self { bound, counted: AtomicU64::new(0) }
+    }
+
+    fn left(&self) -> u64 {
+        self.bound.saturating_sub(self.counted.load(Ordering::Relaxed))
+    }
+
+    fn count(&self, used: u64) {
+        self.counted.fetch_add(used, Ordering::Relaxed);
+    }
+}
+
+impl Seen {
+    /// Returns a policy that was asked lately, and now is again.
+    fn loaded(&mut self, parameters: &str) -> Option<Arc<Policy>> {
+        let place = self.loaded.iter().position(|(of, _)| of == parameters)?;
+        self.loaded.swap(0, place);
+        self.loaded.front().map(|(_, policy)| Arc::clone(policy))
     }
 }
 
@@ -298,6 +323,9 @@ fn event(case: &Case) -> Result<Event, CaseError> {
     Event::parse(&event).map_err(CaseError::Event)
 }
 
+/// What an evaluation answered, with the fuel that it took.
+type Answered = (Result<Outcome, Fault>, u64);
+
 /// A case, put to a policy.
 struct Asked<'a> {
     policy: &'a Policy,
@@ -340,7 +368,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Evaluates, and returns what comes of it with the fuel that it took.
-    fn answer(&self) -> (Result<Outcome, Fault>, u64) {
+    fn answer(&self) -> Answered {
         let facts = self.facts.clone();
         match &self.question {
             Question::Event(event, so_far) => of(self.policy.evaluate(event, *so_far, facts), proposed),
@@ -403,7 +431,7 @@ pub(crate) fn stated_facts(evaluation: &Evaluation) -> BTreeMap<Fact, case::Answ
     evaluation.facts.iter().map(|answer| (answer.fact, stated(*answer))).collect()
 }
 
-fn of<T>(evaluation: jifen_engine::Evaluation<T>, told: fn(T) -> Outcome) -> (Result<Outcome, Fault>, u64) {
+fn of<T>(evaluation: jifen_engine::Evaluation<T>, told: fn(T) -> Outcome) -> Answered {
     (evaluation.outcome.map(told), evaluation.fuel_used)
 }
 

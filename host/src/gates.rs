@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use crate::cases::{Bounds, Respondent, Untried};
+use crate::cases::{Bounds, Respondent};
 use crate::description::Description;
 use crate::signature;
 
@@ -152,8 +152,8 @@ impl Upload {
         })
     }
 
-    /// Puts the release through all gates but that of its signature, which is told first, and compiles it with so many sets of
-    /// parameters at a time. What is signed wrongly is not tried.
+    /// Puts the release through all gates but that of its signature, which is told first, and tries it on so many
+    /// threads. What is signed wrongly is not tried.
     ///
     /// # Errors
     ///
@@ -201,12 +201,7 @@ impl Upload {
         }));
         let description = report.description.unwrap_or_default();
         match respondent.claims(&description, &sound) {
-            Err(error @ Untried::Unreadable(_)) => {
-                findings.push(Finding::failed(Gate::Description, "promises", error.to_string()));
-            }
-            Err(error @ Untried::TooMuch(_)) => {
-                findings.push(Finding::failed(Gate::Claim, "promises and fairness", error.to_string()));
-            }
+            Err(unreadable) => findings.push(Finding::failed(Gate::Description, "promises", unreadable)),
             Ok(tried) => findings.extend(tried.into_iter().map(|tried| {
                 let evidence = tried.counterexample.as_ref().map(ToString::to_string).unwrap_or_default();
                 Finding {
@@ -243,12 +238,11 @@ impl Upload {
 }
 
 fn answered(name: &str, case: &Case, respondent: &Respondent<'_>) -> Finding {
-    let before = respondent.fuel();
     let (passed, evidence) = match respondent.run(case) {
         Err(error) => (false, error.to_string()),
-        Ok(got) => match case.expect.compare(got) {
+        Ok((got, fuel)) => match case.expect.compare(got) {
             Err(difference) => (false, difference.to_string()),
-            Ok(_) => (true, format!("{} fuel", respondent.fuel().saturating_sub(before))),
+            Ok(_) => (true, format!("{fuel} fuel")),
         },
     };
     Finding { gate: Gate::Case, what: name.to_owned(), passed, evidence }

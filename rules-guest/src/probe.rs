@@ -19,6 +19,7 @@ mod promise;
 mod tests;
 mod words;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -59,6 +60,8 @@ pub enum Unanswered {
     Unstated(Fact),
     /// It could not be asked.
     Failed(String),
+    /// It may not be asked any more, for a reason.
+    Spent(String),
 }
 
 /// A policy that answers cases, natively or in its component.
@@ -103,9 +106,17 @@ pub struct Tried {
     pub counterexample: Option<Counterexample>,
 }
 
-/// What shows that a claim is false.
+/// What shows that a claim is false, or why it was not tried to the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterexample(String);
+
+/// Why circumstances do not show that a claim is true.
+enum Doubt {
+    /// They show that it is false.
+    Shown(Counterexample),
+    /// The policy may not be asked any more, for a reason.
+    Spent(String),
+}
 
 impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -240,7 +251,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// Puts a case, and adds to it what the policy asks of the member.
-    fn ask(&self, mut case: Case, member: &Member) -> Result<(Case, Outcome), Counterexample> {
+    fn ask(&self, mut case: Case, member: &Member) -> Result<(Case, Outcome), Doubt> {
         loop {
             match (self.respond)(&case) {
                 Ok(Outcome::Fault(code)) => {
@@ -254,29 +265,47 @@ impl Asked<'_> {
                     return Err(self.shows(&[&words::case(&case, &format!("it asks on and on, now {fact}"))]));
                 }
                 Err(Unanswered::Failed(reason)) => return Err(self.shows(&[&words::case(&case, &reason)])),
+                Err(Unanswered::Spent(reason)) => return Err(Doubt::Spent(reason)),
             }
         }
     }
 
-    fn shows(&self, rows: &[&str]) -> Counterexample {
-        Counterexample(format!("with {}\n  {}", self.parameters, rows.join("\n  ")))
+    fn shows(&self, rows: &[&str]) -> Doubt {
+        Doubt::Shown(Counterexample(format!("with {}\n  {}", self.parameters, rows.join("\n  "))))
     }
 }
 
-/// Looks for circumstances in which something does not hold, and returns the smallest that were found.
+/// Looks for circumstances in which something does not hold, and returns the smallest that were found while the policy could be
+/// asked.
 fn search<S: Strategy>(
     circumstances: S,
-    holds: impl Fn(&S::Value) -> Result<(), Counterexample>,
+    holds: impl Fn(&S::Value) -> Result<(), Doubt>,
 ) -> Option<Counterexample> {
-    let config =
-        Config { cases: TRIES, max_shrink_iters: SHRINKS, failure_persistence: None, ..Config::default() };
+    let config = Config {
+        cases: TRIES,
+        max_shrink_iters: SHRINKS,
+        // A rejection ends the search. While what failed is made smaller it does not, and what was shown by then stays shown.
+        max_global_rejects: 0,
+        failure_persistence: None,
+        ..Config::default()
+    };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let tried = runner
-        .run(&circumstances, |tried| holds(&tried).map_err(|found| TestCaseError::fail(found.to_string())));
+    let spent = Cell::new(None);
+    let tried = runner.run(&circumstances, |tried| {
+        holds(&tried).map_err(|doubt| match doubt {
+            Doubt::Shown(Counterexample(shown)) => TestCaseError::fail(shown),
+            Doubt::Spent(reason) => {
+                spent.set(Some(reason));
+                TestCaseError::reject("spent")
+            }
+        })
+    });
     match tried {
         Ok(()) => None,
-        Err(TestError::Fail(_, smallest)) => holds(&smallest).err(),
-        Err(TestError::Abort(reason)) => Some(Counterexample(reason.to_string())),
+        Err(TestError::Fail(smallest, _)) => Some(Counterexample(smallest.message().to_owned())),
+        Err(TestError::Abort(reason)) => {
+            Some(Counterexample(spent.take().unwrap_or_else(|| reason.to_string())))
+        }
     }
 }
 

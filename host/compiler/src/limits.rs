@@ -3,10 +3,12 @@
 use std::io;
 
 use jifen_engine::limits;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 
 /// Sets the limits. They cannot be lifted again.
 pub(crate) fn set() -> io::Result<()> {
+    // Who waits for a policy waits longer than who pays at a till. Where the host itself gives way more, it stays at that.
+    setpriority_process(None, limits::COMPILE_NICE).ok();
     for (resource, limit) in [
         // What can be written to: the true bound on memory. Then allocation fails, and the process aborts.
         (Resource::Data, limits::COMPILE_DATA_BYTES_MAX),

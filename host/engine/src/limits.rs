@@ -48,6 +48,8 @@ pub const COMPILE_DATA_BYTES_MAX: u64 = 1 << 30;
 pub const COMPILE_ADDRESS_BYTES_MAX: u64 = 64 << 30;
 /// Files the compiling child may have open: its three pipes.
 pub const COMPILE_FILES_MAX: u64 = 3;
+/// By how much the system's scheduler prefers others to the compiling child: where both want a core, they get nine parts in ten of it.
+pub const COMPILE_NICE: i32 = 10;
 /// Bytes of compiled code that the host takes from the child. Code is 3 to 10 times its component, and a snapshot
 /// carries the guest's memory.
 pub const COMPILED_BYTES_MAX: usize = 64 << 20;

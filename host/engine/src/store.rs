@@ -1,11 +1,11 @@
 //! Where policies come from: the disk cache, or else the compiler.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::child::{self, CompileError};
@@ -91,15 +91,39 @@ impl PolicyError {
     }
 }
 
-/// Policies by component and parameters, compiled at most once, and loaded once for all programs that run them.
+/// Policies by component and parameters, compiled once and kept, and shared by all programs that run them.
 #[derive(Debug)]
 pub struct PolicyStore {
     engine: Engine,
-    loaded: Mutex<BTreeMap<Job, Weak<Policy>>>,
+    shared: Mutex<Shared>,
+    /// Somebody has done a job, or failed.
+    ended: Condvar,
     cache: PathBuf,
     key: Key,
     compiler: PathBuf,
     compile_wall_max: Duration,
+}
+
+/// What all who ask have in common.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Policies that somebody runs.
+    loaded: BTreeMap<Job, Weak<Policy>>,
+    /// Jobs that somebody is at: whoever else wants the same waits for it.
+    under_way: BTreeSet<Job>,
+}
+
+/// A job that nobody else is at.
+struct Turn<'a> {
+    store: &'a PolicyStore,
+    job: Job,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.store.shared().under_way.remove(&self.job);
+        self.store.ended.notify_all();
+    }
 }
 
 impl PolicyStore {
@@ -116,8 +140,8 @@ impl PolicyStore {
         let key = Key::of(&cache).map_err(unusable)?;
         let engine = Engine::new().map_err(|error| PolicyError::NoEngine(error.into()))?;
         let compile_wall_max = limits::COMPILE_WALL_MAX;
-        let (compiler, loaded) = (compiler.into(), Mutex::default());
-        Ok(Self { engine, loaded, cache, key, compiler, compile_wall_max })
+        let (shared, ended, compiler) = (Mutex::default(), Condvar::new(), compiler.into());
+        Ok(Self { engine, shared, ended, cache, key, compiler, compile_wall_max })
     }
 
     /// Sets an engine that reserves for each instance anew: see [`Engine::unpooled`].
@@ -127,7 +151,7 @@ impl PolicyStore {
     /// If wasmtime does not run here.
     pub fn unpooled(self) -> Result<Self, PolicyError> {
         let engine = Engine::unpooled().map_err(|error| PolicyError::NoEngine(error.into()))?;
-        Ok(Self { engine, loaded: Mutex::default(), ..self })
+        Ok(Self { engine, shared: Mutex::default(), ..self })
     }
 
     /// Opens a store with the same compiler on another cache folder, with an engine of its own.
@@ -175,9 +199,10 @@ impl PolicyStore {
         check_size(component)?;
         check_parameters(parameters)?;
         let job = Job::new(component, parameters);
-        if let Some(policy) = self.loaded().get(&job).and_then(Weak::upgrade) {
-            return Ok(policy);
-        }
+        let _turn = match self.turn(job) {
+            Ok(turn) => turn,
+            Err(policy) => return Ok(policy),
+        };
         if let Some(policy) = self.cached(job, parameters) {
             return Ok(self.share(job, policy));
         }
@@ -189,20 +214,31 @@ impl PolicyStore {
         Ok(self.share(job, policy))
     }
 
-    /// Shares a policy with whoever asks for it as long as somebody runs it. Of two that were loaded at the same time, one is kept.
-    fn share(&self, job: Job, policy: Policy) -> Arc<Policy> {
-        let mut loaded = self.loaded();
-        if let Some(policy) = loaded.get(&job).and_then(Weak::upgrade) {
-            return policy;
+    /// Waits until nobody is at a job; returns the policy that somebody runs by then, if there is one.
+    fn turn(&self, job: Job) -> Result<Turn<'_>, Arc<Policy>> {
+        let mut shared = self.shared();
+        loop {
+            if let Some(policy) = shared.loaded.get(&job).and_then(Weak::upgrade) {
+                return Err(policy);
+            }
+            if shared.under_way.insert(job) {
+                return Ok(Turn { store: self, job });
+            }
+            shared = self.ended.wait(shared).unwrap_or_else(PoisonError::into_inner);
         }
-        loaded.retain(|_, policy| policy.strong_count() > 0);
+    }
+
+    /// Shares a policy with whoever asks for it as long as somebody runs it.
+    fn share(&self, job: Job, policy: Policy) -> Arc<Policy> {
         let policy = Arc::new(policy);
-        loaded.insert(job, Arc::downgrade(&policy));
+        let mut shared = self.shared();
+        shared.loaded.retain(|_, policy| policy.strong_count() > 0);
+        shared.loaded.insert(job, Arc::downgrade(&policy));
         policy
     }
 
-    fn loaded(&self) -> MutexGuard<'_, BTreeMap<Job, Weak<Policy>>> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Inspects a component without running any of it.

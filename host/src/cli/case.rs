@@ -60,8 +60,8 @@ impl Case {
             facts: stated_facts(evaluation),
             expect: Outcome::Awards(Vec::new()),
         };
-        case.expect =
-            Respondent::new(&release.component, &super::policy_store()?, NonZeroUsize::MIN).run(&case)?;
+        let store = super::policy_store()?;
+        (case.expect, _) = Respondent::new(&release.component, &store, NonZeroUsize::MIN).run(&case)?;
         super::print(&case.to_json().trim_end())?;
         Ok(ExitCode::SUCCESS)
     }

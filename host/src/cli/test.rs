@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, Error};
 use clap::Args;
 use jifen_engine::PolicyStore;
 use rules_guest::case::{Case, Outcome};
@@ -134,7 +134,7 @@ impl Test {
         Stores { store, unpooled }: &Stores,
     ) -> anyhow::Result<Result> {
         let got = match respondent.run(case) {
-            Ok(got) => got,
+            Ok((got, _)) => got,
             Err(error @ CaseError::Policy(_)) => {
                 return Err(error).with_context(|| format!("run {}", file.display()));
             }
@@ -194,7 +194,8 @@ fn claims(
         }
         None => String::new(),
     };
-    let tried = respondent.claims(&description, cases).with_context(|| format!("{policy}: policy.toml"))?;
+    let tried = respondent.claims(&description, cases).map_err(Error::msg);
+    let tried = tried.with_context(|| format!("{policy}: policy.toml"))?;
     let result = |tried: Tried| Result {
         policy: policy.to_owned(),
         what: What::Claim(tried.what),

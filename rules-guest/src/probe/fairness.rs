@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::basket::{Basket, Hints, Wish, any_day, run};
 use super::member::{DAYS_AGO, Member, members};
-use super::{Asked, Counterexample, Kind, Pinned, search, words};
+use super::{Asked, Counterexample, Doubt, Kind, Pinned, search, words};
 use crate::calendar::Day;
 use crate::case::{Action, Case, Line, Offer, Outcome, Recipient};
 use crate::total;
@@ -109,7 +109,7 @@ impl Probe {
 }
 
 /// Asks what a campaign gives a member: points, and a point of another unit for each benefit.
-fn given(policy: &Asked<'_>, day: Day, member: &Member) -> Result<(Case, u64), Counterexample> {
+fn given(policy: &Asked<'_>, day: Day, member: &Member) -> Result<(Case, u64), Doubt> {
     let (case, outcome) = policy.ask(run(policy.parameters, day), member)?;
     let points = match &outcome {
         Outcome::Actions(actions) => total(actions.iter().map(|action| match action {
@@ -135,7 +135,7 @@ fn spread(lower: &mut [Line], higher: &mut [Line], index: usize, amount: u64) {
 }
 
 /// Asks for what a basket earns, for whomever.
-fn earned(policy: &Asked<'_>, basket: &Basket) -> Result<(Case, u64), Counterexample> {
+fn earned(policy: &Asked<'_>, basket: &Basket) -> Result<(Case, u64), Doubt> {
     let (case, outcome) = policy.ask(basket.case(policy.parameters), &basket.member)?;
     let points = match &outcome {
         Outcome::Awards(awards) => total(awards.iter().map(|award| award.points)),
@@ -152,7 +152,7 @@ fn told((case, points): &(Case, u64)) -> String {
     words::case(case, &format!("earns {points}"))
 }
 
-fn more_spend(policy: &Asked<'_>, basket: &Basket, amount: u64, index: usize) -> Result<(), Counterexample> {
+fn more_spend(policy: &Asked<'_>, basket: &Basket, amount: u64, index: usize) -> Result<(), Doubt> {
     let (mut smaller, mut bigger) = (basket.clone(), basket.clone());
     spread(&mut smaller.lines, &mut bigger.lines, index, amount);
     let (less, more) = (earned(policy, &smaller)?, earned(policy, &bigger)?);
@@ -163,12 +163,7 @@ fn more_spend(policy: &Asked<'_>, basket: &Basket, amount: u64, index: usize) ->
 }
 
 /// Splits an order by its lines; if they stay together, by the first of them.
-fn splitting(
-    policy: &Asked<'_>,
-    basket: &Basket,
-    parts: &[bool],
-    percent: u64,
-) -> Result<(), Counterexample> {
+fn splitting(policy: &Asked<'_>, basket: &Basket, parts: &[bool], percent: u64) -> Result<(), Doubt> {
     let (mut first, mut second) = (basket.clone(), basket.clone());
     let in_second = |n: usize| n > 0 && parts.get(n).is_some_and(|part| *part);
     let lines = |wanted: bool| {
@@ -204,7 +199,7 @@ fn splitting(
     Err(policy.shows(&rows))
 }
 
-fn paid_in_points(policy: &Asked<'_>, basket: &Basket, percent: u64) -> Result<(), Counterexample> {
+fn paid_in_points(policy: &Asked<'_>, basket: &Basket, percent: u64) -> Result<(), Doubt> {
     // A fen is paid in one way or the other, and what is paid in points alone asks no policy.
     if basket.spend() < 2 {
         return Ok(());
@@ -224,7 +219,7 @@ fn part(of: u64, percent: u64) -> u64 {
 
 type Offered = Option<Offer>;
 
-fn offered(policy: &Asked<'_>, wish: &Wish) -> Result<(Case, Offered), Counterexample> {
+fn offered(policy: &Asked<'_>, wish: &Wish) -> Result<(Case, Offered), Doubt> {
     let (case, outcome) = policy.ask(wish.case(policy.parameters), &wish.member)?;
     let offer = match outcome {
         Outcome::Offered(offer) => Some(offer),
@@ -250,7 +245,7 @@ fn no_worse(
     better: &Wish,
     words: &str,
     holds: impl Fn(&Offer, &Offer) -> bool,
-) -> Result<(), Counterexample> {
+) -> Result<(), Doubt> {
     let (one, other) = (offered(policy, wish)?, offered(policy, better)?);
     let no_worse = match (&one.1, &other.1) {
         (None, _) => true,
@@ -276,7 +271,7 @@ fn pays_no_less(one: &Offer, other: &Offer) -> bool {
     other.worth > one.worth || other.worth == one.worth && other.points <= one.points
 }
 
-fn no_cheaper(policy: &Asked<'_>, wish: &Wish, bigger: &Wish) -> Result<(), Counterexample> {
+fn no_cheaper(policy: &Asked<'_>, wish: &Wish, bigger: &Wish) -> Result<(), Doubt> {
     let (one, other) = (offered(policy, wish)?, offered(policy, bigger)?);
     let (Some(less), Some(more)) = (&one.1, &other.1) else { return Ok(()) };
     if more.points >= less.points && more.cash >= less.cash {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::basket::{AMOUNT_MAX, Basket, Hints, Wish, case, days, run};
 use super::member::{Member, members};
-use super::{Asked, Counterexample, Kind, Pinned, Respond, search, words};
+use super::{Asked, Counterexample, Doubt, Kind, Pinned, Respond, search, words};
 use crate::allocate::allocated;
 use crate::calendar::{Calendar, Day};
 use crate::case::{Action, Award, Case, Data, Line, Outcome, Recipient, Registration};
@@ -159,7 +159,7 @@ impl Promise {
         search(self.when.circumstances(kind, &hints), |circumstances| self.holds(&policy, circumstances))
     }
 
-    fn holds(&self, policy: &Asked<'_>, circumstances: &Circumstances) -> Result<(), Counterexample> {
+    fn holds(&self, policy: &Asked<'_>, circumstances: &Circumstances) -> Result<(), Doubt> {
         let (case, member) = circumstances.case(policy.parameters);
         let (case, got) = policy.ask(case, member)?;
         let expected = self.then.expected(circumstances);

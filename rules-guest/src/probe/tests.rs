@@ -1,5 +1,7 @@
 //! Claims that are true and false, of policies that are closures.
 
+use std::cell::Cell;
+
 use super::{Claims, Kind, Respond, Unanswered};
 use crate::case::{Action, Award, Case, Data, Offer, Outcome, Purchase, Recipient, Request};
 use crate::fact::Fact;
@@ -64,6 +66,28 @@ en = "Twice the points on market days from ¥50 on"
 when = { market_day = true, spend_from = 5000 }
 then = { times = "2" }
 "#;
+
+/// A29: what shows a claim to be false stays shown where the policy may not be asked any more; what does not is not told as kept.
+#[test]
+fn what_may_not_be_asked_any_more_is_not_taken_for_an_answer() {
+    let doubles = awards(|case| if case.market_day && spend(case) >= 6_000 { case.points_so_far } else { 0 });
+    for (name, most, words) in [
+        ("nothing may be asked", 0, "no more"),
+        ("too little to be sure", 1, "no more"),
+        ("as much as it takes to see it", 200, "promised "),
+    ] {
+        let asked = Cell::new(0);
+        let answer = |case: &Case| {
+            asked.set(asked.get() + 1);
+            if asked.get() > most { Err(Unanswered::Spent("no more".to_owned())) } else { doubles(case) }
+        };
+        let broken = false_claims(DOUBLES, Kind::Earning, &answer);
+        assert!(broken[0].contains(words), "{name}: {broken:?}");
+        // By then nothing was left for whether it is fair.
+        assert!(broken[1..].iter().all(|it| it.ends_with("\nno more")), "{name}: {broken:?}");
+        assert_eq!(broken.len(), 4, "{name}: {broken:?}");
+    }
+}
 
 /// A29: the claim is from ¥50 on, and the policy doubles from ¥60 on.
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jifen_engine::{PolicyError, PolicyStore, World};
@@ -437,6 +438,51 @@ fn branches(branches: usize, locals: usize) -> String {
     let branches: String = (0..branches).map(|_| branch()).collect();
     let sum: String = (2..=locals).map(|local| format!("(local.get {local}) i32.add ")).collect();
     format!("(func (param i32) {} {branches} (local.get 1) {sum} drop)", "(local i32)".repeat(locals))
+}
+
+#[test]
+fn what_several_ask_for_at_once_is_compiled_once_and_shared() {
+    let room = Room::new();
+    let folder = tempfile::tempdir().unwrap();
+    let (counted, count) = (folder.path().join("counted"), folder.path().join("count"));
+    let script = format!("#!/bin/sh\necho one >> '{}'\nexec '{}'\n", count.display(), compiler().display());
+    fs::write(&counted, script).unwrap();
+    fs::set_permissions(&counted, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let store = PolicyStore::open(room.cache.path(), &counted).unwrap();
+    let component = configurable();
+    let ask = || store.policy(&component, r#"{"points": 5}"#).unwrap();
+    let policies: Vec<_> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    assert!(policies.iter().all(|policy| Arc::ptr_eq(policy, &policies[0])));
+    assert_eq!(fs::read_to_string(&count).unwrap(), "one\n");
+    // What is refused is refused for each: nobody waits for ever for who failed.
+    std::thread::scope(|scope| {
+        let ask = || store.policy(&component, r#"{"points": "none"}"#).map(drop).unwrap_err().code();
+        let asking = [scope.spawn(ask), scope.spawn(ask)];
+        assert_eq!(asking.map(|asked| asked.join().unwrap()), ["parameters-refused"; 2]);
+    });
+}
+
+#[test]
+fn what_only_configure_needs_takes_no_room() {
+    let square = "(local.set 0 (i32.mul (local.get 0) (local.get 0)))".repeat(10_000);
+    let big = || Guest::new().item(&format!("(func $big (param i32) (result i32) {square} (local.get 0))"));
+    let call = "(drop (call $big (i32.const 3)))";
+    let bytes = |guest: Guest| {
+        let room = Room::new();
+        assert_eq!(points(&evaluate(&room.policy(&guest.build()))), 1);
+        let sizes = fs::read_dir(room.cache.path()).unwrap().map(|it| it.unwrap().metadata().unwrap().len());
+        sizes.max().unwrap()
+    };
+    let award = "(call $award (i64.const 1))";
+    let [configuring, evaluating] = [
+        big().configure(&format!("{call} (call $ok)")).evaluate(award),
+        big().evaluate(&format!("{call} {award}")),
+    ]
+    .map(bytes);
+    assert!(evaluating > configuring + 30_000, "{evaluating} and {configuring}");
 }
 
 #[test]
