@@ -109,9 +109,6 @@ impl From<PolicyError> for Declined {
     }
 }
 
-/// What an evaluation counts as at least, in fuel: an instance must be made.
-const EVALUATION_FUEL: u64 = 10_000;
-
 /// What answering cases may take in all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -212,7 +209,7 @@ impl<'a> Respondent<'a> {
             return Err(CaseError::Spent(fuel.bound));
         }
         let (answer, used) = asked.answer();
-        fuel.count(used.max(EVALUATION_FUEL));
+        fuel.count(used.max(policy.report().limits().instance_fuel));
         Ok(Ok((answer, used)))
     }
 

@@ -20,9 +20,9 @@ use crate::signature;
 /// Cases that come with a release, at most.
 pub(crate) const CASES_MAX: usize = 200;
 
-/// What trying a release may take in all: some ten seconds of evaluations, and twice as many sets of parameters as the cases of any
-/// stock policy have. A compilation of an honest component takes a tenth of a second.
-const BOUNDS: Bounds = Bounds { fuel: 10_000_000_000, parameters: 60 };
+/// Sets of parameters that a release is tried with, at most: twice as many as the cases of any stock policy have. A compilation of an
+/// honest component takes a tenth of a second.
+const SETS_MAX: usize = 60;
 
 /// Bytes of a policy's name, and of its version: both are keys of an index.
 const NAME_BYTES_MAX: usize = 64;
@@ -191,7 +191,8 @@ impl Upload {
         };
         findings.extend(Finding::of_component(&report));
         findings.push(self.named());
-        let respondent = Respondent::within(BOUNDS, &self.component, store, threads);
+        let bounds = Bounds { fuel: report.limits().trial_fuel, parameters: SETS_MAX };
+        let respondent = Respondent::within(bounds, &self.component, store, threads);
         let cases: Vec<_> = self.cases.iter().map(|(name, json)| (name, Case::parse(json))).collect();
         let sound: Vec<_> = cases.iter().filter_map(|(_, case)| case.as_ref().ok().cloned()).collect();
         respondent.prepare(sound.iter().map(|case| &*case.parameters));
@@ -262,8 +263,13 @@ impl Finding {
         };
         let asks = if report.facts.is_empty() { "nothing".to_owned() } else { report.facts.join(", ") };
         let Report { component_bytes, functions, memory_bytes, .. } = report;
+        let class = if report.limits().is_script() {
+            "an interpreter with its rule, asked in milliseconds: "
+        } else {
+            ""
+        };
         let bounds =
-            format!("{component_bytes} bytes, {functions} functions, {memory_bytes} bytes of memory");
+            format!("{class}{component_bytes} bytes, {functions} functions, {memory_bytes} bytes of memory");
         [
             passed("contract", format!("a component of the world {}", report.world.name())),
             passed("imports", format!("it may ask {asks}")),

@@ -49,6 +49,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Handle, Server};
 use futures_util::future::select;
 use jifen_engine::PolicyStore;
+use jifen_engine::limits::SCRIPT;
 use jifen_ledger::{Ledger, ProgramChange};
 use moka::sync::Cache;
 use rustix::process::nice;
@@ -77,8 +78,12 @@ use crate::active::Active;
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// Events of a request.
 const EVENTS_MAX: usize = 1_000;
-/// Bytes of requests that are read or not answered yet, in KiB.
-const BODIES_KIB_MAX: usize = 64 << 10;
+/// Bytes of requests that are read or not answered yet.
+const BODIES_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a release with its cases: a component of the larger class, and as much beside it as any request has.
+const RELEASE_BYTES_MAX: usize = SCRIPT.component_bytes + BODY_BYTES_MAX;
+/// Bytes of releases that are read or not answered yet. Events have room beside them.
+const RELEASES_BYTES_MAX: usize = 2 * RELEASE_BYTES_MAX;
 /// Questions that are answered at the same time: each may have a connection to the ledger's server.
 const QUESTIONS_MAX: usize = 8;
 /// Keys that are looked up at the same time. Whoever guesses at keys keeps no question waiting.
@@ -156,6 +161,8 @@ struct Service {
     works: Room,
     /// Releases that are tried, which keep no operator waiting.
     uploads: Room,
+    /// The same of what brings an interpreter along: nobody waits for its half minute who does not.
+    scripts: Room,
     /// Writes of the trail, whatever else is asked.
     trails: Room,
     /// Answers from history, which may take minutes.
@@ -164,7 +171,9 @@ struct Service {
     statements: Room,
     /// Ways back, whatever else is worked on.
     roll_backs: Room,
-    bodies: Arc<Semaphore>,
+    bodies: Bodies,
+    /// The same of releases.
+    releases: Bodies,
     metrics: Metrics,
 }
 
@@ -174,6 +183,19 @@ struct Room {
     permits: Arc<Semaphore>,
     wait: Duration,
     gives_way: bool,
+}
+
+/// How large a request is taken, and how much of requests at the same time.
+#[derive(Clone)]
+struct Bodies {
+    bytes_max: usize,
+    kib: Arc<Semaphore>,
+}
+
+impl Bodies {
+    fn new(bytes_max: usize, all_bytes_max: usize) -> Self {
+        Self { bytes_max, kib: Arc::new(Semaphore::new(all_bytes_max >> 10)) }
+    }
 }
 
 type Shared = Arc<Service>;
@@ -220,11 +242,13 @@ pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
         questions: room(QUESTIONS_MAX, QUESTION_WAIT),
         works: room(WORKS_MAX, WORK_WAIT),
         uploads: behind(OF_A_KIND_MAX, WORK_WAIT),
+        scripts: behind(OF_A_KIND_MAX, WORK_WAIT),
         trails: room(OF_A_KIND_MAX, WORK_WAIT),
         backtests: behind(OF_A_KIND_MAX, WORK_WAIT),
         statements: behind(OF_A_KIND_MAX, WORK_WAIT),
         roll_backs: room(OF_A_KIND_MAX, WORK_WAIT),
-        bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
+        bodies: Bodies::new(BODY_BYTES_MAX, BODIES_BYTES_MAX),
+        releases: Bodies::new(RELEASE_BYTES_MAX, RELEASES_BYTES_MAX),
         metrics,
     });
     let runtime = Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build();
@@ -317,7 +341,6 @@ fn asked() -> OpenApiRouter<Shared> {
 
 /// What changes how events are decided, or shows that.
 fn managed() -> OpenApiRouter<Shared> {
-    let published = OpenApiRouter::new().routes(routes!(releases::put));
     let releases = OpenApiRouter::new().routes(routes!(releases::find)).routes(routes!(releases::all));
     let looked_at = OpenApiRouter::new()
         .routes(routes!(program::at_work))
@@ -339,19 +362,26 @@ fn managed() -> OpenApiRouter<Shared> {
         .routes(routes!(signers::add))
         .routes(routes!(signers::revoke));
     OpenApiRouter::new()
-        .merge(of(&["operator", "merchant"], published))
         .merge(of(&["operator", "auditor", "merchant"], releases))
         .merge(of(&["operator", "auditor"], looked_at))
         .merge(of(&["operator"], changed))
 }
 
+/// Releases that come in, which are larger than anything else.
+fn published() -> OpenApiRouter<Shared> {
+    let put = OpenApiRouter::new().routes(routes!(releases::put));
+    of(&["operator", "merchant"], put).route_layer(DefaultBodyLimit::max(RELEASE_BYTES_MAX))
+}
+
 fn router(service: Shared) -> Router {
     let identify = from_fn_with_state(Arc::clone(&service), access::identify);
     let record = from_fn_with_state(Arc::clone(&service), access::record);
+    let limited = |bodies: &Bodies, routes: OpenApiRouter<Shared>| {
+        routes.route_layer(from_fn_with_state(bodies.clone(), limit))
+    };
     let (router, mut api) = OpenApiRouter::with_openapi(Api::openapi())
-        .merge(managed().route_layer(record))
-        .merge(asked())
-        .route_layer(from_fn_with_state(Arc::clone(&service), limit))
+        .merge(limited(&service.bodies, managed().route_layer(record.clone()).merge(asked())))
+        .merge(limited(&service.releases, published().route_layer(record)))
         .route_layer(identify)
         .routes(routes!(healthz))
         .routes(routes!(readyz))
@@ -371,15 +401,19 @@ fn router(service: Shared) -> Router {
 }
 
 /// Turns away what announces too much, and what there is no room for, before it is read.
-async fn limit(State(service): State<Shared>, mut request: Request, next: Next) -> Response {
+async fn limit(
+    State(Bodies { bytes_max, kib: room }): State<Bodies>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let unannounced = request.headers().contains_key(header::TRANSFER_ENCODING).then_some(BODY_BYTES_MAX);
+    let unannounced = request.headers().contains_key(header::TRANSFER_ENCODING).then_some(bytes_max);
     let bytes = announced.and_then(|value| value.parse::<usize>().ok()).or(unannounced).unwrap_or(0);
-    if bytes > BODY_BYTES_MAX {
-        return Problem::body_too_large().into_response();
+    if bytes > bytes_max {
+        return Problem::body_too_large(bytes_max).into_response();
     }
     if let Some(kib) = u32::try_from(bytes.div_ceil(1 << 10)).ok().filter(|kib| *kib > 0) {
-        let Ok(held) = Arc::clone(&service.bodies).try_acquire_many_owned(kib) else {
+        let Ok(held) = room.try_acquire_many_owned(kib) else {
             return Problem::busy().into_response();
         };
         let held: Held = Arc::new(held);

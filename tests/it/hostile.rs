@@ -268,8 +268,8 @@ fn a_policy_that_runs_out_of_fuel_used_all_of_it() {
     let room = Room::new();
     let policy = room.policy(&does("(loop $l (br $l)) unreachable").build());
     let evaluation = evaluate(&policy);
-    assert_eq!(evaluation.outcome, Err(Fault::OutOfFuel { limit: limits::EVALUATION_FUEL_MAX }));
-    assert_eq!(evaluation.fuel_used, limits::EVALUATION_FUEL_MAX);
+    assert_eq!(evaluation.outcome, Err(Fault::OutOfFuel { limit: limits::ORDINARY.evaluation_fuel }));
+    assert_eq!(evaluation.fuel_used, limits::ORDINARY.evaluation_fuel);
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod redemptions;
 mod refunds;
 mod releases;
 mod run;
+mod scripts;
 #[expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure like any other")]
 mod sequences;
 #[path = "../../host/ledger/src/tests/server.rs"]

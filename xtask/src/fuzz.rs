@@ -1,23 +1,20 @@
 //! The service, fuzzed by its own description: [Schemathesis](https://schemathesis.readthedocs.io) makes up requests that fit it and
 //! requests that do not, and holds every answer against it.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use jifen_author::command::{clean, output, succeed};
+use jifen_author::command::{output, succeed};
 
 use crate::bench::forget;
-use crate::command::provide;
 use crate::served::Served;
-use crate::{cargo, policies};
+use crate::{cargo, policies, python};
 
 /// Where the tool lies, and what it found.
 const FOLDER: &str = "target/fuzz";
 /// What it is, to the version, and what it is told.
 const SETTINGS: &str = "tests/fuzz";
-const REQUIREMENTS: &str = "requirements.txt";
 
 /// Builds the host, and fuzzes it for up to so many examples of each operation.
 pub(crate) fn run(root: &Path, examples: u32) -> Result<()> {
@@ -29,8 +26,8 @@ pub(crate) fn run(root: &Path, examples: u32) -> Result<()> {
 
 /// Fuzzes a host that is built.
 pub(crate) fn built(root: &Path, examples: u32) -> Result<()> {
-    let tool = tool(root)?;
     let folder = root.join(FOLDER);
+    let tools = python::tools(&folder, &root.join(SETTINGS))?;
     let ledger = folder.join("ledger.db");
     forget(&ledger)?;
     let mut apply = jifen(root);
@@ -51,7 +48,7 @@ pub(crate) fn built(root: &Path, examples: u32) -> Result<()> {
     let mut serve = jifen(root);
     serve.args(["serve", "--listen", "127.0.0.1:0", "--ledger"]).arg(&ledger);
     let mut host = Served::start(&mut serve, complain)?;
-    let mut fuzz = Command::new(tool);
+    let mut fuzz = Command::new(tools.join("schemathesis"));
     fuzz.current_dir(&folder).env("PYTHONPATH", root.join(SETTINGS));
     fuzz.env("JIFEN_FUZZ_KEY", key.split('_').nth(1).context("a key has an id")?);
     fuzz.arg("--config-file").arg(root.join(SETTINGS).join("schemathesis.toml"));
@@ -66,25 +63,6 @@ fn jifen(root: &Path) -> Command {
     let mut jifen = Command::new(root.join("target/debug/jifen"));
     jifen.current_dir(root);
     jifen
-}
-
-/// Sees that the tool is there, and returns it.
-fn tool(root: &Path) -> Result<PathBuf> {
-    provide("python3-venv", "the fuzz of the service runs in an environment of its own", "", has_venv)?;
-    let (folder, wanted) = (root.join(FOLDER), root.join(SETTINGS).join(REQUIREMENTS));
-    let (tools, installed) = (folder.join("tools"), folder.join(REQUIREMENTS));
-    let wanted_text = fs::read_to_string(&wanted).with_context(|| format!("read {}", wanted.display()))?;
-    if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted_text) {
-        succeed(clean("python3").args(["-m", "venv", "--clear"]).arg(&tools))?;
-        let mut pip = Command::new(tools.join("bin/pip"));
-        succeed(pip.args(["install", "--quiet", "--requirement"]).arg(&wanted))?;
-        fs::write(&installed, wanted_text).with_context(|| format!("write {}", installed.display()))?;
-    }
-    Ok(tools.join("bin/schemathesis"))
-}
-
-fn has_venv() -> bool {
-    output(clean("python3").args(["-c", "import venv, ensurepip"])).is_ok()
 }
 
 #[expect(clippy::print_stderr, reason = "a task talks to the person at the terminal")]

@@ -6,6 +6,8 @@ mod demo;
 mod fuzz;
 mod policies;
 mod postgres;
+mod python;
+mod script;
 mod served;
 mod test;
 mod toolchain;

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::command::provide;
-use crate::{cargo, fuzz, policies, postgres};
+use crate::{cargo, fuzz, policies, postgres, script};
 
 /// Requests of each operation that the fuzz makes up at most, in each phase.
 const FUZZED: u32 = 20;
@@ -21,6 +21,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     // The suites start the binaries as a person does. Tests are named along, or Cargo would build the dependencies a
     // second time with other features.
     cargo(root, &["build", "--workspace", "--bins", "--tests"])?;
+    script::build(root)?;
     cargo(root, &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"])?;
     on_postgres(root)?;
     fuzz::built(root, FUZZED)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use toml_edit::DocumentMut;
+use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::ComponentEncoder;
 
 use crate::toolchain::{TARGET, Toolchain};
@@ -74,6 +75,14 @@ pub fn component(
         fs::write(file, &component).with_context(|| format!("write {}", file.display()))?;
     }
     Ok(component)
+}
+
+/// Puts a description, the text of a `policy.toml`, into a component that another tool made.
+pub fn described(component: &[u8], description: &str) -> Vec<u8> {
+    let mut described = component.to_vec();
+    let section = CustomSection { name: "jifen-policy".into(), data: description.as_bytes().into() };
+    section.append_to_component(&mut described);
+    described
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

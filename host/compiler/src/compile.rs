@@ -7,7 +7,7 @@ use wasmtime::{Engine, OptLevel, Result};
 
 use crate::inspect::inspect;
 use crate::prune::prune;
-use crate::snapshot::{configure, not_compiled};
+use crate::snapshot::{Configured, configure};
 
 /// Inspects, configures and compiles.
 ///
@@ -21,12 +21,15 @@ pub(crate) fn compile(component: &[u8], parameters: &str) -> std::result::Result
     )]
     let start = Instant::now();
     let report = inspect(component)?;
-    let configured = configure(component, report.world, parameters)?;
+    let configured = match report.limits().snapshots {
+        true => configure(component, &report, parameters)?,
+        false => Configured::default(),
+    };
     let snapshot = configured.snapshot.map(|snapshot| prune(&snapshot)).transpose();
-    let snapshot = snapshot.map_err(|error| not_compiled(&error.into()))?;
+    let snapshot = snapshot.map_err(|error| Refusal::not_compiled(&error.into()))?;
     let runs = snapshot.as_deref().unwrap_or(component);
     let code = engine().and_then(|engine| engine.precompile_component(runs));
-    let code = code.map_err(|error| not_compiled(&error))?;
+    let code = code.map_err(|error| Refusal::not_compiled(&error))?;
     let report = Report {
         configure_fuel: configured.fuel,
         snapshotted: snapshot.is_some(),

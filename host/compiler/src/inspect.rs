@@ -8,20 +8,19 @@ mod names;
 #[cfg(test)]
 mod tests;
 
+use jifen_engine::limits::{self, Limits, SCRIPT};
 use jifen_engine::words::clean;
-use jifen_engine::{Refusal, Report, config, limits};
+use jifen_engine::{Refusal, Report, config};
 use wasmparser::{BinaryReaderError, Encoding, Instance, Parser, Payload, Validator};
 
 use crate::compile::bytes;
-
-pub(crate) use jifen_engine::limits::COMPONENT_BYTES_MAX;
 
 /// The custom section in which a component says what it is.
 const DESCRIPTION: &str = "jifen-policy";
 
 /// What is counted on the way.
-#[derive(Default)]
 struct Counts {
+    limits: &'static Limits,
     functions: u64,
     data_segments: u64,
     definitions: u64,
@@ -65,7 +64,7 @@ pub(crate) fn inspect(component: &[u8]) -> Result<Report, Refusal> {
 fn check_kind(component: &[u8]) -> Result<(), Refusal> {
     if component.is_empty() {
         Err(Refusal::Empty)
-    } else if component.len() > COMPONENT_BYTES_MAX {
+    } else if component.len() > SCRIPT.component_bytes {
         Err(Refusal::too_large(bytes(component.len())))
     } else if wasmtime::Engine::detect_precompiled(component).is_some() {
         Err(Refusal::Precompiled)
@@ -79,7 +78,7 @@ fn check_kind(component: &[u8]) -> Result<(), Refusal> {
 }
 
 fn count(component: &[u8]) -> Result<Counts, Refusal> {
-    let mut counts = Counts::default();
+    let mut counts = Counts::within(Limits::of(component.len()));
     // How deep in nested components and modules we are; the outermost component is 1.
     let mut depth: u32 = 0;
     for payload in Parser::new(0).parse_all(component) {
@@ -100,6 +99,22 @@ fn count(component: &[u8]) -> Result<Counts, Refusal> {
 }
 
 impl Counts {
+    fn within(limits: &'static Limits) -> Self {
+        Self {
+            limits,
+            functions: 0,
+            data_segments: 0,
+            definitions: 0,
+            core_instances: 0,
+            custom_bytes: 0,
+            memories: 0,
+            memory_bytes: 0,
+            tables: 0,
+            costs: loops::Costs::within(limits),
+            description: None,
+        }
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "the other sections need no count of their own")]
     fn add(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
         match payload {
@@ -138,7 +153,7 @@ impl Counts {
     fn add_tables(&mut self, section: wasmparser::TableSectionReader<'_>) -> Result<(), Refusal> {
         for table in section {
             let elements = table.map_err(|error| invalid(&error))?.ty.initial;
-            at_most("elements in a table", elements, bytes(limits::TABLE_ELEMENTS_MAX))?;
+            at_most("elements in a table", elements, bytes(self.limits.table_elements))?;
             grow(&mut self.tables, 1);
         }
         Ok(())
@@ -163,17 +178,18 @@ impl Counts {
     }
 
     fn check(&self) -> Result<(), Refusal> {
-        let limit_bytes = bytes(limits::MEMORY_BYTES_MAX);
+        let limits = self.limits;
+        let limit_bytes = bytes(limits.memory_bytes);
         at_most("memories", self.memories, 1)?;
         if self.memory_bytes > limit_bytes {
             return Err(Refusal::MemoryTooLarge { bytes: self.memory_bytes, limit_bytes });
         }
-        at_most("functions", self.functions, limits::FUNCTIONS_MAX)?;
-        at_most("data segments", self.data_segments, limits::DATA_SEGMENTS_MAX)?;
-        at_most("definitions", self.definitions, limits::DEFINITIONS_MAX)?;
-        at_most("core instances", self.core_instances, limits::CORE_INSTANCES_MAX.into())?;
-        at_most("tables", self.tables, limits::TABLES_MAX.into())?;
-        at_most("bytes in custom sections", self.custom_bytes, limits::CUSTOM_BYTES_MAX)?;
+        at_most("functions", self.functions, limits.functions)?;
+        at_most("data segments", self.data_segments, limits.data_segments)?;
+        at_most("definitions", self.definitions, limits.definitions)?;
+        at_most("core instances", self.core_instances, limits.core_instances.into())?;
+        at_most("tables", self.tables, limits.tables.into())?;
+        at_most("bytes in custom sections", self.custom_bytes, limits.custom_bytes)?;
         self.costs.check()
     }
 }

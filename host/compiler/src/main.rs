@@ -16,6 +16,7 @@ mod snapshot;
 use std::io::{self, BufReader, Read};
 use std::process::ExitCode;
 
+use jifen_engine::limits::{Limits, SCRIPT};
 use jifen_engine::protocol::{self, Request, Response};
 use jifen_engine::sealed::JobKey;
 
@@ -33,9 +34,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> io::Result<()> {
-    limits::set()?;
+    limits::set(&SCRIPT)?;
     let mut stdin = BufReader::new(io::stdin().lock());
     let request: Request = protocol::read_header(&mut stdin)?;
+    let component_bytes = usize::try_from(request.component_bytes).unwrap_or(usize::MAX);
+    limits::set(Limits::of(component_bytes))?;
     let component = read_component(stdin, request.component_bytes)?;
     let (response, sealed) = serve(&request, &component)?;
     protocol::write(io::stdout().lock(), &response, &sealed)
@@ -43,8 +46,7 @@ fn run() -> io::Result<()> {
 
 /// Reads the component, unless it is too large to be looked at.
 fn read_component(from: impl Read, component_bytes: u64) -> io::Result<Vec<u8>> {
-    let taken = usize::try_from(component_bytes).is_ok_and(|bytes| bytes <= inspect::COMPONENT_BYTES_MAX);
-    if taken {
+    if component_bytes <= compile::bytes(SCRIPT.component_bytes) {
         protocol::read_bytes(from, component_bytes)
     } else {
         Err(io::Error::other("the component is too large"))

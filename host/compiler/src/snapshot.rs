@@ -12,10 +12,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use jifen_engine::exports::Exports;
-use jifen_engine::fault::fault;
-use jifen_engine::host::{AskedInConfigure, Host, linker};
-use jifen_engine::words::clean;
-use jifen_engine::{Refusal, World, config, limits};
+use jifen_engine::host::{Host, linker};
+use jifen_engine::limits::{self, Limits};
+use jifen_engine::{Refusal, Report, World, config};
 use wasmtime::component::{Component, Instance, Lift, WasmList};
 use wasmtime::{Engine, Error, OptLevel, Result, Store};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
@@ -23,7 +22,8 @@ use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 /// Fuel to read the memory out with, in a few calls of a few instructions.
 const READ_FUEL: u64 = 100_000_000;
 
-/// A policy that took its parameters.
+/// A policy that took its parameters, or was not asked whether it does.
+#[derive(Default)]
 pub(crate) struct Configured {
     /// The component with its memory as `configure` left it; `None` where no snapshot could be taken.
     pub(crate) snapshot: Option<Vec<u8>>,
@@ -31,23 +31,23 @@ pub(crate) struct Configured {
     pub(crate) fuel: u64,
 }
 
-/// Runs `configure` of a policy of a world, and takes a snapshot if that is possible.
+/// Runs `configure` of a policy, and takes a snapshot if that is possible.
 ///
 /// # Errors
 ///
 /// If the component does not keep the contract, or refuses its parameters, or fails in `configure`.
 pub(crate) fn configure(
     component: &[u8],
-    world: World,
+    report: &Report,
     parameters: &str,
 ) -> std::result::Result<Configured, Refusal> {
-    let engine = engine().map_err(|error| not_compiled(&error))?;
-    let wizer = wizer();
+    let engine = engine().map_err(|error| Refusal::not_compiled(&error))?;
+    let (wizer, world, limits) = (wizer(), report.world, report.limits());
     let Some((context, instrumented)) = quietly(|| wizer.instrument_component(component)) else {
-        let running = Running::start(&engine, component, world, parameters)?;
+        let running = Running::start(&engine, component, world, parameters, limits)?;
         return Ok(Configured { snapshot: None, fuel: running.fuel });
     };
-    let mut running = Running::start(&engine, &instrumented, world, parameters)?;
+    let mut running = Running::start(&engine, &instrumented, world, parameters, limits)?;
     let snapshot = quietly(|| running.read_out(&wizer, &context));
     Ok(Configured { snapshot, fuel: running.fuel })
 }
@@ -90,21 +90,16 @@ impl Running {
         component: &[u8],
         world: World,
         parameters: &str,
+        limits: &'static Limits,
     ) -> std::result::Result<Self, Refusal> {
-        let component = Component::new(engine, component).map_err(|error| not_compiled(&error))?;
+        let component = Component::new(engine, component).map_err(|error| Refusal::not_compiled(&error))?;
         let linked = linker(engine).and_then(|linker| linker.instantiate_pre(&component));
-        let linked = linked.map_err(|error| wrong_types(&error))?;
-        let mut store = store(engine);
-        let instance = linked.instantiate(&mut store).map_err(|error| failed(&error))?;
-        let exports = Exports::find(&component, world).map_err(|error| wrong_types(&error))?;
-        exports.check_types(&mut store, &instance).map_err(|error| wrong_types(&error))?;
-        let configured = exports.configure(&mut store, &instance, parameters);
-        match configured.map_err(|error| failed(&error))? {
-            Ok(()) => Ok(Self { fuel: used(&store), store, instance }),
-            Err(message) => {
-                Err(Refusal::ParametersRefused { message: clean(&message, limits::MESSAGE_BYTES_MAX) })
-            }
-        }
+        let linked = linked.map_err(|error| Refusal::wrong_types(&error))?;
+        let (mut store, fuel) = (store(engine, limits), limits.configure_fuel);
+        let instance = linked.instantiate(&mut store).map_err(|error| Refusal::failed(&error, fuel))?;
+        let exports = Exports::find(&component, world).map_err(|error| Refusal::wrong_types(&error))?;
+        exports.start(&mut store, &instance, parameters, fuel)?;
+        Ok(Self { fuel: fuel.saturating_sub(store.get_fuel().unwrap_or(0)), store, instance })
     }
 
     /// Reads the state out and returns the component with it.
@@ -118,18 +113,14 @@ impl Running {
     }
 }
 
-fn store(engine: &Engine) -> Store<Host> {
-    let mut store = Store::new(engine, Host::configuring());
+fn store(engine: &Engine, limits: &'static Limits) -> Store<Host> {
+    let mut store = Store::new(engine, Host::configuring(limits));
     store.limiter(|host| host);
     store.set_hostcall_fuel(limits::ANSWER_BYTES_MAX.saturating_mul(2));
-    store.set_fuel(limits::CONFIGURE_FUEL_MAX).expect("the configuration has fuel");
+    store.set_fuel(limits.configure_fuel).expect("the configuration has fuel");
     // Nothing advances the epoch here: the process has its own limit on time.
     store.set_epoch_deadline(1);
     store
-}
-
-fn used(store: &Store<Host>) -> u64 {
-    limits::CONFIGURE_FUEL_MAX.saturating_sub(store.get_fuel().unwrap_or(0))
 }
 
 /// Reads state through the functions that wizer added.
@@ -195,25 +186,4 @@ fn at_once<T>(future: impl Future<Output = T>) -> Result<T> {
         Poll::Ready(value) => Ok(value),
         Poll::Pending => Err(Error::msg("the snapshot waits for something")),
     }
-}
-
-fn failed(error: &Error) -> Refusal {
-    if error.downcast_ref::<AskedInConfigure>().is_some() {
-        return Refusal::FactsInConfigure;
-    }
-    Refusal::ConfigureFailed { fault: fault(error, limits::CONFIGURE_FUEL_MAX).to_string() }
-}
-
-fn wrong_types(error: &Error) -> Refusal {
-    Refusal::WrongTypes { why: chain(error) }
-}
-
-pub(crate) fn not_compiled(error: &Error) -> Refusal {
-    Refusal::NotCompiled { why: chain(error) }
-}
-
-/// Returns an error with its causes, in one line.
-fn chain(error: &Error) -> String {
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    clean(&causes.join(": "), limits::MESSAGE_BYTES_MAX)
 }

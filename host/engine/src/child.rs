@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::fault::bytes;
-use crate::limits;
+use crate::limits::{Limits, MESSAGE_BYTES_MAX};
 use crate::protocol::{self, Request, Response};
 use crate::words::clean;
 
@@ -79,12 +79,13 @@ pub(crate) fn ask(
 ) -> Result<(Response, Vec<u8>), CompileError> {
     let mut child =
         spawn(compiler).map_err(|source| CompileError::Missing { path: compiler.to_owned(), source })?;
+    let limits = Limits::of(component.len());
     let left = talk(&mut child, deadline, request, component);
     let status = child.wait().map_err(|error| CompileError::Crashed { how: error.to_string() })?;
     match left {
         None => Err(CompileError::Deadline { seconds: deadline.as_secs() }),
         Some(Left { answer: Ok(answer), .. }) => Ok(answer),
-        Some(Left { words, .. }) => Err(death(status, &words)),
+        Some(Left { words, .. }) => Err(death(status, &words, limits)),
     }
 }
 
@@ -102,7 +103,8 @@ fn talk(child: &mut Child, deadline: Duration, request: &Request, component: &[u
     let stdout = child.stdout.take().expect("the pipe was asked for");
     let stderr = child.stderr.take().expect("the pipe was asked for");
     let (sender, left) = mpsc::channel();
-    thread::spawn(move || drop(sender.send(listen(stdout, stderr))));
+    let compiled_bytes_max = bytes(Limits::of(component.len()).compiled_bytes);
+    thread::spawn(move || drop(sender.send(listen(stdout, stderr, compiled_bytes_max))));
     thread::scope(|scope| {
         // A child that dies while we write closes the pipe; its end says why.
         scope.spawn(move || drop(protocol::write(stdin, request, component)));
@@ -113,37 +115,40 @@ fn talk(child: &mut Child, deadline: Duration, request: &Request, component: &[u
     })
 }
 
-fn listen(stdout: ChildStdout, stderr: ChildStderr) -> Left {
+fn listen(stdout: ChildStdout, stderr: ChildStderr, compiled_bytes_max: u64) -> Left {
     let words = thread::spawn(move || {
         let mut words = Vec::new();
         drop(stderr.take(64 << 10).read_to_end(&mut words));
         String::from_utf8_lossy(&words).into_owned()
     });
-    let answer = read_answer(BufReader::new(stdout));
+    let answer = read_answer(BufReader::new(stdout), compiled_bytes_max);
     Left { answer, words: words.join().unwrap_or_default() }
 }
 
-fn read_answer(mut stdout: BufReader<ChildStdout>) -> io::Result<(Response, Vec<u8>)> {
+fn read_answer(
+    mut stdout: BufReader<ChildStdout>,
+    compiled_bytes_max: u64,
+) -> io::Result<(Response, Vec<u8>)> {
     let response = protocol::read_header(&mut stdout)?;
     let sealed_bytes = match &response {
         Response::Done { sealed_bytes, .. } => *sealed_bytes,
         Response::Refused(_) => 0,
     };
-    if sealed_bytes > bytes(limits::COMPILED_BYTES_MAX) {
+    if sealed_bytes > compiled_bytes_max {
         return Err(io::Error::other("more code than is taken"));
     }
     Ok((response, protocol::read_bytes(stdout, sealed_bytes)?))
 }
 
 /// Tells from how the child ended why it did.
-fn death(status: ExitStatus, words: &str) -> CompileError {
+fn death(status: ExitStatus, words: &str, limits: &Limits) -> CompileError {
     let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("said nothing");
-    let last = clean(last, limits::MESSAGE_BYTES_MAX);
+    let last = clean(last, MESSAGE_BYTES_MAX);
     if words.contains("memory allocation of") {
-        return CompileError::OutOfMemory { limit_bytes: limits::COMPILE_DATA_BYTES_MAX };
+        return CompileError::OutOfMemory { limit_bytes: limits.compile_data_bytes };
     }
     match status.signal() {
-        Some(SIGXCPU) => CompileError::Processor { seconds: limits::COMPILE_CPU_SECONDS_MAX },
+        Some(SIGXCPU) => CompileError::Processor { seconds: limits.compile_cpu_seconds },
         Some(signal) => CompileError::Crashed { how: format!("died of signal {signal} and {last}") },
         None => CompileError::Crashed { how: format!("gave no answer ({status}): {last}") },
     }

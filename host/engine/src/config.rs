@@ -10,7 +10,7 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-use crate::limits;
+use crate::limits::{self, ORDINARY};
 
 /// What compiled code must have been made by. It stands in the code and in the name of its cache entry, so that a
 /// patch release with a mended code generator compiles everything anew; wasmtime itself compares major versions only.
@@ -59,21 +59,21 @@ pub fn config() -> Config {
     config
 }
 
-/// Returns the host's configuration: the shared one, with slots for instances that are reserved once and reset after
-/// each evaluation.
+/// Returns the host's configuration for ordinary policies: the shared one, with slots for instances that are reserved once and
+/// reset after each evaluation.
 pub(crate) fn pooled() -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    let tables = limits::SLOTS_MAX.saturating_mul(limits::TABLES_MAX);
-    let instances = limits::SLOTS_MAX.saturating_mul(limits::CORE_INSTANCES_MAX);
+    let tables = limits::SLOTS_MAX.saturating_mul(ORDINARY.tables);
+    let instances = limits::SLOTS_MAX.saturating_mul(ORDINARY.core_instances);
     pool.total_component_instances(limits::SLOTS_MAX)
         .total_core_instances(instances)
         .total_memories(limits::SLOTS_MAX)
         .total_tables(tables)
-        .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
+        .max_core_instances_per_component(ORDINARY.core_instances)
         .max_memories_per_component(1)
-        .max_tables_per_component(limits::TABLES_MAX)
-        .max_memory_size(limits::MEMORY_BYTES_MAX)
-        .table_elements(limits::TABLE_ELEMENTS_MAX)
+        .max_tables_per_component(ORDINARY.tables)
+        .max_memory_size(ORDINARY.memory_bytes)
+        .table_elements(ORDINARY.table_elements)
         // Reset by writing: no page is taken away, and none has to be got again.
         .linear_memory_keep_resident(limits::MEMORY_KEPT_BYTES)
         .table_keep_resident(limits::TABLE_KEPT_BYTES)

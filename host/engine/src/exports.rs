@@ -8,6 +8,7 @@ use wasmtime::{Error, Result, Store};
 use crate::bindings::{Action, Answer, Day, Occasion, Proposal, Purpose};
 use crate::contract::{CONFIGURATION, World, full_name};
 use crate::host::Host;
+use crate::refusal::Refusal;
 
 /// Where the functions of a policy lie in its component.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +42,7 @@ impl Exports {
     /// # Errors
     ///
     /// With the first type that differs.
-    pub fn check_types(&self, store: &mut Store<Host>, instance: &Instance) -> Result<()> {
+    fn check_types(&self, store: &mut Store<Host>, instance: &Instance) -> Result<()> {
         self.configuring(store, instance)?;
         match self.world {
             World::Earning => {
@@ -54,12 +55,30 @@ impl Exports {
         }
     }
 
+    /// Sees that a new instance has the types of the contract and takes its parameters, with so much fuel.
+    ///
+    /// # Errors
+    ///
+    /// If it does not.
+    pub fn start(
+        &self,
+        store: &mut Store<Host>,
+        instance: &Instance,
+        parameters: &str,
+        fuel: u64,
+    ) -> std::result::Result<(), Refusal> {
+        self.check_types(store, instance).map_err(|error| Refusal::wrong_types(&error))?;
+        let configured = self.configure(store, instance, parameters);
+        let configured = configured.map_err(|error| Refusal::failed(&error, fuel))?;
+        configured.map_err(|message| Refusal::of_parameters(&message))
+    }
+
     /// Hands a policy its parameters.
     ///
     /// # Errors
     ///
     /// If the call fails.
-    pub fn configure(
+    pub(crate) fn configure(
         &self,
         store: &mut Store<Host>,
         instance: &Instance,

@@ -19,8 +19,8 @@ pub fn fault(error: &Error, fuel: u64) -> Fault {
         let why = "asks in configure, which runs once for all members".to_owned();
         return Fault::NoAnswer { fact: None, why };
     }
-    if error.downcast_ref::<Refused>().is_some() {
-        return Fault::OutOfMemory { limit_bytes: bytes(limits::MEMORY_BYTES_MAX) };
+    if let Some(Refused { limit_bytes }) = error.downcast_ref::<Refused>() {
+        return Fault::OutOfMemory { limit_bytes: bytes(*limit_bytes) };
     }
     let why = error.root_cause().to_string();
     // Its type is private to wasmtime.

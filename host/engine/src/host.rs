@@ -4,10 +4,10 @@ use std::mem;
 
 use jifen_loyalty::facts::{Answer, Fact, Facts, NoAnswer};
 use wasmtime::component::{HasSelf, Linker, WasmStr};
-use wasmtime::{Engine, ResourceLimiter, Result, StoreContextMut};
+use wasmtime::{Engine, Error, ResourceLimiter, Result, StoreContextMut};
 
 use crate::bindings::{awards, balance, birthday, expiring, membership, purchases, referral, tier};
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::words::push_clean;
 
 /// The host's side of one instance.
@@ -17,6 +17,7 @@ pub struct Host {
     /// What was asked, in that order, each question once.
     asked: Vec<Answer>,
     log: Log,
+    limits: &'static Limits,
     memory_bytes: usize,
 }
 
@@ -55,13 +56,16 @@ impl Unanswered {
 
 /// More memory or a larger table than an evaluation may have.
 #[derive(Debug, thiserror::Error)]
-#[error("asked for more than {} bytes of memory", limits::MEMORY_BYTES_MAX)]
-pub struct Refused;
+#[error("asked for more than {limit_bytes} bytes of memory")]
+pub struct Refused {
+    /// Bytes of memory that it may have.
+    pub(crate) limit_bytes: usize,
+}
 
 impl Host {
     /// Returns the host's side of an instance that is about to be configured.
-    pub fn configuring() -> Self {
-        Self { facts: None, asked: Vec::new(), log: Log::default(), memory_bytes: 0 }
+    pub fn configuring(limits: &'static Limits) -> Self {
+        Self { facts: None, asked: Vec::new(), log: Log::default(), limits, memory_bytes: 0 }
     }
 
     /// Lets the memory grow once more by as much as it may have: what reads it out needs a page of its own.
@@ -77,6 +81,10 @@ impl Host {
 
     pub(crate) fn into_asked_and_log(self) -> (Vec<Answer>, String) {
         (self.asked, self.log.text)
+    }
+
+    fn refused(&self) -> Error {
+        Refused { limit_bytes: self.limits.memory_bytes }.into()
     }
 
     fn answer(&mut self, fact: Fact) -> Result<u64> {
@@ -225,15 +233,15 @@ impl Log {
 impl ResourceLimiter for Host {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
         let grown = self.memory_bytes.saturating_add(desired.saturating_sub(current));
-        if grown > limits::MEMORY_BYTES_MAX {
-            return Err(Refused.into());
+        if grown > self.limits.memory_bytes {
+            return Err(self.refused());
         }
         self.memory_bytes = grown;
         Ok(true)
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
-        if desired > limits::TABLE_ELEMENTS_MAX { Err(Refused.into()) } else { Ok(true) }
+        if desired > self.limits.table_elements { Err(self.refused()) } else { Ok(true) }
     }
 }
 

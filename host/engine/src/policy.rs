@@ -17,26 +17,42 @@ use wasmtime::{PoolConcurrencyLimitError, Result, Store};
 
 use crate::answer::{Question, Terms};
 use crate::bindings::{Day, Occasion, Purpose};
+use crate::config;
 use crate::contract::World;
 use crate::exports::Exports;
 use crate::fault::fault;
 use crate::host::{Host, linker};
+use crate::limits::{self, Limits};
+use crate::refusal::Refusal;
 use crate::sealed::Report;
-use crate::{config, limits};
 
 /// The engine that all policies of a host share.
 #[derive(Clone)]
 pub struct Engine {
+    ordinary: Runtime,
+    /// Of policies that bring an interpreter along, of which each instance is reserved for anew: slots for it would be large, and few.
+    script: Runtime,
+}
+
+/// What policies of a class run on.
+#[derive(Clone)]
+struct Runtime {
     wasmtime: wasmtime::Engine,
     linker: Arc<Linker<Host>>,
 }
 
 /// A policy, configured and loaded.
 pub struct Policy {
+    code: Arc<Code>,
+    /// Where no snapshot was taken: what each fresh instance is configured with.
+    parameters: Option<String>,
+}
+
+/// Compiled code, loaded.
+pub(crate) struct Code {
     instance: InstancePre<Host>,
     exports: Exports,
-    /// Where no snapshot could be taken: what each fresh instance is configured with.
-    parameters: Option<String>,
+    limits: &'static Limits,
     report: Report,
 }
 
@@ -89,18 +105,31 @@ impl Engine {
         Self::of(wasmtime::Engine::new(&config::config())?)
     }
 
-    fn of(wasmtime: wasmtime::Engine) -> Result<Self> {
-        tick(&wasmtime)?;
-        Ok(Self { linker: Arc::new(linker(&wasmtime)?), wasmtime })
+    fn of(ordinary: wasmtime::Engine) -> Result<Self> {
+        let script = wasmtime::Engine::new(&config::config())?;
+        tick(&ordinary)?;
+        tick(&script)?;
+        Ok(Self { ordinary: Runtime::of(ordinary)?, script: Runtime::of(script)? })
     }
 
     /// Returns how many slots are taken now; `None` without a pool.
     pub fn slots_taken(&self) -> Option<u64> {
-        self.wasmtime.pooling_allocator_metrics().map(|metrics| metrics.component_instances())
+        self.ordinary.wasmtime.pooling_allocator_metrics().map(|metrics| metrics.component_instances())
     }
 
-    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.wasmtime
+    fn runtime(&self, limits: &Limits) -> &Runtime {
+        if limits.is_script() { &self.script } else { &self.ordinary }
+    }
+
+    /// Returns the engine that runs policies of a class.
+    pub(crate) fn wasmtime(&self, limits: &Limits) -> &wasmtime::Engine {
+        &self.runtime(limits).wasmtime
+    }
+}
+
+impl Runtime {
+    fn of(wasmtime: wasmtime::Engine) -> Result<Self> {
+        Ok(Self { linker: Arc::new(linker(&wasmtime)?), wasmtime })
     }
 }
 
@@ -124,37 +153,73 @@ fn tick(engine: &wasmtime::Engine) -> Result<()> {
     Ok(())
 }
 
-impl Policy {
+impl Code {
     /// Resolves the imports and checks the exports of compiled code.
     ///
     /// # Errors
     ///
     /// If the component is not one of the contract.
-    pub(crate) fn new(
-        engine: &Engine,
-        component: &Component,
-        report: Report,
-        parameters: &str,
-    ) -> Result<Self> {
-        let instance = engine.linker.instantiate_pre(component)?;
+    pub(crate) fn new(engine: &Engine, component: &Component, report: Report) -> Result<Self> {
+        let limits = report.limits();
+        let instance = engine.runtime(limits).linker.instantiate_pre(component)?;
         let exports = Exports::find(component, report.world)?;
-        let parameters = (!report.snapshotted).then(|| parameters.to_owned());
-        Ok(Self { instance, exports, parameters, report })
+        Ok(Self { instance, exports, limits, report })
+    }
+
+    fn store(&self) -> Store<Host> {
+        let mut store = Store::new(self.instance.engine(), Host::configuring(self.limits));
+        store.limiter(|host| host);
+        store.set_epoch_deadline(self.limits.epochs);
+        store.set_hostcall_fuel(limits::ANSWER_BYTES_MAX);
+        store
+    }
+
+    /// Takes a slot. When all are taken, one is free again within microseconds: waiting is shorter than any queue.
+    fn instantiate(&self, store: &mut Store<Host>) -> Result<Instance> {
+        loop {
+            match self.instance.instantiate(&mut *store) {
+                Err(error) if error.is::<PoolConcurrencyLimitError>() => thread::yield_now(),
+                instance => return instance,
+            }
+        }
+    }
+
+    /// Sees that a fresh instance takes parameters.
+    fn try_parameters(&self, parameters: &str) -> std::result::Result<(), Refusal> {
+        let (mut store, fuel) = (self.store(), self.limits.configure_fuel);
+        let instance = store.set_fuel(fuel).and_then(|()| self.instantiate(&mut store));
+        let instance = instance.map_err(|error| Refusal::failed(&error, fuel))?;
+        self.exports.start(&mut store, &instance, parameters, fuel)
+    }
+}
+
+impl Policy {
+    /// Returns the policy that code is with parameters.
+    ///
+    /// # Errors
+    ///
+    /// If each instance is configured anew, and one does not take the parameters.
+    pub(crate) fn new(code: Arc<Code>, parameters: &str) -> std::result::Result<Self, Refusal> {
+        if code.report.snapshotted {
+            return Ok(Self { code, parameters: None });
+        }
+        code.try_parameters(parameters)?;
+        Ok(Self { code, parameters: Some(parameters.to_owned()) })
     }
 
     /// Returns what it is asked: to evaluate events, to quote requests, or to run on a day.
     pub fn world(&self) -> World {
-        self.report.world
+        self.code.report.world
     }
 
     /// Returns what the compiler found out about the policy.
     pub fn report(&self) -> &Report {
-        &self.report
+        &self.code.report
     }
 
     /// Returns which facts the policy can ask, such as `purchases.spend-minor-since`, in alphabetical order.
     pub fn facts(&self) -> &[String] {
-        &self.report.facts
+        &self.code.report.facts
     }
 
     /// Evaluates one event in a fresh instance. `points_so_far` is what earlier lanes granted in the deployment's unit.
@@ -197,23 +262,15 @@ impl Policy {
         Q: ComponentNamedList + Lower,
         A: Lift + 'static,
     {
-        let mut store = self.store();
+        let (mut store, fuel) = (self.code.store(), self.code.limits.evaluation_fuel);
         let outcome = self.call(&mut store, question, facts);
-        let fuel_used = limits::EVALUATION_FUEL_MAX.saturating_sub(store.get_fuel().unwrap_or(0));
+        let fuel_used = fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let (asked, log) = store.into_data().into_asked_and_log();
         let outcome = match outcome {
             Ok(answer) => check(answer),
-            Err(error) => Err(fault(&error, limits::EVALUATION_FUEL_MAX)),
+            Err(error) => Err(fault(&error, fuel)),
         };
         Evaluation { outcome, fuel_used, asked, log }
-    }
-
-    fn store(&self) -> Store<Host> {
-        let mut store = Store::new(self.instance.engine(), Host::configuring());
-        store.limiter(|host| host);
-        store.set_epoch_deadline(limits::EPOCHS_MAX);
-        store.set_hostcall_fuel(limits::ANSWER_BYTES_MAX);
-        store
     }
 
     fn call<Q, A>(&self, store: &mut Store<Host>, question: Q, facts: Facts) -> Result<A>
@@ -221,30 +278,16 @@ impl Policy {
         Q: ComponentNamedList + Lower,
         A: Lift + 'static,
     {
-        store.set_fuel(limits::EVALUATION_FUEL_MAX)?;
-        let instance = self.instantiate(store)?;
+        let Code { exports, limits, .. } = &*self.code;
+        store.set_fuel(limits.evaluation_fuel)?;
+        let instance = self.code.instantiate(store)?;
         if let Some(parameters) = &self.parameters {
-            self.configure(store, &instance, parameters)?;
-            store.set_fuel(limits::EVALUATION_FUEL_MAX)?;
+            store.set_fuel(limits.configure_fuel)?;
+            exports.configure(store, &instance, parameters)?.map_err(wasmtime::Error::msg)?;
+            store.set_fuel(limits.evaluation_fuel)?;
         }
         store.data_mut().configured(facts);
-        self.exports.ask(store, &instance, question)
-    }
-
-    fn configure(&self, store: &mut Store<Host>, instance: &Instance, parameters: &str) -> Result<()> {
-        store.set_fuel(limits::CONFIGURE_FUEL_MAX)?;
-        let configured = self.exports.configure(store, instance, parameters)?;
-        configured.map_err(wasmtime::Error::msg)
-    }
-
-    /// Takes a slot. When all are taken, one is free again within microseconds: waiting is shorter than any queue.
-    fn instantiate(&self, store: &mut Store<Host>) -> Result<Instance> {
-        loop {
-            match self.instance.instantiate(&mut *store) {
-                Err(error) if error.is::<PoolConcurrencyLimitError>() => thread::yield_now(),
-                instance => return instance,
-            }
-        }
+        exports.ask(store, &instance, question)
     }
 }
 
@@ -281,7 +324,7 @@ impl<'e> PreparedRequest<'e> {
 
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy").field("report", &self.report).finish_non_exhaustive()
+        f.debug_struct("Policy").field("report", self.report()).finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use wasmtime::Error;
+
+use crate::fault::{bytes, fault};
+use crate::host::AskedInConfigure;
+use crate::limits::{MESSAGE_BYTES_MAX, SCRIPT};
+use crate::words::clean;
 
 /// Why the compiler does not take a component, or the component its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -136,7 +141,30 @@ pub enum Refusal {
 impl Refusal {
     /// Returns the refusal of so many bytes.
     pub fn too_large(bytes: u64) -> Self {
-        Self::TooLarge { bytes, limit_bytes: crate::fault::bytes(limits::COMPONENT_BYTES_MAX) }
+        Self::TooLarge { bytes, limit_bytes: self::bytes(SCRIPT.component_bytes) }
+    }
+
+    /// Returns the refusal of what is not of the contract's types.
+    pub fn wrong_types(error: &Error) -> Self {
+        Self::WrongTypes { why: chain(error) }
+    }
+
+    /// Returns the refusal of what cannot be compiled.
+    pub fn not_compiled(error: &Error) -> Self {
+        Self::NotCompiled { why: chain(error) }
+    }
+
+    /// Returns the refusal of what failed to take its parameters with so much fuel.
+    pub fn failed(error: &Error, fuel: u64) -> Self {
+        if error.downcast_ref::<AskedInConfigure>().is_some() {
+            return Self::FactsInConfigure;
+        }
+        Self::ConfigureFailed { fault: fault(error, fuel).to_string() }
+    }
+
+    /// Returns the refusal in a policy's own words.
+    pub(crate) fn of_parameters(message: &str) -> Self {
+        Self::ParametersRefused { message: clean(message, MESSAGE_BYTES_MAX) }
     }
 
     /// Returns the stable code for scripts and metrics.
@@ -164,4 +192,10 @@ impl Refusal {
             Self::NotCompiled { .. } => "not-compiled",
         }
     }
+}
+
+/// Returns an error with its causes, in one line.
+fn chain(error: &Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    clean(&causes.join(": "), MESSAGE_BYTES_MAX)
 }

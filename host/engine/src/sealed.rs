@@ -18,7 +18,8 @@ use wasmtime::component::Component;
 
 use crate::config::CODE_VERSION;
 use crate::contract::World;
-use crate::policy::{Engine, Policy};
+use crate::limits::Limits;
+use crate::policy::{Code, Engine};
 
 const MAGIC: &[u8] = b"jifen-policy-1\n";
 const MAC_BYTES: usize = 32;
@@ -42,7 +43,7 @@ pub struct Report {
     pub functions: u64,
     /// Bytes of memory it begins with, before it is configured.
     pub memory_bytes: u64,
-    /// Fuel that `configure` took.
+    /// Fuel that `configure` took; 0 where code is compiled for all parameters.
     pub configure_fuel: u64,
     /// Whether evaluations start from the configured memory. Otherwise each is configured anew, which gives the same
     /// answers more slowly.
@@ -53,7 +54,7 @@ pub struct Report {
     pub compile_ms: u64,
 }
 
-/// A component with its parameters: what is compiled once.
+/// A component with its parameters, or one for all of them: what is compiled once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Job([u8; 32]);
 
@@ -79,6 +80,12 @@ impl Job {
         digest.update(Sha256::digest(parameters));
         digest.update(CODE_VERSION);
         Self(digest.finalize().into())
+    }
+
+    /// Returns the job of compiling a component for all parameters.
+    pub fn of_all(component: &[u8]) -> Self {
+        // No parameters are empty.
+        Self::new(component, "")
     }
 
     /// Returns its name in the cache.
@@ -161,18 +168,25 @@ impl JobKey {
     }
 }
 
+impl Report {
+    /// Returns the limits of its class.
+    pub fn limits(&self) -> &'static Limits {
+        Limits::of(usize::try_from(self.component_bytes).unwrap_or(usize::MAX))
+    }
+}
+
 impl Compiled<'_> {
     /// Loads the code.
     ///
     /// # Errors
     ///
     /// If it was made by another version or for another processor, or does not keep the contract.
-    pub(crate) fn load(self, engine: &Engine, parameters: &str) -> wasmtime::Result<Policy> {
+    pub(crate) fn load(self, engine: &Engine) -> wasmtime::Result<Code> {
         #[expect(unsafe_code, reason = "the one place that loads machine code")]
         // SAFETY: the bytes are what `precompile_component` of our own compiler returned, unaltered: `JobKey::open` is
         // the only way to a `Compiled`, and it verified their MAC under a key that only this host and that child had.
-        let component = unsafe { Component::deserialize(engine.wasmtime(), self.code) }?;
-        Policy::new(engine, &component, self.report, parameters)
+        let component = unsafe { Component::deserialize(engine.wasmtime(self.report.limits()), self.code) }?;
+        Code::new(engine, &component, self.report)
     }
 }
 

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
+
 use crate::child::{self, CompileError};
 use crate::fault::bytes;
-use crate::limits;
-use crate::policy::{Engine, Policy};
+use crate::limits::{self, Limits, SCRIPT};
+use crate::policy::{Code, Engine, Policy};
 use crate::protocol::{Request, Response};
 use crate::refusal::Refusal;
 use crate::sealed::{Job, Key, Report, temporary, write_new};
@@ -91,6 +93,15 @@ impl PolicyError {
     }
 }
 
+/// How the name of a compiled policy's file ends.
+const ENTRY: &str = "policy";
+
+/// The times of a file that was asked for.
+const ASKED_NOW: Timestamps = Timestamps {
+    last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+    last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+};
+
 /// Policies by component and parameters, compiled once and kept, and shared by all programs that run them.
 #[derive(Debug)]
 pub struct PolicyStore {
@@ -101,7 +112,9 @@ pub struct PolicyStore {
     cache: PathBuf,
     key: Key,
     compiler: PathBuf,
-    compile_wall_max: Duration,
+    cache_bytes_max: u64,
+    /// How long the compiler may take, if not as long as a component of the class may.
+    compile_wall_max: Option<Duration>,
 }
 
 /// What all who ask have in common.
@@ -109,6 +122,8 @@ pub struct PolicyStore {
 struct Shared {
     /// Policies that somebody runs.
     loaded: BTreeMap<Job, Weak<Policy>>,
+    /// Code that somebody runs.
+    code: BTreeMap<Job, Weak<Code>>,
     /// Jobs that somebody is at: whoever else wants the same waits for it.
     under_way: BTreeSet<Job>,
 }
@@ -139,9 +154,9 @@ impl PolicyStore {
         DirBuilder::new().recursive(true).mode(0o700).create(&cache).map_err(unusable)?;
         let key = Key::of(&cache).map_err(unusable)?;
         let engine = Engine::new().map_err(|error| PolicyError::NoEngine(error.into()))?;
-        let compile_wall_max = limits::COMPILE_WALL_MAX;
         let (shared, ended, compiler) = (Mutex::default(), Condvar::new(), compiler.into());
-        Ok(Self { engine, shared, ended, cache, key, compiler, compile_wall_max })
+        let cache_bytes_max = limits::CACHE_BYTES_MAX;
+        Ok(Self { engine, shared, ended, cache, key, compiler, cache_bytes_max, compile_wall_max: None })
     }
 
     /// Sets an engine that reserves for each instance anew: see [`Engine::unpooled`].
@@ -166,7 +181,14 @@ impl PolicyStore {
     /// Sets how long the compiler may take, in wall-clock time.
     #[must_use]
     pub fn with_compile_wall_max(mut self, compile_wall_max: Duration) -> Self {
-        self.compile_wall_max = compile_wall_max;
+        self.compile_wall_max = Some(compile_wall_max);
+        self
+    }
+
+    /// Sets how many bytes of compiled policies are kept.
+    #[must_use]
+    pub fn with_cache_bytes_max(mut self, cache_bytes_max: u64) -> Self {
+        self.cache_bytes_max = cache_bytes_max;
         self
     }
 
@@ -185,7 +207,7 @@ impl PolicyStore {
         let file = File::open(path).map_err(unreadable)?;
         let length = file.metadata().map_err(unreadable)?.len();
         let mut component = Vec::new();
-        let limit = bytes(limits::COMPONENT_BYTES_MAX);
+        let limit = bytes(SCRIPT.component_bytes);
         file.take(limit.saturating_add(1)).read_to_end(&mut component).map_err(unreadable)?;
         if bytes(component.len()) > limit { Err(Refusal::too_large(length).into()) } else { Ok(component) }
     }
@@ -198,27 +220,30 @@ impl PolicyStore {
     pub fn policy(&self, component: &[u8], parameters: &str) -> Result<Arc<Policy>, PolicyError> {
         check_size(component)?;
         check_parameters(parameters)?;
-        let job = Job::new(component, parameters);
-        let _turn = match self.turn(job) {
+        let wanted = Job::new(component, parameters);
+        let compiled = if Limits::of(component.len()).snapshots { wanted } else { Job::of_all(component) };
+        let _turn = match self.turn(compiled, wanted) {
             Ok(turn) => turn,
             Err(policy) => return Ok(policy),
         };
-        if let Some(policy) = self.cached(job, parameters) {
-            return Ok(self.share(job, policy));
-        }
-        let key = Some(self.key.of_job(job).to_hex());
-        let (_, sealed) = self.ask(component, parameters, key, false)?;
-        let compiled = self.key.of_job(job).open(&sealed).ok_or_else(|| self.mismatch(None))?;
-        let policy = compiled.load(&self.engine, parameters).map_err(|error| self.mismatch(Some(error)))?;
-        self.keep(job, &sealed)?;
-        Ok(self.share(job, policy))
+        let code = match self.loaded(compiled) {
+            Some(code) => code,
+            None => self.compiled(compiled, component, parameters)?,
+        };
+        let policy = Arc::new(Policy::new(Arc::clone(&code), parameters)?);
+        let mut shared = self.shared();
+        shared.loaded.retain(|_, policy| policy.strong_count() > 0);
+        shared.loaded.insert(wanted, Arc::downgrade(&policy));
+        shared.code.retain(|_, code| code.strong_count() > 0);
+        shared.code.insert(compiled, Arc::downgrade(&code));
+        Ok(policy)
     }
 
-    /// Waits until nobody is at a job; returns the policy that somebody runs by then, if there is one.
-    fn turn(&self, job: Job) -> Result<Turn<'_>, Arc<Policy>> {
+    /// Waits until nobody is at a job; returns the policy that is wanted, if somebody runs it by then.
+    fn turn(&self, job: Job, wanted: Job) -> Result<Turn<'_>, Arc<Policy>> {
         let mut shared = self.shared();
         loop {
-            if let Some(policy) = shared.loaded.get(&job).and_then(Weak::upgrade) {
+            if let Some(policy) = shared.loaded.get(&wanted).and_then(Weak::upgrade) {
                 return Err(policy);
             }
             if shared.under_way.insert(job) {
@@ -228,13 +253,20 @@ impl PolicyStore {
         }
     }
 
-    /// Shares a policy with whoever asks for it as long as somebody runs it.
-    fn share(&self, job: Job, policy: Policy) -> Arc<Policy> {
-        let policy = Arc::new(policy);
-        let mut shared = self.shared();
-        shared.loaded.retain(|_, policy| policy.strong_count() > 0);
-        shared.loaded.insert(job, Arc::downgrade(&policy));
-        policy
+    /// Returns the code of a job that somebody runs, or that an earlier run left.
+    fn loaded(&self, job: Job) -> Option<Arc<Code>> {
+        let code = self.shared().code.get(&job).and_then(Weak::upgrade);
+        code.or_else(|| self.cached(job).map(Arc::new))
+    }
+
+    /// Compiles, and keeps what came of it.
+    fn compiled(&self, job: Job, component: &[u8], parameters: &str) -> Result<Arc<Code>, PolicyError> {
+        let key = Some(self.key.of_job(job).to_hex());
+        let (_, sealed) = self.ask(component, parameters, key, false)?;
+        let compiled = self.key.of_job(job).open(&sealed).ok_or_else(|| self.mismatch(None))?;
+        let code = compiled.load(&self.engine).map_err(|error| self.mismatch(Some(error)))?;
+        self.keep(job, &sealed)?;
+        Ok(Arc::new(code))
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -261,29 +293,60 @@ impl PolicyStore {
     ) -> Result<(Report, Vec<u8>), PolicyError> {
         let component_bytes = bytes(component.len());
         let request = Request { component_bytes, parameters: parameters.to_owned(), key, inspect_only };
-        match child::ask(&self.compiler, self.compile_wall_max, &request, component)? {
+        let deadline = self.compile_wall_max.unwrap_or(Limits::of(component.len()).compile_wall);
+        match child::ask(&self.compiler, deadline, &request, component)? {
             (Response::Done { report, .. }, sealed) => Ok((*report, sealed)),
             (Response::Refused(refusal), _) => Err(refusal.into()),
         }
     }
 
     /// Loads what an earlier run left. Whatever is wrong with it, the compiler can make it anew.
-    fn cached(&self, job: Job, parameters: &str) -> Option<Policy> {
-        let sealed = fs::read(self.entry(job)).ok()?;
-        self.key.of_job(job).open(&sealed)?.load(&self.engine, parameters).ok()
+    fn cached(&self, job: Job) -> Option<Code> {
+        let mut file = File::open(self.entry(job)).ok()?;
+        let mut sealed = Vec::new();
+        file.read_to_end(&mut sealed).ok()?;
+        let code = self.key.of_job(job).open(&sealed)?.load(&self.engine).ok()?;
+        // Where it cannot be said that it was asked for, it goes sooner.
+        futimens(&file, &ASKED_NOW).ok();
+        Some(code)
     }
 
     /// Keeps what the compiler made. The rename is atomic, so a reader sees the old entry or the new one.
     fn keep(&self, job: Job, sealed: &[u8]) -> Result<(), PolicyError> {
         let kept = temporary(&self.cache).and_then(|fresh| {
             write_new(&fresh, sealed)?;
-            fs::rename(&fresh, self.entry(job))
+            fs::rename(&fresh, self.entry(job))?;
+            self.trim()
         });
         kept.map_err(|source| PolicyError::Cache { path: self.cache.clone(), source })
     }
 
+    /// Removes what was asked for longest ago, as far as there is more than may be.
+    fn trim(&self) -> io::Result<()> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&self.cache)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|end| end != ENTRY) {
+                continue;
+            }
+            // Another process may have removed it meanwhile.
+            let Ok(metadata) = path.metadata() else { continue };
+            entries.push((metadata.modified()?, metadata.len(), path));
+        }
+        let mut all = entries.iter().fold(0_u64, |all, (_, bytes, _)| all.saturating_add(*bytes));
+        entries.sort_unstable();
+        for (_, bytes, path) in entries {
+            if all <= self.cache_bytes_max {
+                break;
+            }
+            fs::remove_file(path).ok();
+            all = all.saturating_sub(bytes);
+        }
+        Ok(())
+    }
+
     fn entry(&self, job: Job) -> PathBuf {
-        self.cache.join(format!("{}.policy", job.name()))
+        self.cache.join(format!("{}.{ENTRY}", job.name()))
     }
 
     fn mismatch(&self, error: Option<wasmtime::Error>) -> PolicyError {
@@ -294,7 +357,7 @@ impl PolicyStore {
 fn check_size(component: &[u8]) -> Result<(), Refusal> {
     match component.len() {
         0 => Err(Refusal::Empty),
-        length if length > limits::COMPONENT_BYTES_MAX => Err(Refusal::too_large(bytes(length))),
+        length if length > SCRIPT.component_bytes => Err(Refusal::too_large(bytes(length))),
         _ => Ok(()),
     }
 }

@@ -105,8 +105,8 @@ impl Problem {
     }
 
     /// The request has a larger body than is taken.
-    pub(super) fn body_too_large() -> Self {
-        Self::too_large(format!("a request has at most {BODY_BYTES_MAX} bytes; send smaller batches"))
+    pub(super) fn body_too_large(bytes_max: usize) -> Self {
+        Self::too_large(format!("a request has at most {bytes_max} bytes here; send less at once"))
     }
 
     /// A body could not be read to its end.
@@ -116,7 +116,7 @@ impl Problem {
         told: impl Into<String>,
     ) -> Self {
         if status == StatusCode::PAYLOAD_TOO_LARGE {
-            Self::body_too_large()
+            Self::body_too_large(BODY_BYTES_MAX)
         } else if anyhow::Chain::new(error).any(|cause| cause.is::<TimeoutError>()) {
             Self::too_slow()
         } else {

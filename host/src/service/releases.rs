@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use jifen_engine::limits::Limits;
 use jifen_ledger::{Publication, Release};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,7 +18,7 @@ use super::access::Caller;
 use super::extract::{Named, Parameters, page};
 use super::intake::Desk;
 use super::problem::Problem;
-use super::{Shared, is_name};
+use super::{RELEASE_BYTES_MAX, Shared, is_name};
 use crate::clock;
 use crate::gates::{CASES_MAX, Finding, GateReport, Upload};
 
@@ -132,14 +133,19 @@ pub(super) async fn put(
     caller.still(&service).await?;
     let place = format!("/v1/policies/{}/releases/{}", upload.policy, upload.version);
     let owner = caller.owner();
-    let (status, report) = service.one_of(&service.uploads, move |desk| publish(desk, upload, owner)).await?;
+    let is_script = Limits::of(upload.component.len()).is_script();
+    let room = if is_script { &service.scripts } else { &service.uploads };
+    let (status, report) = service.one_of(room, move |desk| publish(desk, upload, owner)).await?;
     let headers = [(header::LOCATION, place.as_str()), (header::CONTENT_TYPE, "application/json")];
     Ok((status, headers, report).into_response())
 }
 
 /// Reads the parts of a release.
 async fn read(mut parts: Multipart, upload: &mut Upload) -> Result<(), Problem> {
-    let unread = |error: MultipartError| Problem::unread(error.status(), &error, error.body_text());
+    let unread = |error: MultipartError| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(RELEASE_BYTES_MAX),
+        status => Problem::unread(status, &error, error.body_text()),
+    };
     while let Some(part) = parts.next_field().await.map_err(unread)? {
         let (name, case) = (part.name().unwrap_or_default().to_owned(), case_name(&part));
         let bytes = part.bytes().await.map_err(unread)?;

@@ -43,7 +43,12 @@ fn not_components() -> Vec<Upload> {
         upload("a core module", core(&Guest::new().wat()), "core-module", "wasm-tools component new"),
         upload("half a component", &good[..half], "invalid", "the component is not valid: unexpected end"),
         upload("a component and more", [good, vec![0x7f]].concat(), "invalid", "not valid"),
-        upload("100 MB", vec![0; 100_000_000], "too-large", "has 100000000 bytes; at most 1048576 are taken"),
+        upload(
+            "100 MB",
+            vec![0; 100_000_000],
+            "too-large",
+            "has 100000000 bytes; at most 33554432 are taken",
+        ),
         upload("compiled code", compiled_code(), "precompiled", "upload the component it was compiled from"),
     ]
 }
@@ -463,6 +468,27 @@ fn what_several_ask_for_at_once_is_compiled_once_and_shared() {
         let asking = [scope.spawn(ask), scope.spawn(ask)];
         assert_eq!(asking.map(|asked| asked.join().unwrap()), ["parameters-refused"; 2]);
     });
+}
+
+#[test]
+fn what_was_asked_for_longest_ago_leaves_the_cache_first() {
+    let room = Room::new();
+    let entry = |points: u64| format!(r#"{{"points": {points}}}"#);
+    let component = configurable();
+    let kept = || {
+        let uncompiled = uncompiled(&room);
+        [1, 2, 3].map(|points| uncompiled.policy(&component, &entry(points)).is_ok())
+    };
+    let ask = |store: &PolicyStore, points| drop(store.policy(&component, &entry(points)).unwrap());
+    for points in [1, 2] {
+        ask(&room.store, points);
+    }
+    let files = fs::read_dir(room.cache.path()).unwrap().map(|it| it.unwrap().metadata().unwrap().len());
+    let bytes: u64 = files.sum();
+    let store = PolicyStore::open(room.cache.path(), compiler()).unwrap().with_cache_bytes_max(bytes);
+    ask(&store, 1);
+    ask(&store, 3);
+    assert_eq!(kept(), [true, false, true]);
 }
 
 #[test]

@@ -6,7 +6,8 @@
 
 use std::collections::HashSet;
 
-use jifen_engine::{Refusal, limits};
+use jifen_engine::Refusal;
+use jifen_engine::limits::Limits;
 use wasmparser::{FunctionBody, Operator};
 
 use super::{at_most, invalid};
@@ -16,8 +17,8 @@ use crate::compile::bytes;
 type Frame = Option<HashSet<u32>>;
 
 /// The costs of all functions so far.
-#[derive(Default)]
 pub(super) struct Costs {
+    limits: &'static Limits,
     functions: u64,
     total: u64,
     /// The costliest function, and what its loops assign.
@@ -25,14 +26,18 @@ pub(super) struct Costs {
 }
 
 impl Costs {
+    pub(super) fn within(limits: &'static Limits) -> Self {
+        Self { limits, functions: 0, total: 0, costliest: (0, 0) }
+    }
+
     /// Adds a function. Functions come in the order of their modules, without the imported ones.
     pub(super) fn add(&mut self, body: &FunctionBody<'_>) -> Result<(), Refusal> {
-        check_locals(body)?;
+        check_locals(body, self.limits)?;
         let mut walk = Walk::default();
         for operator in body.get_operators_reader().map_err(|error| invalid(&error))? {
             walk.step(&operator.map_err(|error| invalid(&error))?);
         }
-        walk.check()?;
+        walk.check(self.limits)?;
         self.total = self.total.saturating_add(walk.assigned.saturating_mul(walk.assigned));
         if walk.assigned > self.costliest.1 {
             self.costliest = (self.functions, walk.assigned);
@@ -49,7 +54,7 @@ impl Costs {
 
     pub(super) fn check(&self) -> Result<(), Refusal> {
         let (function, assigned) = self.costliest;
-        if self.total <= limits::LOOP_COST_MAX {
+        if self.total <= self.limits.loop_cost {
             Ok(())
         } else {
             Err(Refusal::TooCostly { function, assigned })
@@ -57,13 +62,13 @@ impl Costs {
     }
 }
 
-fn check_locals(body: &FunctionBody<'_>) -> Result<(), Refusal> {
+fn check_locals(body: &FunctionBody<'_>, limits: &Limits) -> Result<(), Refusal> {
     let mut locals: u64 = 0;
     for group in body.get_locals_reader().map_err(|error| invalid(&error))? {
         let (count, _) = group.map_err(|error| invalid(&error))?;
         locals = locals.saturating_add(count.into());
     }
-    at_most("locals in a function", locals, limits::LOCALS_MAX)
+    at_most("locals in a function", locals, limits.locals)
 }
 
 #[derive(Default)]
@@ -94,9 +99,9 @@ impl Walk {
         }
     }
 
-    fn check(&self) -> Result<(), Refusal> {
-        at_most("blocks within each other", bytes(self.deepest), bytes(limits::NESTING_MAX))?;
-        at_most("branch targets in a function", self.branch_targets, limits::BRANCH_TARGETS_MAX)
+    fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+        at_most("blocks within each other", bytes(self.deepest), bytes(limits.nesting))?;
+        at_most("branch targets in a function", self.branch_targets, limits.branch_targets)
     }
 
     fn enter(&mut self, frame: Frame) {

@@ -1,0 +1,129 @@
+//! Policies that bring an interpreter along: the larger class, and a rule in Python.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jifen_engine::PolicyStore;
+use serde_json::json;
+
+use crate::components::{Guest, configurable_guest};
+use crate::releases::{form, parts, path};
+use crate::support::{Room, compiler, evaluate, points};
+use crate::town::{Town, purchase, text};
+
+/// A guest with so much to carry that it is of the larger class.
+fn large(guest: Guest) -> Vec<u8> {
+    guest.item(&format!("(@custom \"ballast\" \"{}\")", "x".repeat(1 << 20))).build()
+}
+
+#[test]
+fn what_is_large_is_compiled_for_all_parameters_and_configured_each_time() {
+    let room = Room::new();
+    let (small, large) = (configurable_guest().build(), large(configurable_guest()));
+    for count in [5, 7] {
+        let parameters = format!(r#"{{"points": {count}}}"#);
+        let [small, large] = [&small, &large].map(|it| room.store.policy(it, &parameters).unwrap());
+        let [quick, slow] = [&small, &large].map(|policy| evaluate(policy));
+        assert_eq!((points(&quick), points(&slow)), (count, count));
+        assert_eq!(quick.fuel_used, slow.fuel_used, "the fuel of an answer is without its configuring");
+        assert_eq!((small.report().snapshotted, large.report().snapshotted), (true, false));
+    }
+    // The key, two of the small one, one of the large one.
+    assert_eq!(fs::read_dir(room.cache.path()).unwrap().count(), 4);
+    let ask = |parameters: &str| room.store.policy(&large, parameters);
+    let refused = ask(r#"{"points": "none"}"#).unwrap_err();
+    assert_eq!(refused.code(), "parameters-refused", "{refused}");
+    assert!(refused.to_string().contains("points: is missing"), "{refused}");
+    // Whoever finds it compiled already is told the same.
+    let other = PolicyStore::open(room.cache.path(), compiler()).unwrap();
+    let again = other.policy(&large, r#"{"points": "none"}"#).unwrap_err();
+    assert_eq!(again.to_string(), refused.to_string());
+    // Whoever runs it shares it.
+    let (one, same, another) = (
+        ask(r#"{"points": 5}"#).unwrap(),
+        ask(r#"{"points": 5}"#).unwrap(),
+        ask(r#"{"points": 6}"#).unwrap(),
+    );
+    assert!(Arc::ptr_eq(&one, &same));
+    assert_eq!((points(&evaluate(&one)), points(&evaluate(&another))), (5, 6));
+}
+
+#[test]
+fn what_is_large_has_bounds_too() {
+    let room = Room::new();
+    let call = "(call $award (i64.const 1))";
+    for (name, guest, code) in [
+        ("memory", Guest::new().memory("1025"), "memory-too-large"),
+        ("functions", Guest::new().item(&"(func)".repeat(50_001)), "too-many"),
+        ("a question in configure", asks_in_configure(), "facts-in-configure"),
+        (
+            "configure without end",
+            Guest::new().configure("(loop $l (br $l)) unreachable"),
+            "configure-failed",
+        ),
+    ] {
+        let error = room.store.policy(&large(guest.evaluate(call)), "{}").map(drop).expect_err(name);
+        assert_eq!(error.code(), code, "{name}: {error}");
+    }
+    for (name, guest, code) in [
+        ("a loop", Guest::new().evaluate("(loop $l (br $l)) unreachable"), "out-of-fuel"),
+        (
+            "memory",
+            Guest::new().evaluate(&format!("(drop (memory.grow (i32.const 1024))) {call}")),
+            "out-of-memory",
+        ),
+    ] {
+        let evaluation = evaluate(&room.policy(&large(guest)));
+        assert_eq!(evaluation.outcome.expect_err(name).code(), code, "{name}");
+    }
+}
+
+fn asks_in_configure() -> Guest {
+    let guest = Guest::new().import("purchases", "lifetime-count", "(func $count (result i64))");
+    guest.configure("(drop (call $count)) (call $ok)")
+}
+
+/// Returns the component of `tests/yuan`.
+fn yuan() -> Vec<u8> {
+    let file = root().join("target/yuan/target/policies/yuan.wasm");
+    fs::read(&file)
+        .unwrap_or_else(|_| panic!("{} is missing; build it first: cargo xtask test", file.display()))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace").to_owned()
+}
+
+#[test]
+fn a_rule_in_python_is_published_deployed_and_replayed() {
+    let town = Town::new();
+    town.program(&[("flat", "flat", "base", "parameters = { points = 1 }")]);
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+    let host = town.host();
+    let cases = fs::read_dir(root().join("tests/yuan/cases")).unwrap();
+    let cases: Vec<_> = cases.map(|it| fs::read_to_string(it.unwrap().path()).unwrap()).collect();
+    let published = form(host.put(&path("yuan@0.1.0")), &parts(&yuan(), &cases));
+    let report = published.json();
+    assert_eq!((published.status, &report["accepted"]), (201, &json!(true)), "{report:#}");
+    let findings = report["findings"].as_array().expect("a list");
+    let told: BTreeSet<_> = findings.iter().map(|it| text(&it["what"])).collect();
+    for expected in ["bounds", "promise: Two points for every yuan / 每消费1元得2分", "fairness: splitting"]
+    {
+        assert!(told.contains(expected), "{expected}: {told:?}");
+    }
+    let bounds = findings.iter().find(|it| it["what"] == "bounds").expect("it is tried");
+    assert!(text(&bounds["evidence"]).starts_with("an interpreter with its rule"), "{bounds}");
+    town.program(&[
+        ("two", "yuan@0.1.0", "base", "parameters = { per_yuan = 2 }"),
+        ("one", "yuan@0.1.0", "bonus", "parameters = { per_yuan = 1 }"),
+    ]);
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+    let host = town.host();
+    let receipt = host.events(&purchase("1", "ann", "2025-07-25T12:00:00+08:00", 9_899)).json();
+    let granted: Vec<_> =
+        receipt["awards"].as_array().expect("a list").iter().map(|it| &it["granted"]).collect();
+    assert_eq!(granted, [197, 98], "{receipt}");
+    assert_eq!(town.replay("l.db"), 1);
+}
