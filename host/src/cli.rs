@@ -31,6 +31,7 @@ mod settle;
 mod signers;
 mod statement;
 mod test;
+mod trail;
 mod why;
 
 use std::fmt::Display;
@@ -131,7 +132,7 @@ enum Audit {
     /// See whether a certificate says what the log does.
     Certificate(audit_certificate::Verify),
     /// Print what hosts were asked to change or to try, by whom, and how they answered.
-    Trail(keys::Trail),
+    Trail(trail::Trail),
 }
 
 /// A ledger that exists.

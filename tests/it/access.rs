@@ -487,6 +487,13 @@ fn the_trail_says_who_asked_for_what_and_how_it_was_answered() {
     let trail = Answer::to(host.with(&auditor, "get", "/v1/trail")).json();
     let told = |step: &Value| format!("{} {} {}", text(&step["who"]), text(&step["asked"]), step["status"]);
     let steps: Vec<_> = trail["steps"].as_array().expect("a list").iter().map(told).collect();
+    // Made by the command line.
+    let (keys, steps) = steps.split_at(5);
+    assert!(
+        keys.iter().all(|step| step.contains(" jifen keys make --role ") && step.ends_with(" 200")),
+        "{keys:?}"
+    );
+    let trail = json!({"steps": trail["steps"].as_array().expect("a list")[5..]});
     assert_eq!(
         steps,
         [
@@ -503,7 +510,17 @@ fn the_trail_says_who_asked_for_what_and_how_it_was_answered() {
     assert_eq!(rest["steps"], json!([trail["steps"][2], trail["steps"][3]]));
     let printed = town.done(&["audit", "trail", "--ledger", "l.db"]);
     town.write("trail.jsonl", printed.out);
-    assert_eq!(json!(objects(&town.path("trail.jsonl"))), trail["steps"]);
+    assert_eq!(json!(objects(&town.path("trail.jsonl"))[5..]), trail["steps"]);
+    // What is not done stands there, too.
+    let before = objects(&town.path("trail.jsonl")).len();
+    assert_eq!(town.done(&["signers", "revoke", "--ledger", "l.db", "none", "--who", "赵敏"]).code, Some(2));
+    let printed = town.done(&["audit", "trail", "--ledger", "l.db"]);
+    town.write("trail.jsonl", printed.out);
+    let steps = objects(&town.path("trail.jsonl"));
+    assert_eq!(
+        (told(&steps[before]), steps.len()),
+        ("赵敏 jifen signers revoke none 400".to_owned(), before + 1)
+    );
 }
 
 /// Whoever can be reached from outside asks for keys, and encrypts what is said if it has a certificate.

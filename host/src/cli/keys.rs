@@ -7,11 +7,12 @@ use clap::{Args, Subcommand};
 
 use super::LedgerArg;
 use super::output::complain;
+use super::trail::By;
 use crate::clock;
 use crate::keys::{self, ROLES, Role};
-use crate::view::{KeyLine, StepLine};
+use crate::view::KeyLine;
 
-/// Keys, or steps of the trail, that are read at a time.
+/// Keys that are read at a time.
 const PAGE: usize = 100;
 
 #[derive(Subcommand)]
@@ -40,6 +41,8 @@ pub(super) struct Make {
     /// Requests a second, 0 for as many as come [default: 10 for a member, 100 for an auditor, 1000 for a merchant, any for an operator]
     #[arg(long)]
     rate: Option<u32>,
+    #[command(flatten)]
+    by: By,
 }
 
 #[derive(Args)]
@@ -54,12 +57,8 @@ pub(super) struct Revoke {
     ledger: LedgerArg,
     /// The key's id: what stands between `jifen_` and the secret
     id: String,
-}
-
-#[derive(Args)]
-pub(super) struct Trail {
     #[command(flatten)]
-    ledger: LedgerArg,
+    by: By,
 }
 
 impl Keys {
@@ -80,7 +79,10 @@ impl Make {
             role == Role::Operator || !ledger.keys("", 1)?.is_empty(),
             "role: the first key is an operator's, or nobody could make another over HTTP"
         );
-        let (key, secret) = keys::make(&*ledger, &role, &self.name, self.rate, None)??;
+        let mut asked = format!("jifen keys make --role {} --name {:?}", self.role, self.name);
+        self.scope.iter().for_each(|scope| asked.push_str(&format!(" --scope {scope:?}")));
+        let make = || Ok(keys::make(&*ledger, &role, &self.name, self.rate, None)??);
+        let (key, secret) = self.by.record(&*ledger, asked, make)?;
         complain(format_args!("this is told once; `jifen keys revoke {}` ends it", key.id));
         super::print(&secret)?;
         Ok(ExitCode::SUCCESS)
@@ -101,17 +103,11 @@ impl Revoke {
         let id = keys::id_of(&self.id);
         let unknown = || format!("there is no key {id:?}; `jifen keys list` shows which there are");
         ledger.key(id)?.with_context(unknown)?;
-        ledger.revoke_key(id, clock::now())?;
+        self.by.record(&*ledger, format!("jifen keys revoke {id}"), || {
+            Ok(ledger.revoke_key(id, clock::now())?)
+        })?;
         let key = ledger.key(id)?.with_context(unknown)?;
         super::print(&serde_json::to_string(&KeyLine::from(&key))?)?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl Trail {
-    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let ledger = self.ledger.open()?;
-        let find = |after: &u64| ledger.trail(*after, PAGE);
-        super::print_pages(find, |(place, _)| *place, |step| serde_json::to_string(&StepLine::from(step)))
     }
 }

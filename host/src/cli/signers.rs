@@ -9,6 +9,7 @@ use jifen_ledger::Signer;
 use sha2::{Digest as _, Sha256};
 
 use super::LedgerArg;
+use super::trail::By;
 use crate::description::Description;
 use crate::signature;
 use crate::view::SignerLine;
@@ -38,6 +39,8 @@ pub(super) struct Add {
     name: String,
     /// The public key, of Ed25519, in PEM, as `openssl pkey -pubout` writes it
     public_key: PathBuf,
+    #[command(flatten)]
+    by: By,
 }
 
 #[derive(Args)]
@@ -52,6 +55,8 @@ pub(super) struct Revoke {
     ledger: LedgerArg,
     /// The signer's id
     id: String,
+    #[command(flatten)]
+    by: By,
 }
 
 #[derive(Args)]
@@ -78,10 +83,14 @@ impl Signers {
 
 impl Add {
     fn execute(self) -> anyhow::Result<ExitCode> {
-        let Self { ledger, merchant, name, public_key } = self;
+        let Self { ledger, merchant, name, public_key, by } = self;
         let named = || format!("read {}", public_key.display());
         let text = std::fs::read_to_string(&public_key).with_context(named)?;
-        let signer = signature::add(&*ledger.open()?, merchant.as_deref(), &name, &text)??;
+        let ledger = ledger.open()?;
+        let mut asked = format!("jifen signers add --name {name:?}");
+        merchant.iter().for_each(|merchant| asked.push_str(&format!(" --merchant {merchant:?}")));
+        let add = || Ok(signature::add(&*ledger, merchant.as_deref(), &name, &text)??);
+        let signer = by.record(&*ledger, asked, add)?;
         super::print(&serde_json::to_string(&SignerLine::from(&signer))?)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -99,9 +108,10 @@ impl List {
 impl Revoke {
     fn execute(self) -> anyhow::Result<ExitCode> {
         let ledger = self.ledger.open()?;
-        let unknown =
-            || format!("there is no signer {:?}; `jifen signers list` shows which there are", self.id);
-        let signer = signature::revoke(&*ledger, &self.id)?.with_context(unknown)?;
+        let Self { id, by, .. } = self;
+        let unknown = || format!("there is no signer {id:?}; `jifen signers list` shows which there are");
+        let revoke = || signature::revoke(&*ledger, &id)?.with_context(unknown);
+        let signer = by.record(&*ledger, format!("jifen signers revoke {id}"), revoke)?;
         super::print(&serde_json::to_string(&SignerLine::from(&signer))?)?;
         Ok(ExitCode::SUCCESS)
     }
