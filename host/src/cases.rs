@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use jifen_engine::limits::Limits;
 use jifen_engine::{Policy, PolicyError, PolicyStore, Prepared, PreparedRequest, Refusal, World};
 use jifen_loyalty::day::BusinessDay;
 use jifen_loyalty::event::{Body, Happening, Occasion, Redemption, Step};
@@ -85,6 +86,10 @@ struct Fuel {
 struct Seen {
     /// Whether the component takes them, of those that it was compiled with.
     sets: BTreeMap<String, Result<(), Declined>>,
+    /// Why there is no policy with any: a script is compiled for all.
+    none: Option<Declined>,
+    /// A policy of which nothing is asked: as long as it is there, a script's code is loaded once for all sets.
+    held: Option<Arc<Policy>>,
     /// The policies that were asked last, one for each thread: what a stranger's takes of memory is not held of all at a time.
     loaded: VecDeque<(String, Arc<Policy>)>,
 }
@@ -144,8 +149,12 @@ impl<'a> Respondent<'a> {
         let new: Vec<_> = wanted.into_iter().filter(|it| !self.seen().sets.contains_key(*it)).collect();
         let room = self.bounds.parameters.saturating_sub(self.seen().sets.len());
         let new = &new[..room.min(new.len())];
-        let taken = parallel::map(new, self.threads, |parameters| self.configure(parameters).map(drop));
-        self.seen().sets.extend(new.iter().map(|&parameters| parameters.to_owned()).zip(taken));
+        // Whether a script can be compiled at all shows with the first.
+        let (first, others) = new.split_at(usize::from(self.is_script()).min(new.len()));
+        for sets in [first, others] {
+            let taken = parallel::map(sets, self.threads, |parameters| self.configure(parameters).map(drop));
+            self.seen().sets.extend(sets.iter().map(|&parameters| parameters.to_owned()).zip(taken));
+        }
     }
 
     /// Tries what a description promises, and whether the policy is fair with the parameters of cases. Each trial has an equal share
@@ -209,7 +218,7 @@ impl<'a> Respondent<'a> {
             return Err(CaseError::Spent(fuel.bound));
         }
         let (answer, used) = asked.answer();
-        fuel.count(used.max(policy.report().limits().instance_fuel));
+        fuel.count(used.max(policy.report().limits().instance_fuel).saturating_add(policy.configure_fuel()));
         Ok(Ok((answer, used)))
     }
 
@@ -239,7 +248,24 @@ impl<'a> Respondent<'a> {
     }
 
     fn configure(&self, parameters: &str) -> Configured {
-        self.store.policy(self.component, parameters).map_err(Declined::from)
+        if let Some(declined) = self.seen().none.clone() {
+            return Err(declined);
+        }
+        let configured = self.store.policy(self.component, parameters).map_err(Declined::from);
+        if self.is_script() {
+            match &configured {
+                Ok(policy) => self.seen().held = Some(Arc::clone(policy)),
+                Err(Declined::Other(error)) if !error.is_of_parameters() => {
+                    self.seen().none = configured.as_ref().err().cloned();
+                }
+                Err(_) => {}
+            }
+        }
+        configured
+    }
+
+    fn is_script(&self) -> bool {
+        Limits::of(self.component.len()).script
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -21,7 +21,7 @@ use crate::signature;
 pub(crate) const CASES_MAX: usize = 200;
 
 /// Sets of parameters that a release is tried with, at most: twice as many as the cases of any stock policy have. A compilation of an
-/// honest component takes a tenth of a second.
+/// honest component takes a tenth of a second; a script has one for all of them.
 const SETS_MAX: usize = 60;
 
 /// Bytes of a policy's name, and of its version: both are keys of an index.
@@ -99,14 +99,8 @@ impl GateReport {
 impl Upload {
     /// Returns what is wrong with the name under which it is handed in.
     pub(crate) fn misnamed(&self) -> Option<String> {
-        let policy = &self.policy;
-        let word = |word: &str| {
-            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        };
-        if policy.len() > NAME_BYTES_MAX || !policy.split('-').all(word) {
-            return Some(format!(
-                "{policy:?} is no name of a policy; take up to {NAME_BYTES_MAX} small letters and digits, words parted by -"
-            ));
+        if let Some(misnamed) = misnamed(&self.policy) {
+            return Some(misnamed);
         }
         let version = &self.version;
         if version.len() > NAME_BYTES_MAX {
@@ -238,6 +232,19 @@ impl Upload {
     }
 }
 
+/// Says why a policy cannot have that name, if it cannot.
+pub(crate) fn misnamed(policy: &str) -> Option<String> {
+    let word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let named = policy.len() <= NAME_BYTES_MAX && policy.split('-').all(word);
+    (!named).then(|| {
+        format!(
+            "{policy:?} is no name of a policy; take up to {NAME_BYTES_MAX} small letters and digits, words parted by -"
+        )
+    })
+}
+
 fn answered(name: &str, case: &Case, respondent: &Respondent<'_>) -> Finding {
     let (passed, evidence) = match respondent.run(case) {
         Err(error) => (false, error.to_string()),
@@ -263,11 +270,8 @@ impl Finding {
         };
         let asks = if report.facts.is_empty() { "nothing".to_owned() } else { report.facts.join(", ") };
         let Report { component_bytes, functions, memory_bytes, .. } = report;
-        let class = if report.limits().is_script() {
-            "an interpreter with its rule, asked in milliseconds: "
-        } else {
-            ""
-        };
+        let class =
+            if report.limits().script { "an interpreter with its rule, asked in milliseconds: " } else { "" };
         let bounds =
             format!("{class}{component_bytes} bytes, {functions} functions, {memory_bytes} bytes of memory");
         [

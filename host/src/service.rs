@@ -92,9 +92,9 @@ const LOOKUPS_MAX: usize = 2;
 const PROGRAMS_HELD: u64 = 4;
 /// How long a question may wait until it is one of them.
 const QUESTION_WAIT: Duration = Duration::from_secs(5);
-/// Uploads and changes that are worked on at the same time: they compile.
+/// Changes that are worked on at the same time: they compile.
 const WORKS_MAX: usize = 2;
-/// Back-tests at the same time, uploads, roll-backs, and writes of the trail: none of these waits for the others.
+/// Back-tests at the same time, uploads, uploads of scripts, roll-backs, and writes of the trail: none of these waits for the others.
 const OF_A_KIND_MAX: usize = 1;
 /// By how much the system's scheduler prefers others to what gives way: where both want a core, they get nine parts in ten of it.
 const GIVES_WAY: i32 = 10;

@@ -108,19 +108,23 @@ pub struct Tried {
 
 /// What shows that a claim is false, or why it was not tried to the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counterexample(String);
+pub struct Counterexample {
+    words: String,
+    /// Whether it is shown. What was not tried to the end shows nothing, and needs no exception.
+    shown: bool,
+}
 
 /// Why circumstances do not show that a claim is true.
 enum Doubt {
-    /// They show that it is false.
-    Shown(Counterexample),
+    /// They show that it is false, in these words.
+    Shown(String),
     /// The policy may not be asked any more, for a reason.
     Spent(String),
 }
 
 impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.words)
     }
 }
 
@@ -198,17 +202,15 @@ impl Claims {
             let excused: Vec<_> =
                 exceptions.clone().filter(|exception| exception.covers(parameters)).collect();
             match found {
-                Some(found) if excused.is_empty() => unexcused = unexcused.or(Some(found)),
+                Some(found) if excused.is_empty() || !found.shown => unexcused = unexcused.or(Some(found)),
                 Some(_) => unneeded
                     .retain(|exception| !excused.iter().any(|excused| std::ptr::eq(*excused, *exception))),
                 None => {}
             }
         }
         let declared = |exception: &&Exception| {
-            Counterexample(format!(
-                "declares an exception, and no case's parameters need it: {}",
-                exception.en
-            ))
+            let words = format!("declares an exception, and no case's parameters need it: {}", exception.en);
+            Counterexample { words, shown: true }
         };
         unexcused.or_else(|| unneeded.first().map(declared))
     }
@@ -271,7 +273,7 @@ impl Asked<'_> {
     }
 
     fn shows(&self, rows: &[&str]) -> Doubt {
-        Doubt::Shown(Counterexample(format!("with {}\n  {}", self.parameters, rows.join("\n  "))))
+        Doubt::Shown(format!("with {}\n  {}", self.parameters, rows.join("\n  ")))
     }
 }
 
@@ -293,7 +295,7 @@ fn search<S: Strategy>(
     let spent = Cell::new(None);
     let tried = runner.run(&circumstances, |tried| {
         holds(&tried).map_err(|doubt| match doubt {
-            Doubt::Shown(Counterexample(shown)) => TestCaseError::fail(shown),
+            Doubt::Shown(words) => TestCaseError::fail(words),
             Doubt::Spent(reason) => {
                 spent.set(Some(reason));
                 TestCaseError::reject("spent")
@@ -302,9 +304,12 @@ fn search<S: Strategy>(
     });
     match tried {
         Ok(()) => None,
-        Err(TestError::Fail(smallest, _)) => Some(Counterexample(smallest.message().to_owned())),
+        Err(TestError::Fail(smallest, _)) => {
+            Some(Counterexample { words: smallest.message().to_owned(), shown: true })
+        }
         Err(TestError::Abort(reason)) => {
-            Some(Counterexample(spent.take().unwrap_or_else(|| reason.to_string())))
+            let words = spent.take().unwrap_or_else(|| reason.to_string());
+            Some(Counterexample { words, shown: false })
         }
     }
 }

@@ -2,7 +2,7 @@
 //! every one of them, an honest policy on the same engine answers as before, and every slot is free again.
 
 mod over_http;
-mod uploads;
+pub(crate) mod uploads;
 
 use jifen_engine::{Evaluation, Policy, limits};
 use jifen_loyalty::proposal::Fault;

@@ -225,6 +225,8 @@ fn what_cannot_be_read_is_told_how_to_be_sent() {
     assert!(text(&plain.json()["detail"]).contains("-F component=@"), "{plain:?}");
     let component = ("component", "a.wasm", &b"wasm"[..]);
     let too_many = vec![("case", "a.json", &b"{}"[..]); 201];
+    let mebibyte = vec![b' '; 1 << 20];
+    let too_long = vec![("case", "a.json", &*mebibyte); 5];
     for (path, parts, told) in [
         ("/v1/policies/Rate/releases/1.0.0", &[component][..], (400, "is no name of a policy")),
         ("/v1/policies/ra--te/releases/1.0.0", &[component], (400, "is no name of a policy")),
@@ -238,11 +240,17 @@ fn what_cannot_be_read_is_told_how_to_be_sent() {
         (path, &[("other", "a", b"")], (400, "the parts are `component`, `signature` and `case`")),
         (path, &[component, ("case", "a.json", b"\xff")], (400, "case a is not UTF-8")),
         (path, &too_many, (413, "at most 200 cases")),
+        (path, &too_long, (413, "cases have at most 4194304 bytes together")),
     ] {
         let answer = form(host.put(path), parts);
         assert_eq!(answer.status, told.0, "{answer:?}");
         assert!(text(&answer.json()["detail"]).contains(told.1), "{answer:?}");
     }
+    // Who announces too much is told so before sending it.
+    let head =
+        format!("PUT {path} HTTP/1.1\r\nhost: jifen\r\ncontent-type: multipart/form-data; boundary=part\r\n");
+    let announced = host.raw(&format!("{head}content-length: 40000000\r\nconnection: close\r\n\r\n"));
+    assert!(announced.starts_with("HTTP/1.1 413") && announced.contains("37748736 bytes"), "{announced}");
     for after in ["rate", "rate%00@1.0.0"] {
         assert_eq!(host.get(&format!("/v1/policies?after={after}")).status, 400);
     }

@@ -9,13 +9,18 @@ use jifen_engine::PolicyStore;
 use serde_json::json;
 
 use crate::components::{Guest, configurable_guest};
-use crate::releases::{form, parts, path};
+use crate::hostile::uploads::other_types;
+use crate::releases::{case, form, parts, path};
 use crate::support::{Room, compiler, evaluate, points};
 use crate::town::{Town, purchase, text};
 
 /// A guest with so much to carry that it is of the larger class.
 fn large(guest: Guest) -> Vec<u8> {
-    guest.item(&format!("(@custom \"ballast\" \"{}\")", "x".repeat(1 << 20))).build()
+    guest.item(&ballast()).build()
+}
+
+fn ballast() -> String {
+    format!("(@custom \"ballast\" \"{}\")", "x".repeat(1 << 20))
 }
 
 #[test]
@@ -80,9 +85,54 @@ fn what_is_large_has_bounds_too() {
     }
 }
 
+#[test]
+fn a_component_of_another_tool_is_told_what_it_is() {
+    let town = Town::new();
+    town.write("bare.wasm", Guest::new().build());
+    town.write("told.wasm", configurable_guest().described("told", "0.1.0", "").build());
+    let description = |name: &str| format!("name = '{name}'\nversion = '0.1.0'\n");
+    for (name, folder, description, component, words) in [
+        ("no description", "none", None, "bare.wasm", "open none/policy.toml"),
+        ("one that is none", "odd", Some("version = 1".to_owned()), "bare.wasm", "read odd/policy.toml"),
+        ("no name", "other", Some(description("../other")), "bare.wasm", "is no name of a policy"),
+        ("two points", "points", Some(description("a.b")), "bare.wasm", "is no name of a policy"),
+        ("no component", "fine", Some(description("fine")), "missing.wasm", "cannot read missing.wasm"),
+        ("told already", "fine", Some(description("fine")), "told.wasm", "says already what it is"),
+    ] {
+        let file = format!("{folder}/policy.toml");
+        description.iter().for_each(|text| town.write(&file, text));
+        let done = town.done(&["build", folder, "--from", component]);
+        assert_eq!(done.code, Some(2), "{name}: {done:?}");
+        assert!(done.err.contains(words), "{name}: {done:?}");
+    }
+    let done = town.done(&["build", "fine", "--from", "bare.wasm"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let checked = town.done(&["check", "fine/target/policies/fine.wasm"]);
+    assert!(checked.out.contains("it is      fine 0.1.0"), "{checked:?}");
+}
+
 fn asks_in_configure() -> Guest {
     let guest = Guest::new().import("purchases", "lifetime-count", "(func $count (result i64))");
     guest.configure("(drop (call $count)) (call $ok)")
+}
+
+#[test]
+fn what_no_parameters_mend_is_told_of_each_case_at_once() {
+    let room = Room::new();
+    let component = other_types(&ballast());
+    let error = room.store.policy(&component, "{}").map(drop).expect_err("it does not keep the contract");
+    assert_eq!(error.code(), "wrong-types", "{error}");
+    let town = Town::new();
+    town.program(&[("flat", "flat", "base", "parameters = { points = 1 }")]);
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+    let host = town.host();
+    let with = |n: u64| case(1).replace(r#""parameters":{}"#, &format!(r#""parameters":{{"n":{n}}}"#));
+    let cases: Vec<_> = (0..20).map(with).collect();
+    let refused = form(host.put(&path("yuan@0.1.0")), &parts(&component, &cases));
+    let report = refused.json()["report"].clone();
+    let findings = report["findings"].as_array().expect("a list");
+    let told = findings.iter().filter(|it| text(&it["evidence"]).contains("does not keep the contract"));
+    assert_eq!((refused.status, told.count() >= 20), (422, true), "{report:#}");
 }
 
 /// Returns the component of `tests/yuan`.

@@ -21,9 +21,9 @@ pub(crate) fn compile(component: &[u8], parameters: &str) -> std::result::Result
     )]
     let start = Instant::now();
     let report = inspect(component)?;
-    let configured = match report.limits().snapshots {
-        true => configure(component, &report, parameters)?,
-        false => Configured::default(),
+    let configured = match report.limits().script {
+        true => Configured::default(),
+        false => configure(component, &report, parameters)?,
     };
     let snapshot = configured.snapshot.map(|snapshot| prune(&snapshot)).transpose();
     let snapshot = snapshot.map_err(|error| Refusal::not_compiled(&error.into()))?;

@@ -88,6 +88,9 @@ fn count(component: &[u8]) -> Result<Counts, Refusal> {
             if *encoding == Encoding::Module && depth > 2 {
                 return Err(Refusal::NestedComponent);
             }
+        } else if matches!(&payload, Payload::InstanceSection(_)) && depth > 1 {
+            // It could be instantiated again and again, with modules that it is given.
+            return Err(Refusal::NestedComponent);
         } else if let Payload::End(_) = &payload {
             depth = depth.saturating_sub(1);
         } else {

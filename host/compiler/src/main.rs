@@ -34,11 +34,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> io::Result<()> {
-    limits::set(&SCRIPT)?;
+    limits::set()?;
     let mut stdin = BufReader::new(io::stdin().lock());
     let request: Request = protocol::read_header(&mut stdin)?;
     let component_bytes = usize::try_from(request.component_bytes).unwrap_or(usize::MAX);
-    limits::set(Limits::of(component_bytes))?;
+    limits::set_time(Limits::of(component_bytes))?;
     let component = read_component(stdin, request.component_bytes)?;
     let (response, sealed) = serve(&request, &component)?;
     protocol::write(io::stdout().lock(), &response, &sealed)

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::fault::bytes;
-use crate::limits::{Limits, MESSAGE_BYTES_MAX};
+use crate::limits::{COMPILE_DATA_BYTES_MAX, Limits, MESSAGE_BYTES_MAX};
 use crate::protocol::{self, Request, Response};
 use crate::words::clean;
 
@@ -145,7 +145,7 @@ fn death(status: ExitStatus, words: &str, limits: &Limits) -> CompileError {
     let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("said nothing");
     let last = clean(last, MESSAGE_BYTES_MAX);
     if words.contains("memory allocation of") {
-        return CompileError::OutOfMemory { limit_bytes: limits.compile_data_bytes };
+        return CompileError::OutOfMemory { limit_bytes: COMPILE_DATA_BYTES_MAX };
     }
     match status.signal() {
         Some(SIGXCPU) => CompileError::Processor { seconds: limits.compile_cpu_seconds },

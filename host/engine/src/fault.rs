@@ -16,7 +16,7 @@ pub fn fault(error: &Error, fuel: u64) -> Fault {
         return Fault::NoAnswer { fact: unanswered.fact(), why: unanswered.to_string() };
     }
     if error.downcast_ref::<AskedInConfigure>().is_some() {
-        let why = "asks in configure, which runs once for all members".to_owned();
+        let why = "asks in configure, which is for all members".to_owned();
         return Fault::NoAnswer { fact: None, why };
     }
     if let Some(Refused { limit_bytes }) = error.downcast_ref::<Refused>() {

@@ -240,6 +240,18 @@ impl ResourceLimiter for Host {
         Ok(true)
     }
 
+    fn instances(&self) -> usize {
+        usize::try_from(self.limits.core_instances).unwrap_or(usize::MAX)
+    }
+
+    fn tables(&self) -> usize {
+        usize::try_from(self.limits.tables).unwrap_or(usize::MAX)
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
         if desired > self.limits.table_elements { Err(self.refused()) } else { Ok(true) }
     }

@@ -13,7 +13,7 @@ use jifen_loyalty::points::Points;
 /// What a policy of a class may be, and take.
 #[derive(Debug)]
 pub struct Limits {
-    /// Bytes of a component. A rule in Rust has 20 to 200 KB, one in Python 18 MB. Compiling takes about 5 µs a byte.
+    /// Bytes of a component. A rule in Rust has 20 to 200 KB, one in Python 18 MB. Compiling takes up to 5 µs a byte of code.
     pub component_bytes: usize,
     /// Functions of all core modules together. A large Rust policy has 2,000.
     pub functions: u64,
@@ -40,14 +40,12 @@ pub struct Limits {
     pub compile_wall: Duration,
     /// Processor seconds of the compiling child.
     pub compile_cpu_seconds: u64,
-    /// Bytes the compiling child may write to: its heap and stacks, and the guest's memory while it is configured.
-    pub compile_data_bytes: u64,
-    /// Bytes of compiled code that the host takes from the child. Code is 3 to 10 times its component, and a snapshot
-    /// carries the guest's memory.
+    /// Bytes of compiled code that the host takes from the child. Code is up to 10 times its component, and a snapshot carries the
+    /// guest's memory.
     pub compiled_bytes: usize,
-    /// Whether the memory that `configure` left is written back into the component before it is compiled. Otherwise each fresh
-    /// instance is configured, and code is compiled once for all parameters.
-    pub snapshots: bool,
+    /// Whether code is compiled once for all parameters, and each fresh instance is configured. Otherwise the memory that `configure`
+    /// left is written back into the component before it is compiled.
+    pub script: bool,
     /// Fuel of `configure`, about one unit an instruction. It parses JSON and may fill tables.
     pub configure_fuel: u64,
     /// Fuel of one evaluation. The stock rule `spend` takes 4,100 on a basket of five lines and 432,000 on one of a thousand.
@@ -61,7 +59,8 @@ pub struct Limits {
     pub table_elements: usize,
     /// Tables of a component: one of the guest, one of the shim.
     pub tables: u32,
-    /// What an evaluation counts as at least, in fuel, where many are tried: an instance must be made.
+    /// What an evaluation counts as at least, in fuel, where many are tried: an instance must be made. What it is configured with
+    /// counts besides.
     pub instance_fuel: u64,
     /// Fuel that trying a release may take in all.
     pub trial_fuel: u64,
@@ -82,9 +81,8 @@ pub static ORDINARY: Limits = Limits {
     compile_wall: Duration::from_secs(30),
     // The largest component takes 5.
     compile_cpu_seconds: 10,
-    compile_data_bytes: 1 << 30,
     compiled_bytes: 64 << 20,
-    snapshots: true,
+    script: false,
     // A tenth of a second.
     configure_fuel: 100_000_000,
     // About ten milliseconds.
@@ -113,9 +111,8 @@ pub static SCRIPT: Limits = Limits {
     loop_cost: 20_000_000_000,
     compile_wall: Duration::from_secs(300),
     compile_cpu_seconds: 150,
-    compile_data_bytes: 4 << 30,
     compiled_bytes: 256 << 20,
-    snapshots: false,
+    script: true,
     configure_fuel: 100_000_000,
     // A fresh instance of Python answers with 200,000, after it was configured.
     evaluation_fuel: 30_000_000,
@@ -123,19 +120,15 @@ pub static SCRIPT: Limits = Limits {
     memory_bytes: 64 << 20,
     table_elements: 20_000,
     tables: 8,
-    instance_fuel: 3_000_000,
-    trial_fuel: 100_000_000_000,
+    instance_fuel: 2_000_000,
+    // Some minutes.
+    trial_fuel: 300_000_000_000,
 };
 
 impl Limits {
     /// Returns the class of a component of so many bytes.
     pub fn of(component_bytes: usize) -> &'static Self {
         if component_bytes <= ORDINARY.component_bytes { &ORDINARY } else { &SCRIPT }
-    }
-
-    /// Returns whether this is the class of [`SCRIPT`].
-    pub fn is_script(&self) -> bool {
-        !self.snapshots
     }
 }
 
@@ -148,6 +141,9 @@ pub const DESCRIPTION_BYTES_MAX: u64 = 64 << 10;
 
 // What compiling it may take.
 
+/// Bytes the compiling child may write to: its heap and stacks, and the guest's memory while it is configured. A rule in Python takes
+/// a third of it.
+pub const COMPILE_DATA_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of address space of the compiling child. A linear memory reserves 4 GiB of it without using them.
 pub const COMPILE_ADDRESS_BYTES_MAX: u64 = 64 << 30;
 /// Files the compiling child may have open: its three pipes.

@@ -13,7 +13,7 @@ use jifen_loyalty::facts::{Answer, Facts};
 use jifen_loyalty::points::Points;
 use jifen_loyalty::proposal::{Action, Fault, Proposal, Quote};
 use wasmtime::component::{Component, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower};
-use wasmtime::{PoolConcurrencyLimitError, Result, Store};
+use wasmtime::{PoolConcurrencyLimitError, Result, Store, Trap};
 
 use crate::answer::{Question, Terms};
 use crate::bindings::{Day, Occasion, Purpose};
@@ -21,7 +21,7 @@ use crate::config;
 use crate::contract::World;
 use crate::exports::Exports;
 use crate::fault::fault;
-use crate::host::{Host, linker};
+use crate::host::{Host, Refused, linker};
 use crate::limits::{self, Limits};
 use crate::refusal::Refusal;
 use crate::sealed::Report;
@@ -44,8 +44,8 @@ struct Runtime {
 /// A policy, configured and loaded.
 pub struct Policy {
     code: Arc<Code>,
-    /// Where no snapshot was taken: what each fresh instance is configured with.
-    parameters: Option<String>,
+    /// Where no snapshot was taken: what each fresh instance is configured with, and the fuel that takes.
+    configured: Option<(String, u64)>,
 }
 
 /// Compiled code, loaded.
@@ -118,7 +118,7 @@ impl Engine {
     }
 
     fn runtime(&self, limits: &Limits) -> &Runtime {
-        if limits.is_script() { &self.script } else { &self.ordinary }
+        if limits.script { &self.script } else { &self.ordinary }
     }
 
     /// Returns the engine that runs policies of a class.
@@ -159,10 +159,15 @@ impl Code {
     /// # Errors
     ///
     /// If the component is not one of the contract.
-    pub(crate) fn new(engine: &Engine, component: &Component, report: Report) -> Result<Self> {
+    pub(crate) fn new(
+        engine: &Engine,
+        component: &Component,
+        report: Report,
+    ) -> std::result::Result<Self, Refusal> {
         let limits = report.limits();
-        let instance = engine.runtime(limits).linker.instantiate_pre(component)?;
-        let exports = Exports::find(component, report.world)?;
+        let linked = engine.runtime(limits).linker.instantiate_pre(component);
+        let instance = linked.map_err(|error| Refusal::wrong_types(&error))?;
+        let exports = Exports::find(component, report.world).map_err(|error| Refusal::wrong_types(&error))?;
         Ok(Self { instance, exports, limits, report })
     }
 
@@ -184,12 +189,13 @@ impl Code {
         }
     }
 
-    /// Sees that a fresh instance takes parameters.
-    fn try_parameters(&self, parameters: &str) -> std::result::Result<(), Refusal> {
+    /// Sees that a fresh instance takes parameters, and returns the fuel that this takes.
+    fn try_parameters(&self, parameters: &str) -> std::result::Result<u64, Refusal> {
         let (mut store, fuel) = (self.store(), self.limits.configure_fuel);
         let instance = store.set_fuel(fuel).and_then(|()| self.instantiate(&mut store));
         let instance = instance.map_err(|error| Refusal::failed(&error, fuel))?;
-        self.exports.start(&mut store, &instance, parameters, fuel)
+        self.exports.start(&mut store, &instance, parameters, fuel)?;
+        Ok(fuel.saturating_sub(store.get_fuel().unwrap_or(0)))
     }
 }
 
@@ -201,10 +207,16 @@ impl Policy {
     /// If each instance is configured anew, and one does not take the parameters.
     pub(crate) fn new(code: Arc<Code>, parameters: &str) -> std::result::Result<Self, Refusal> {
         if code.report.snapshotted {
-            return Ok(Self { code, parameters: None });
+            return Ok(Self { code, configured: None });
         }
-        code.try_parameters(parameters)?;
-        Ok(Self { code, parameters: Some(parameters.to_owned()) })
+        let fuel = code.try_parameters(parameters)?;
+        Ok(Self { code, configured: Some((parameters.to_owned(), fuel)) })
+    }
+
+    /// Returns what making an instance counts as, in fuel, which is not among what an evaluation uses: nothing where it begins
+    /// configured.
+    pub fn configure_fuel(&self) -> u64 {
+        self.configured.as_ref().map_or(0, |(_, fuel)| *fuel)
     }
 
     /// Returns what it is asked: to evaluate events, to quote requests, or to run on a day.
@@ -280,8 +292,14 @@ impl Policy {
     {
         let Code { exports, limits, .. } = &*self.code;
         store.set_fuel(limits.evaluation_fuel)?;
-        let instance = self.code.instantiate(store)?;
-        if let Some(parameters) = &self.parameters {
+        let instance = match self.code.instantiate(store) {
+            // One was made when the policy was loaded. That this machine has no memory for another now is no answer of the policy's.
+            Err(error) if limits.script && !error.is::<Trap>() && !error.is::<Refused>() => {
+                panic!("no instance can be made: {error:#}")
+            }
+            instance => instance?,
+        };
+        if let Some((parameters, _)) = &self.configured {
             store.set_fuel(limits.configure_fuel)?;
             exports.configure(store, &instance, parameters)?.map_err(wasmtime::Error::msg)?;
             store.set_fuel(limits.evaluation_fuel)?;

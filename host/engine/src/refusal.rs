@@ -122,7 +122,7 @@ pub enum Refusal {
         message: String,
     },
     /// Facts belong to a member, and there is none yet.
-    #[error("asks for facts in configure, which runs once for all members; ask in evaluate or quote")]
+    #[error("asks for facts in configure, which is for all members; ask in evaluate or quote")]
     FactsInConfigure,
     /// It failed to take its parameters.
     #[error("failed in configure: it {fault}")]

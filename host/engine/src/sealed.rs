@@ -19,10 +19,12 @@ use wasmtime::component::Component;
 use crate::config::CODE_VERSION;
 use crate::contract::World;
 use crate::limits::Limits;
-use crate::policy::{Code, Engine};
+use crate::policy::Engine;
 
 const MAGIC: &[u8] = b"jifen-policy-1\n";
 const MAC_BYTES: usize = 32;
+/// How the name of a file ends that is being written.
+pub(crate) const FRESH: &str = "new";
 
 /// What the compiler found out about a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,17 +178,17 @@ impl Report {
 }
 
 impl Compiled<'_> {
-    /// Loads the code.
+    /// Loads the code, and returns it with what was found out about it.
     ///
     /// # Errors
     ///
-    /// If it was made by another version or for another processor, or does not keep the contract.
-    pub(crate) fn load(self, engine: &Engine) -> wasmtime::Result<Code> {
+    /// If it was made by another version or for another processor.
+    pub(crate) fn load(self, engine: &Engine) -> wasmtime::Result<(Component, Report)> {
         #[expect(unsafe_code, reason = "the one place that loads machine code")]
         // SAFETY: the bytes are what `precompile_component` of our own compiler returned, unaltered: `JobKey::open` is
         // the only way to a `Compiled`, and it verified their MAC under a key that only this host and that child had.
         let component = unsafe { Component::deserialize(engine.wasmtime(self.report.limits()), self.code) }?;
-        Code::new(engine, &component, self.report)
+        Ok((component, self.report))
     }
 }
 
@@ -205,7 +207,7 @@ fn hmac(key: &[u8; 32]) -> Hmac<Sha256> {
 pub(crate) fn temporary(folder: &Path) -> io::Result<PathBuf> {
     let mut unique = [0; 16];
     getrandom::fill(&mut unique).map_err(io::Error::other)?;
-    Ok(folder.join(format!(".{}.new", hex::encode(unique))))
+    Ok(folder.join(format!(".{}.{FRESH}", hex::encode(unique))))
 }
 
 /// Writes a file that was not there, readable for its owner only.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
+use wasmtime::component::Component;
 
 use crate::child::{self, CompileError};
 use crate::fault::bytes;
@@ -16,7 +17,7 @@ use crate::limits::{self, Limits, SCRIPT};
 use crate::policy::{Code, Engine, Policy};
 use crate::protocol::{Request, Response};
 use crate::refusal::Refusal;
-use crate::sealed::{Job, Key, Report, temporary, write_new};
+use crate::sealed::{FRESH, Job, Key, Report, temporary, write_new};
 use crate::words::clean;
 
 /// Why there is no policy.
@@ -79,6 +80,24 @@ impl PolicyError {
         }
     }
 
+    /// Returns whether this is about the parameters, so that others may be taken.
+    pub fn is_of_parameters(&self) -> bool {
+        match self {
+            Self::Parameters { .. } => true,
+            Self::Refused(refusal) => matches!(
+                refusal,
+                Refusal::ParametersRefused { .. }
+                    | Refusal::ConfigureFailed { .. }
+                    | Refusal::FactsInConfigure
+            ),
+            Self::Compile(_)
+            | Self::Unreadable { .. }
+            | Self::Cache { .. }
+            | Self::Mismatch { .. }
+            | Self::NoEngine(_) => false,
+        }
+    }
+
     /// Returns the stable code for scripts and metrics.
     pub fn code(&self) -> &'static str {
         match self {
@@ -112,6 +131,8 @@ pub struct PolicyStore {
     cache: PathBuf,
     key: Key,
     compiler: PathBuf,
+    /// Held while a script is compiled.
+    script: Mutex<()>,
     cache_bytes_max: u64,
     /// How long the compiler may take, if not as long as a component of the class may.
     compile_wall_max: Option<Duration>,
@@ -155,8 +176,9 @@ impl PolicyStore {
         let key = Key::of(&cache).map_err(unusable)?;
         let engine = Engine::new().map_err(|error| PolicyError::NoEngine(error.into()))?;
         let (shared, ended, compiler) = (Mutex::default(), Condvar::new(), compiler.into());
-        let cache_bytes_max = limits::CACHE_BYTES_MAX;
-        Ok(Self { engine, shared, ended, cache, key, compiler, cache_bytes_max, compile_wall_max: None })
+        let (script, cache_bytes_max) = (Mutex::default(), limits::CACHE_BYTES_MAX);
+        let compile_wall_max = None;
+        Ok(Self { engine, shared, ended, cache, key, compiler, script, cache_bytes_max, compile_wall_max })
     }
 
     /// Sets an engine that reserves for each instance anew: see [`Engine::unpooled`].
@@ -221,30 +243,45 @@ impl PolicyStore {
         check_size(component)?;
         check_parameters(parameters)?;
         let wanted = Job::new(component, parameters);
-        let compiled = if Limits::of(component.len()).snapshots { wanted } else { Job::of_all(component) };
-        let _turn = match self.turn(compiled, wanted) {
-            Ok(turn) => turn,
-            Err(policy) => return Ok(policy),
-        };
-        let code = match self.loaded(compiled) {
-            Some(code) => code,
-            None => self.compiled(compiled, component, parameters)?,
-        };
-        let policy = Arc::new(Policy::new(Arc::clone(&code), parameters)?);
+        if let Some(policy) = self.shared().loaded.get(&wanted).and_then(Weak::upgrade) {
+            return Ok(policy);
+        }
+        let script = Limits::of(component.len()).script;
+        let code = self.code(if script { Job::of_all(component) } else { wanted }, component, parameters)?;
+        let policy = Arc::new(Policy::new(code, parameters)?);
         let mut shared = self.shared();
+        // Of two that were made at the same time, one is kept.
+        if let Some(policy) = shared.loaded.get(&wanted).and_then(Weak::upgrade) {
+            return Ok(policy);
+        }
         shared.loaded.retain(|_, policy| policy.strong_count() > 0);
         shared.loaded.insert(wanted, Arc::downgrade(&policy));
-        shared.code.retain(|_, code| code.strong_count() > 0);
-        shared.code.insert(compiled, Arc::downgrade(&code));
         Ok(policy)
     }
 
-    /// Waits until nobody is at a job; returns the policy that is wanted, if somebody runs it by then.
-    fn turn(&self, job: Job, wanted: Job) -> Result<Turn<'_>, Arc<Policy>> {
+    /// Returns the code of a job: what somebody runs, what an earlier run left, or what the compiler makes.
+    fn code(&self, job: Job, component: &[u8], parameters: &str) -> Result<Arc<Code>, PolicyError> {
+        let _turn = match self.turn(job) {
+            Ok(turn) => turn,
+            Err(code) => return Ok(code),
+        };
+        let (loaded, report) = match self.cached(job) {
+            Some(loaded) => loaded,
+            None => self.compiled(job, component, parameters)?,
+        };
+        let code = Arc::new(Code::new(&self.engine, &loaded, report)?);
+        let mut shared = self.shared();
+        shared.code.retain(|_, code| code.strong_count() > 0);
+        shared.code.insert(job, Arc::downgrade(&code));
+        Ok(code)
+    }
+
+    /// Waits until nobody is at a job; returns its code if somebody runs it by then.
+    fn turn(&self, job: Job) -> Result<Turn<'_>, Arc<Code>> {
         let mut shared = self.shared();
         loop {
-            if let Some(policy) = shared.loaded.get(&wanted).and_then(Weak::upgrade) {
-                return Err(policy);
+            if let Some(code) = shared.code.get(&job).and_then(Weak::upgrade) {
+                return Err(code);
             }
             if shared.under_way.insert(job) {
                 return Ok(Turn { store: self, job });
@@ -253,20 +290,19 @@ impl PolicyStore {
         }
     }
 
-    /// Returns the code of a job that somebody runs, or that an earlier run left.
-    fn loaded(&self, job: Job) -> Option<Arc<Code>> {
-        let code = self.shared().code.get(&job).and_then(Weak::upgrade);
-        code.or_else(|| self.cached(job).map(Arc::new))
-    }
-
     /// Compiles, and keeps what came of it.
-    fn compiled(&self, job: Job, component: &[u8], parameters: &str) -> Result<Arc<Code>, PolicyError> {
+    fn compiled(
+        &self,
+        job: Job,
+        component: &[u8],
+        parameters: &str,
+    ) -> Result<(Component, Report), PolicyError> {
         let key = Some(self.key.of_job(job).to_hex());
         let (_, sealed) = self.ask(component, parameters, key, false)?;
         let compiled = self.key.of_job(job).open(&sealed).ok_or_else(|| self.mismatch(None))?;
-        let code = compiled.load(&self.engine).map_err(|error| self.mismatch(Some(error)))?;
+        let loaded = compiled.load(&self.engine).map_err(|error| self.mismatch(Some(error)))?;
         self.keep(job, &sealed)?;
-        Ok(Arc::new(code))
+        Ok(loaded)
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -293,7 +329,10 @@ impl PolicyStore {
     ) -> Result<(Report, Vec<u8>), PolicyError> {
         let component_bytes = bytes(component.len());
         let request = Request { component_bytes, parameters: parameters.to_owned(), key, inspect_only };
-        let deadline = self.compile_wall_max.unwrap_or(Limits::of(component.len()).compile_wall);
+        let limits = Limits::of(component.len());
+        let deadline = self.compile_wall_max.unwrap_or(limits.compile_wall);
+        // Each takes long, and much memory.
+        let _alone = limits.script.then(|| self.script.lock().unwrap_or_else(PoisonError::into_inner));
         match child::ask(&self.compiler, deadline, &request, component)? {
             (Response::Done { report, .. }, sealed) => Ok((*report, sealed)),
             (Response::Refused(refusal), _) => Err(refusal.into()),
@@ -301,32 +340,40 @@ impl PolicyStore {
     }
 
     /// Loads what an earlier run left. Whatever is wrong with it, the compiler can make it anew.
-    fn cached(&self, job: Job) -> Option<Code> {
+    fn cached(&self, job: Job) -> Option<(Component, Report)> {
         let mut file = File::open(self.entry(job)).ok()?;
         let mut sealed = Vec::new();
         file.read_to_end(&mut sealed).ok()?;
-        let code = self.key.of_job(job).open(&sealed)?.load(&self.engine).ok()?;
+        let loaded = self.key.of_job(job).open(&sealed)?.load(&self.engine).ok()?;
         // Where it cannot be said that it was asked for, it goes sooner.
         futimens(&file, &ASKED_NOW).ok();
-        Some(code)
+        Some(loaded)
     }
 
     /// Keeps what the compiler made. The rename is atomic, so a reader sees the old entry or the new one.
     fn keep(&self, job: Job, sealed: &[u8]) -> Result<(), PolicyError> {
         let kept = temporary(&self.cache).and_then(|fresh| {
             write_new(&fresh, sealed)?;
-            fs::rename(&fresh, self.entry(job))?;
-            self.trim()
+            fs::rename(&fresh, self.entry(job))
         });
-        kept.map_err(|source| PolicyError::Cache { path: self.cache.clone(), source })
+        kept.map_err(|source| PolicyError::Cache { path: self.cache.clone(), source })?;
+        // There is more than should be until that succeeds.
+        self.trim().ok();
+        Ok(())
     }
 
-    /// Removes what was asked for longest ago, as far as there is more than may be.
+    /// Removes what was asked for longest ago and nobody here runs, as far as there is more than may be.
     fn trim(&self) -> io::Result<()> {
+        let shared = self.shared();
+        let run = shared.code.iter().filter(|(_, code)| code.strong_count() > 0);
+        let run: BTreeSet<_> = run.map(|(job, _)| self.entry(*job)).collect();
+        drop(shared);
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.cache)? {
             let path = entry?.path();
-            if path.extension().is_none_or(|end| end != ENTRY) {
+            // What a process left that was killed while it wrote is nobody's.
+            let is_entry = path.extension().is_some_and(|end| end == ENTRY || end == FRESH);
+            if !is_entry || run.contains(&path) {
                 continue;
             }
             // Another process may have removed it meanwhile.

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jifen_author::{Toolchain, component, package_name};
 use jifen_engine::PolicyStore;
 
 use super::output::complain;
 use crate::description::{self, Description};
+use crate::gates::misnamed;
 
 #[derive(Args)]
 pub(super) struct Build {
@@ -59,11 +60,9 @@ fn describe(folder: &Path, from: &Path) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(&source).with_context(|| format!("open {}", source.display()))?;
     let Description { name, .. } =
         toml::from_str(&text).with_context(|| format!("read {}", source.display()))?;
-    ensure!(
-        !name.contains(['/', '\\']) && !name.starts_with('.'),
-        "{}: name: {name:?} is no name of a policy",
-        source.display()
-    );
+    if let Some(misnamed) = misnamed(&name) {
+        bail!("{}: name: {misnamed}", source.display());
+    }
     let file = folder.join(file_of(&name));
     let described = jifen_author::described(&component, &text);
     std::fs::create_dir_all(file.parent().unwrap_or(folder)).context("make the folder for components")?;

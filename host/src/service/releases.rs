@@ -18,7 +18,7 @@ use super::access::Caller;
 use super::extract::{Named, Parameters, page};
 use super::intake::Desk;
 use super::problem::Problem;
-use super::{RELEASE_BYTES_MAX, Shared, is_name};
+use super::{BODY_BYTES_MAX, RELEASE_BYTES_MAX, Shared, is_name};
 use crate::clock;
 use crate::gates::{CASES_MAX, Finding, GateReport, Upload};
 
@@ -133,8 +133,8 @@ pub(super) async fn put(
     caller.still(&service).await?;
     let place = format!("/v1/policies/{}/releases/{}", upload.policy, upload.version);
     let owner = caller.owner();
-    let is_script = Limits::of(upload.component.len()).is_script();
-    let room = if is_script { &service.scripts } else { &service.uploads };
+    let script = Limits::of(upload.component.len()).script;
+    let room = if script { &service.scripts } else { &service.uploads };
     let (status, report) = service.one_of(room, move |desk| publish(desk, upload, owner)).await?;
     let headers = [(header::LOCATION, place.as_str()), (header::CONTENT_TYPE, "application/json")];
     Ok((status, headers, report).into_response())
@@ -146,6 +146,7 @@ async fn read(mut parts: Multipart, upload: &mut Upload) -> Result<(), Problem> 
         StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(RELEASE_BYTES_MAX),
         status => Problem::unread(status, &error, error.body_text()),
     };
+    let mut case_bytes = 0_usize;
     while let Some(part) = parts.next_field().await.map_err(unread)? {
         let (name, case) = (part.name().unwrap_or_default().to_owned(), case_name(&part));
         let bytes = part.bytes().await.map_err(unread)?;
@@ -162,6 +163,12 @@ async fn read(mut parts: Multipart, upload: &mut Upload) -> Result<(), Problem> 
                 return Err(Problem::too_large(format!("a release has at most {CASES_MAX} cases")));
             }
             "case" => {
+                case_bytes = case_bytes.saturating_add(bytes.len());
+                if case_bytes > BODY_BYTES_MAX {
+                    return Err(Problem::too_large(format!(
+                        "cases have at most {BODY_BYTES_MAX} bytes together"
+                    )));
+                }
                 let case = case.unwrap_or_else(|| format!("#{}", upload.cases.len().saturating_add(1)));
                 let text = String::from_utf8(bytes.into());
                 let text = text.map_err(|_| Problem::malformed(format!("case {case} is not UTF-8")))?;

@@ -89,6 +89,31 @@ fn what_may_not_be_asked_any_more_is_not_taken_for_an_answer() {
     }
 }
 
+/// Nor does it show that an exception is needed.
+#[test]
+fn what_may_not_be_asked_any_more_needs_no_exception() {
+    let description = "[[exceptions]]\nprobe = 'splitting'\nzh = 'x'\nen = 'it is so'\n";
+    for (name, asked, told) in [
+        ("it is needed", Ok(award(1)), vec![]),
+        (
+            "it is not",
+            Ok(award(0)),
+            vec!["fairness: splitting\ndeclares an exception, and no case's parameters need it: it is so"],
+        ),
+        (
+            "nothing may be asked",
+            Err(Unanswered::Spent("no more".to_owned())),
+            vec![
+                "fairness: more-spend\nno more",
+                "fairness: splitting\nno more",
+                "fairness: paid-in-points\nno more",
+            ],
+        ),
+    ] {
+        assert_eq!(false_claims(description, Kind::Earning, &|_| asked.clone()), told, "{name}");
+    }
+}
+
 /// A29: the claim is from ¥50 on, and the policy doubles from ¥60 on.
 #[test]
 fn a_false_promise_is_shown_by_the_least_that_breaks_it() {

@@ -117,7 +117,7 @@ fn foreign() -> Vec<Upload> {
             "several-worlds",
             "jifen:policy/redemption@0.1.0; a component is one policy",
         ),
-        upload("other types", other_types(), "wrong-types", "does not keep the contract"),
+        upload("other types", other_types(""), "wrong-types", "does not keep the contract"),
     ]
 }
 
@@ -195,6 +195,12 @@ fn oversized() -> Vec<Upload> {
             "nested-component",
             "one core module",
         ),
+        upload(
+            "a nested component of modules that it is given",
+            core(r#"(component (component (import "m" (core module $m)) (core instance (instantiate $m))))"#),
+            "nested-component",
+            "one core module",
+        ),
     ]
 }
 
@@ -219,7 +225,7 @@ fn misconfigured() -> Vec<Upload> {
             "facts in configure",
             guest("(drop (call $count)) (call $ok)").import(count.0, count.1, count.2).build(),
             "facts-in-configure",
-            "asks for facts in configure, which runs once for all members; ask in evaluate",
+            "asks for facts in configure, which is for all members; ask in evaluate",
         ),
         upload(
             "words with an escape",
@@ -245,19 +251,20 @@ fn bomb(loops: usize, locals: u32) -> String {
 }
 
 /// A component that exports the right interfaces with other types.
-fn other_types() -> Vec<u8> {
+/// A component whose functions have other types than those of the contract, with further items in its module.
+pub(crate) fn other_types(items: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let wit = "package jifen:policy@0.1.0;
         interface configuration { configure: func(parameters: string) -> result<_, string>; }
         interface earning { evaluate: func() -> u64; }
         world earning-policy { export configuration; export earning; }";
     let package = resolve.push_str("other.wit", wit).expect("it parses");
-    let module = core(
+    let module = core(&format!(
         r#"(module (memory (export "memory") 1)
              (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 64))
              (func (export "jifen:policy/configuration@0.1.0#configure") (param i32 i32) (result i32) (i32.const 0))
-             (func (export "jifen:policy/earning@0.1.0#evaluate") (result i64) (i64.const 7)))"#,
-    );
+             (func (export "jifen:policy/earning@0.1.0#evaluate") (result i64) (i64.const 7)) {items})"#
+    ));
     component_of(&resolve, package, &module, "earning-policy")
 }
 
