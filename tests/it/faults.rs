@@ -3,9 +3,9 @@
 //! have.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::{fs, io, thread};
 
 use rusqlite::types::Value as Cell;
 
@@ -239,9 +239,13 @@ fn a_server_that_goes_in_the_middle_stops_the_run_and_the_next_one_goes_on() {
     let ends: [fn(&Server); 3] = [Server::kill, Server::stop_at_once, Server::kill];
     for end in ends {
         let mut run = trial.start("l.db");
+        // Read as it comes: what is there already is told first, and a full pipe would hold what is new for ever.
+        let out = run.stdout.take().expect("it is piped");
+        let out = thread::spawn(move || io::read_to_string(out).expect("it is text"));
         trial.town.wait_for("l.db", there + 5, &mut run);
         end(&server);
         let done = Done::from(run.wait_with_output().expect("it ends"));
+        let done = Done { out: out.join().expect("it is read"), ..done };
         server.go_on();
         there = trial.check("l.db", &done);
         assert_eq!(done.code, Some(2), "{done:?}");
