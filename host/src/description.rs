@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use jifen_author::DESCRIPTION;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wasmparser::{Parser, Payload};
-
-const SECTION: &str = "jifen-policy";
 
 /// What a policy says of itself.
 #[derive(Clone, Debug, Deserialize)]
@@ -59,7 +58,7 @@ pub(crate) fn text(component: &[u8]) -> Option<String> {
     let sections = Parser::new(0).parse_all(component).map_while(Result::ok);
     let text = sections.into_iter().find_map(|payload| {
         let Payload::CustomSection(section) = payload else { return None };
-        (section.name() == SECTION).then_some(section.data())
+        (section.name() == DESCRIPTION).then_some(section.data())
     })?;
     String::from_utf8(text.to_vec()).ok()
 }

@@ -9,7 +9,7 @@ use jifen_author::command::{output, succeed};
 
 use crate::bench::forget;
 use crate::served::Served;
-use crate::{cargo, policies, python};
+use crate::{cargo, jifen, policies, python};
 
 /// Where the tool lies, and what it found.
 const FOLDER: &str = "target/fuzz";
@@ -57,12 +57,6 @@ pub(crate) fn built(root: &Path, examples: u32) -> Result<()> {
     let fuzzed = succeed(fuzz.arg(format!("http://{}/openapi.json", host.address)));
     ensure!(host.process.try_wait()?.is_none(), "the host has ended");
     fuzzed
-}
-
-fn jifen(root: &Path) -> Command {
-    let mut jifen = Command::new(root.join("target/debug/jifen"));
-    jifen.current_dir(root);
-    jifen
 }
 
 #[expect(clippy::print_stderr, reason = "a task talks to the person at the terminal")]

@@ -61,3 +61,10 @@ fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
     ensure!(status.success(), "cargo {} failed", arguments.join(" "));
     Ok(())
 }
+
+/// Returns the host that is built for tests, to be run in the root.
+fn jifen(root: &Path) -> Command {
+    let mut jifen = Command::new(root.join("target/debug/jifen"));
+    jifen.current_dir(root);
+    jifen
+}

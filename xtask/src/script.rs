@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use jifen_author::command::succeed;
 
-use crate::python;
+use crate::{jifen, python};
 
 const SOURCE: &str = "tests/yuan";
 /// Where the tool lies, and what it makes: `target/policies/yuan.wasm` in there.
@@ -24,6 +24,5 @@ pub(crate) fn build(root: &Path) -> Result<()> {
     let mut componentize = Command::new(tools.join("componentize-py"));
     componentize.current_dir(&folder).arg("-d").arg(root.join("wit")).args(["-w", "earning-policy"]);
     succeed(componentize.args(["componentize", "--stub-wasi", "app", "-o", "app.wasm"]))?;
-    let mut build = Command::new(root.join("target/debug/jifen"));
-    succeed(build.current_dir(&folder).args(["build", "--from", "app.wasm"]))
+    succeed(jifen(root).current_dir(&folder).args(["build", "--from", "app.wasm"]))
 }

@@ -12,6 +12,9 @@ use crate::toolchain::{TARGET, Toolchain};
 
 const PROFILE: &str = "policy";
 
+/// The custom section in which a component says what it is: its `policy.toml`.
+pub const DESCRIPTION: &str = "jifen-policy";
+
 /// Returns the name of the package in a folder.
 ///
 /// # Errors
@@ -80,7 +83,7 @@ pub fn component(
 /// Puts a description, the text of a `policy.toml`, into a component that another tool made.
 pub fn described(component: &[u8], description: &str) -> Vec<u8> {
     let mut described = component.to_vec();
-    let section = CustomSection { name: "jifen-policy".into(), data: description.as_bytes().into() };
+    let section = CustomSection { name: DESCRIPTION.into(), data: description.as_bytes().into() };
     section.append_to_component(&mut described);
     described
 }

@@ -9,7 +9,7 @@ mod component;
 mod project;
 mod toolchain;
 
-pub use component::{component, described, module, package_name};
+pub use component::{DESCRIPTION, component, described, module, package_name};
 #[cfg(feature = "templates")]
 pub use project::{create, stock};
 pub use toolchain::{DEBIAN_LINKER, DEBIAN_PACKAGES, TARGET, Toolchain};
