@@ -500,6 +500,11 @@ impl<'p> Place<'p> {
 }
 
 impl Scope {
+    /// Returns whether an event of a program lies in it.
+    pub(crate) fn covers(&self, program: &Program, event: &Event) -> bool {
+        Place::of(program, event).is_some_and(|place| self.has(&place))
+    }
+
     fn has(&self, place: &Place<'_>) -> bool {
         let within = |region: &String| {
             place

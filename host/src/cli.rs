@@ -17,6 +17,7 @@ mod certificate;
 mod check;
 mod cohorts;
 mod compare;
+mod corrections;
 mod import;
 mod keys;
 mod new;
@@ -72,6 +73,8 @@ enum Command {
     Announce(apply::Announce),
     /// Tell what another program would have awarded on real history
     Backtest(backtest::Backtest),
+    /// Print the events that decide purchases of then anew by another version of the program.
+    Corrections(corrections::Corrections),
     /// Tell what a deployment that is tried asked for, beside the one in whose place it is
     Compare(compare::Compare),
     /// Put the program of an earlier version to work again.
@@ -170,6 +173,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Apply(apply) => apply.execute(),
         Command::Announce(announce) => announce.execute(),
         Command::Backtest(backtest) => backtest.execute(),
+        Command::Corrections(corrections) => corrections.execute(),
         Command::Compare(compare) => compare.execute(),
         Command::Rollback(rollback) => rollback.execute(),
         Command::Changes(changes) => changes.execute(),

@@ -15,6 +15,7 @@ mod close;
 mod compare;
 mod conflict;
 mod conversion;
+mod corrections;
 mod description;
 mod error;
 mod estimates;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jifen_ledger::{Logged, Order, Redemption};
-use jifen_loyalty::event::{Body, Occasion, Step};
+use jifen_loyalty::event::{Body, Occasion, Revision, Step};
 use jifen_loyalty::{Event, InvalidEvent, MerchantId, RedemptionId};
 
 use crate::batch::named;
@@ -31,8 +31,10 @@ pub(crate) fn admit(merchant: &MerchantId, event: &Event) -> Result<(), InvalidE
             Step::Captured(_) | Step::Voided(_) | Step::Cancelled(..) => return Ok(()),
             Step::Lapsed => return Err(operators()),
         },
-        Body::Refund(refund) if refund.rejects_referral => return Err(operators()),
-        Body::Refund(_) => return Ok(()),
+        Body::Refund(refund) => match refund.revision {
+            Revision::Returned => return Ok(()),
+            Revision::ReferralRejected | Revision::Corrected(_) => return Err(operators()),
+        },
         Body::Close(_)
         | Body::Settlement(_)
         | Body::Opening(_)

@@ -7,8 +7,11 @@
 //! Nothing of today's program has a say: the purchase's receipt names the one that decided it, and what was asked then.
 //! A refund that arrives before its purchase waits in the ledger; the purchase's own entry then takes it into account,
 //! so that the points that never should have been are never seen.
+//!
+//! A correction takes the same way, with the program that it names in place of the purchase's.
 
 mod bought;
+mod correct;
 mod derive;
 
 use std::collections::BTreeMap;
@@ -18,7 +21,7 @@ use jifen_ledger::{Logged, Needs, Order, Purchased};
 use jifen_loyalty::clawback::{Clawback, Level, Reach, Repayment, Reversal, spendable, within_reach};
 use jifen_loyalty::decision::{Decision, Granted, Usage};
 use jifen_loyalty::entry::{Moved, NewLot, StockKey};
-use jifen_loyalty::event::{Body, Cause, Happening, Occasion, Purchase, Refund};
+use jifen_loyalty::event::{Body, Cause, Correction, Happening, Occasion, Purchase, Refund};
 use jifen_loyalty::facts::Known as History;
 use jifen_loyalty::lot::{LotId, Purse};
 use jifen_loyalty::member::Referral;
@@ -31,6 +34,7 @@ use jifen_loyalty::{
 use rules_guest::calendar::Day;
 
 use self::bought::{Bought, parsed};
+use self::correct::{Anew, correct};
 pub(crate) use self::derive::{derive, derive_waited};
 use crate::active::Active;
 use crate::error::{HostError, Undecided};
@@ -65,6 +69,10 @@ pub(crate) fn process(
 ) -> Result<(Entry, Faults), Undecided> {
     let Some(order) = known.order else { unreachable!("a refund is read with its order") };
     match target(order, event)? {
+        None if refund.correction().is_some() => {
+            let reason = format!("no order {} is known; there is nothing to decide anew", refund.order);
+            Err(InvalidEvent { field: "data.order".to_owned(), reason }.into())
+        }
         None => Ok(wait(active, event, order)?),
         Some(purchased) => take_back(programs, event, refund, (order, purchased), lapsed, known),
     }
@@ -92,14 +100,17 @@ pub(crate) fn bought_by<'o>(
     Ok(Some((&purchased.member, Bought::read(&order.entries, purchased.seq)?.versions)))
 }
 
-/// Returns the purchase that a refund is of: the only one of that number, or of several the only one of the same sender.
+/// Returns the purchase that a refund is of: the only one of that number, or of several the only one of the same sender, whom a
+/// correction names.
 fn target<'o>(order: &'o Order, event: &Event) -> Result<Option<&'o Purchased>, InvalidEvent> {
     if let [] | [_] = order.purchases.as_slice() {
         return Ok(order.purchases.first());
     }
+    let named = event.correction().and_then(|correction| correction.source.as_ref());
+    let sender = named.unwrap_or(&event.source);
     let from_here = |purchased: &&Purchased| {
         let logged = order.entries.iter().find(|logged| logged.seq == purchased.seq);
-        logged.and_then(|logged| Event::parse(&logged.event).ok()).is_some_and(|it| it.source == event.source)
+        logged.and_then(|logged| Event::parse(&logged.event).ok()).is_some_and(|it| it.source == *sender)
     };
     let mut found = order.purchases.iter().filter(from_here);
     if let (Some(only), None) = (found.next(), found.next()) {
@@ -129,6 +140,8 @@ struct Settled {
     evaluations: Vec<Evaluation>,
     levels: Vec<Level>,
     reversals: Vec<Reversal>,
+    /// For a correction, the whole purchase by its program: the evaluations, and what it came to.
+    whole: Option<(Vec<Evaluation>, Vec<Level>)>,
 }
 
 /// Evaluates a purchase on what remains and works out the differences. `reach` says from which lots an award that goes
@@ -139,32 +152,56 @@ fn settle(
     (remainder, denied): (&Remainder<'_>, Option<&MemberId>),
     source: &impl Source,
     (first, before): (&[Level], &[Level]),
-    mut reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
+    reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
 ) -> Result<Settled, InvalidEvent> {
+    let (decision, evaluations) = remaining(pinned, happening, remainder, source)?;
+    let levels = levels(pinned, remainder, &decision, denied, first, before);
+    let mode = |of: &Level| {
+        if denied == Some(&of.to) { Clawback::Debt } else { clawback(pinned, &of.unit) }
+    };
+    let (decision, reversals) = differences(decision, &levels, before, mode, reach);
+    Ok(Settled { decision, evaluations, levels, reversals, whole: None })
+}
+
+/// Evaluates what remains of a purchase.
+fn remaining(
+    pinned: &Active,
+    happening: &Happening,
+    remainder: &Remainder<'_>,
+    source: &impl Source,
+) -> Result<(Decision, Vec<Evaluation>), InvalidEvent> {
     // What was paid in points alone does not begin to earn because the parts of what paid for it are rounded.
-    let remaining = remainder.purchase().filter(|_| happening.occasion.earns());
-    let (mut decision, evaluations) = match remaining {
-        None => Default::default(),
+    match remainder.purchase().filter(|_| happening.occasion.earns()) {
+        None => Ok(Default::default()),
         Some(purchase) => {
             let happening = Happening { occasion: Occasion::Purchase(purchase), ..happening.clone() };
-            evaluate(pinned, &happening, pinned.program.situate(&happening)?, source)?
+            evaluate(pinned, &happening, pinned.program.situate(&happening)?, source)
         }
-    };
-    let levels = levels(pinned, remainder, &decision, denied, first, before);
+    }
+}
+
+/// Returns a decision with what goes up from what an order came to before, and what goes down. `mode` says how far what goes down
+/// is taken back.
+fn differences(
+    mut decision: Decision,
+    levels: &[Level],
+    before: &[Level],
+    mode: impl Fn(&Level) -> Clawback,
+    mut reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
+) -> (Decision, Vec<Reversal>) {
     let more = levels.iter().filter_map(|level| more(&decision, level, granted(before, level)));
     decision.awards = more.collect();
     let mut reversals = Vec::new();
     for old in before {
-        let now = granted(&levels, old);
+        let now = granted(levels, old);
         if now < old.granted {
             let of = Level { granted: old.granted.less(now), ..old.clone() };
-            let is_denied = denied == Some(&of.to);
-            let mode = if is_denied { Clawback::Debt } else { clawback(pinned, &of.unit) };
+            let mode = mode(&of);
             let reach = reach(&of, mode, &decision.awards);
             reversals.push(Reversal::new(of, mode, reach));
         }
     }
-    Ok(Settled { decision, evaluations, levels, reversals })
+    (decision, reversals)
 }
 
 /// Returns what an order comes to: what the purchase of what remains would have earned, except where the deployment says
@@ -198,14 +235,20 @@ fn levels(
         free && !before.iter().any(|old| old.is_of(level))
     };
     levels.extend(now.iter().filter(|level| risen(level)).cloned());
-    for level in &mut levels {
+    keep_to(&mut levels, pinned, denied, before);
+    levels
+}
+
+/// Reduces what an order comes to to what it came to before where there is a budget, and leaves out what is nothing or for who is
+/// denied it.
+fn keep_to(levels: &mut Vec<Level>, pinned: &Active, denied: Option<&MemberId>, before: &[Level]) {
+    for level in &mut *levels {
         let budget = pinned.deployment(&level.deployment).is_some_and(|it| it.budget.is_some());
         if budget {
             level.granted = level.granted.min(granted(before, level));
         }
     }
     levels.retain(|level| !level.granted.is_zero() && denied != Some(&level.to));
-    levels
 }
 
 fn granted(levels: &[Level], of: &Level) -> Points {
@@ -228,9 +271,25 @@ fn clawback(pinned: &Active, unit: &UnitId) -> Clawback {
     unit.map(|unit| unit.clawback).unwrap_or_default()
 }
 
-fn no_program(error: &HostError) -> InvalidEvent {
-    let reason = format!("the program that decided its purchase cannot run here: {error}");
-    InvalidEvent { field: "data.order".to_owned(), reason }
+/// Returns the program by which an order is looked at again: the one that decided it, or that a correction names.
+fn program_of(
+    programs: &Programs<'_>,
+    bought: &Bought,
+    correction: Option<&Correction>,
+) -> Result<Arc<Active>, Undecided> {
+    let digest = correction.map_or(&bought.program, |correction| &correction.program);
+    match programs.get(digest) {
+        Ok(pinned) => Ok(pinned),
+        Err(HostError::Ledger(error)) => Err(error.into()),
+        Err(error) => {
+            let (field, which) = match correction {
+                None => ("data.order", "the program that decided its purchase"),
+                Some(_) => ("data.program", "this program"),
+            };
+            let reason = format!("{which} cannot run here: {error}");
+            Err(InvalidEvent { field: field.to_owned(), reason }.into())
+        }
+    }
 }
 
 /// Applies a refund to its purchase.
@@ -244,12 +303,8 @@ fn take_back(
 ) -> Result<(Entry, Faults), Undecided> {
     let member = known.member;
     let bought = Bought::read(&order.entries, purchased.seq)?;
-    let pinned = match programs.get(&bought.inputs.program) {
-        Ok(pinned) => pinned,
-        Err(HostError::Ledger(error)) => return Err(error.into()),
-        Err(error) => return Err(no_program(&error).into()),
-    };
-    if refund.rejects_referral && bought.inputs.referral.is_none() {
+    let pinned = program_of(programs, &bought, refund.correction())?;
+    if refund.rejects_referral() && bought.inputs.referral.is_none() {
         let reason = format!(
             "nobody_referred: nobody had brought the buyer of {}; look at the order's number",
             refund.order
@@ -270,16 +325,25 @@ fn take_back(
     let mut lots = Lots(left.collect());
     let names = (&purchased.member, member.version.saturating_add(1));
     let source = Then {
-        evaluations: &bought.inputs.evaluations,
+        evaluations: &bought.evaluations,
         referral: bought.inputs.referral.as_ref(),
         history: Some(&purchased.before),
     };
-    let levels = (&*bought.first, &*bought.levels);
     let remains = (&remainder, bought.denied(refund));
-    let settled = settle(&pinned, &bought.happening, remains, &source, levels, |of, mode, more| {
+    let reach = |of: &Level, mode, more: &[Granted]| {
         lots.open(more, names, event);
         lots.reach(of, mode, event)
-    })?;
+    };
+    let settled = match refund.correction() {
+        None => {
+            let levels = (&*bought.first, &*bought.levels);
+            settle(&pinned, &bought.happening, remains, &source, levels, reach)?
+        }
+        Some(_) => {
+            let source = Anew { then: source, program: &pinned.program };
+            correct(&pinned, &bought, remains, (&source, &source), reach)?
+        }
+    };
     let mut restocked = redemption::restocked(&lapsed, member);
     restocked.extend(back.iter().filter_map(|back| back.restocked.clone()));
     let mut receipt = refund_receipt(&pinned, &bought, (member.version, day.number()), settled, lapsed, back);
@@ -314,7 +378,11 @@ fn refund_receipt(
     lapsed: Vec<Redeemed>,
     back: Vec<GivenBack>,
 ) -> Receipt {
-    let Settled { mut decision, evaluations, levels, reversals } = settled;
+    let Settled { mut decision, evaluations, levels, reversals, whole } = settled;
+    let (evaluations, rest, first) = match whole {
+        None => (evaluations, Vec::new(), Vec::new()),
+        Some((whole, first)) => (whole, evaluations, first),
+    };
     decision.awards.extend(back.iter().filter_map(|back| back.compensation.clone()));
     let owner = (Some(bought.happening.member.clone()), version.saturating_add(1));
     Receipt {
@@ -324,7 +392,8 @@ fn refund_receipt(
         refund: Some(Refunded {
             of: Some(bought.key.clone()),
             waited: Vec::new(),
-            evaluations: Vec::new(),
+            evaluations: rest,
+            first,
             levels,
             reversals,
         }),
@@ -512,7 +581,7 @@ fn after_waiting(
         let mut after = remainder.clone();
         if after.take(&refund).is_ok() {
             remainder = after;
-            if !refund.rejects_referral {
+            if !refund.rejects_referral() {
                 cause = refund.cause;
             }
             applied.push(refund);
@@ -525,8 +594,8 @@ fn after_waiting(
     let before = decision.levels();
     let remains = (&remainder, denied(source.referral(), applied.iter()));
     let settled = settle(active, happening, remains, source, (&before, &before), reach)?;
-    let Settled { decision, evaluations, levels, reversals } = settled;
-    let refunded = Refunded { of: None, waited: taken, evaluations, levels, reversals };
+    let Settled { decision, evaluations, levels, reversals, whole: _ } = settled;
+    let refunded = Refunded { of: None, waited: taken, evaluations, first: Vec::new(), levels, reversals };
     let buyer = &happening.member;
     let back = paid.into_iter().map(|payment| payment.give_back(&remainder, cause, buyer, happening.time));
     Ok(Some(After { refunded, more: decision.awards, back: back.collect::<Result<_, _>>()? }))
@@ -537,7 +606,7 @@ fn denied<'r>(
     referral: Option<&'r Referral>,
     mut refunds: impl Iterator<Item = &'r Refund>,
 ) -> Option<&'r MemberId> {
-    referral.map(|referral| &referral.by).filter(|_| refunds.any(|refund| refund.rejects_referral))
+    referral.map(|referral| &referral.by).filter(|_| refunds.any(Refund::rejects_referral))
 }
 
 /// What was known when a purchase was evaluated: by its receipt, and by the ledger's history up to it.

@@ -13,6 +13,7 @@ mod clearing;
 mod cohorts;
 mod components;
 mod contract;
+mod corrections;
 mod crash;
 #[path = "../dice.rs"]
 mod dice;

@@ -46,7 +46,7 @@ pub struct Event {
 pub enum Body {
     /// Something that rules award points for.
     Happening(Happening),
-    /// Something bought is returned.
+    /// What an order comes to is worked out anew, because something of it is returned or was decided wrongly.
     Refund(Refund),
     /// Points are used, step by step.
     Redemption(Redemption),
@@ -179,7 +179,7 @@ pub struct Line {
     pub tags: Vec<String>,
 }
 
-/// What comes back of an order.
+/// What comes back of an order, or by what it is decided anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
     /// The merchant's name for the order.
@@ -191,8 +191,49 @@ pub struct Refund {
     pub freight_minor: Option<u64>,
     /// Who caused it: terms of what was paid in points may differ by it.
     pub cause: Cause,
-    /// Whether a review came to it that nobody is to be rewarded for having brought the buyer; nothing comes back then.
-    pub rejects_referral: bool,
+    /// Why the order is looked at again.
+    pub revision: Revision,
+}
+
+/// Why what an order comes to is worked out anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revision {
+    /// Something of it is returned.
+    Returned,
+    /// A review came to it that nobody is to be rewarded for having brought the buyer; nothing comes back.
+    ReferralRejected,
+    /// Another program is to have decided it; nothing comes back.
+    Corrected(Correction),
+}
+
+/// A purchase that is decided anew by another program than the one that was at work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// The digest of the program, in hexadecimal.
+    pub program: String,
+    /// Who sent the purchase, where two merchants have an order of that number.
+    pub source: Option<String>,
+    /// Why, for whoever asks later.
+    pub why: String,
+    /// Who proposed it.
+    pub proposed_by: String,
+    /// Who approved it: somebody else.
+    pub approved_by: String,
+}
+
+impl Refund {
+    /// Returns whether nobody is to be rewarded for having brought the buyer.
+    pub fn rejects_referral(&self) -> bool {
+        self.revision == Revision::ReferralRejected
+    }
+
+    /// Returns by what the purchase is decided anew, if it is.
+    pub const fn correction(&self) -> Option<&Correction> {
+        match &self.revision {
+            Revision::Corrected(correction) => Some(correction),
+            Revision::Returned | Revision::ReferralRejected => None,
+        }
+    }
 }
 
 /// What comes back of the lines of an article.
@@ -467,6 +508,9 @@ impl Event {
         }
     }
 
+    /// Who sends what decides purchases anew.
+    pub const CORRECTIONS: &str = "/jifen/corrections";
+
     /// Who sends what campaigns do.
     pub const CAMPAIGNS: &str = "/jifen/campaigns";
 
@@ -582,6 +626,25 @@ impl Event {
         midnight: Instant,
     ) -> Result<Self, InvalidEvent> {
         raw::run_of(campaign, once, member, midnight)
+    }
+
+    /// Returns by what it decides a purchase anew, if it does.
+    pub fn correction(&self) -> Option<&Correction> {
+        if let Body::Refund(refund) = &self.body { refund.correction() } else { None }
+    }
+
+    /// Returns the event that decides an order anew at an instant. `id` is its name among those of [`Self::CORRECTIONS`].
+    ///
+    /// # Errors
+    ///
+    /// If a name is none that an event can have, or the one who proposes it approves it.
+    pub fn correction_of(
+        order: &str,
+        correction: &Correction,
+        id: &str,
+        at: Instant,
+    ) -> Result<Self, InvalidEvent> {
+        raw::correction_of(order, correction, id, at)
     }
 
     /// Parses one JSON object.

@@ -31,7 +31,8 @@ use crate::time::Instant;
 /// The record of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The digest of the program that decided, in hexadecimal. For a refund it is the purchase's.
+    /// The digest of the program that decided, in hexadecimal. For a refund it is the purchase's, for a correction the one that
+    /// it names.
     pub program: String,
     /// Whose event it is; `None` for a refund that waits for its purchase.
     pub member: Option<MemberId>,
@@ -41,7 +42,8 @@ pub struct Receipt {
     pub day: i32,
     /// Who had brought the member, if anyone had.
     pub referral: Option<Referral>,
-    /// What each deployment in scope was asked and answered with. For a refund, on what remains of the purchase.
+    /// What each deployment in scope was asked and answered with. For a refund, on what remains of the purchase; for a correction,
+    /// on all of it.
     pub evaluations: Vec<Evaluation>,
     /// What was decided.
     pub decision: Decision,
@@ -72,15 +74,17 @@ pub struct Key {
     pub id: String,
 }
 
-/// What refunds of a purchase came to.
+/// What refunds of a purchase came to, or a correction of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refunded {
     /// The purchase; `None` while the refund waits for it.
     pub of: Option<Key>,
     /// Refunds that had waited for this purchase, where it is the purchase's own receipt.
     pub waited: Vec<Key>,
-    /// The evaluations on what remains after those.
+    /// The evaluations on what remains after those, or for a correction after all that was returned, if anything was.
     pub evaluations: Vec<Evaluation>,
+    /// For a correction, what the whole purchase came to by its program.
+    pub first: Vec<Level>,
     /// What the order comes to from now on.
     pub levels: Vec<Level>,
     /// What went down, and where it came from.

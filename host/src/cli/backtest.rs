@@ -13,12 +13,9 @@ use super::statement::money;
 use crate::backtest::{Against, BacktestReport, Cost, Loser, Pair, Row, Scope, backtest};
 use crate::releases::Releases;
 
+/// Which part of history is looked at.
 #[derive(Args)]
-pub(super) struct Backtest {
-    #[command(flatten)]
-    ledger: super::LedgerArg,
-    #[command(flatten)]
-    candidate: Candidate,
+pub(super) struct Within {
     /// Only what happened at this time or later
     #[arg(long, value_name = "TIME", value_parser = Instant::parse)]
     from: Option<Instant>,
@@ -31,6 +28,22 @@ pub(super) struct Backtest {
     /// Only what happened at this merchant
     #[arg(long)]
     merchant: Option<String>,
+}
+
+impl From<Within> for Scope {
+    fn from(Within { from, until, region, merchant }: Within) -> Self {
+        Self { from, until, region, merchant }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct Backtest {
+    #[command(flatten)]
+    ledger: super::LedgerArg,
+    #[command(flatten)]
+    candidate: Candidate,
+    #[command(flatten)]
+    scope: Within,
     /// Threads that evaluate [default: one for each core]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -45,8 +58,7 @@ impl Backtest {
         let releases = Releases::new(self.candidate.policies.as_deref(), Some(&*ledger));
         let store = super::policy_store()?;
         let active = self.candidate.load(&releases, &store)?;
-        let Self { from, until, region, merchant, .. } = self;
-        let scope = Scope { from, until, region, merchant };
+        let scope = Scope::from(self.scope);
         let bar = progress::bar(ledger.length()?, "receipts");
         let threads = super::threads(self.threads);
         let report = backtest(&*ledger, &store, &active, Against::History, &scope, threads, |entries| {

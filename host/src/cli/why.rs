@@ -7,7 +7,8 @@ use anyhow::Context;
 use clap::Args;
 use jifen_ledger::{Ledger, Logged};
 use jifen_loyalty::event::{
-    Block, Body, Conversion, Goal, Occasion, Purpose, Redemption, Step, TermCause, Told as ToldOf,
+    Block, Body, Conversion, Correction, Goal, Occasion, Purpose, Redemption, Refund as RefundEvent,
+    Revision, Step, TermCause, Told as ToldOf,
 };
 use jifen_loyalty::{BusinessDay, Event};
 use rules_guest::calendar::Day;
@@ -355,7 +356,8 @@ fn explain(ledger: &dyn Ledger, logged: &Logged) -> anyhow::Result<String> {
         )?;
     }
     if let Some(refund) = &told.refund {
-        refund.explain(&mut text)?;
+        let what = if event.correction().is_some() { "correction" } else { "refund" };
+        refund.explain(what, &mut text)?;
     }
     for redeemed in &told.redemptions {
         words.redeemed(redeemed, &mut text)?;
@@ -409,16 +411,7 @@ fn occasion(event: &Event) -> String {
             format!("{merchant} bought {points} {unit} in advance for {} {currency}", money(*amount_minor))
         }
         Body::Settlement(settlement) => format!("all was settled up to receipt {}", settlement.through),
-        Body::Refund(refund) if refund.rejects_referral => {
-            format!("a review rejected the reward for having brought the buyer of order {}", refund.order)
-        }
-        Body::Refund(refund) => {
-            let what = refund.lines.as_ref().map_or("all that remained".to_owned(), |lines| {
-                let amount = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.amount_minor));
-                format!("{} lines for {}", lines.len(), money(amount))
-            });
-            format!("returned {what} of order {}", refund.order)
-        }
+        Body::Refund(refund) => revision(refund),
         Body::Happening(happening) => match &happening.occasion {
             Occasion::Registration(_) => "registered".to_owned(),
             Occasion::Run(run) => format!("the campaign {} ran", run.campaign),
@@ -427,6 +420,27 @@ fn occasion(event: &Event) -> String {
                 format!("bought {lines} lines for {spend} {} at {}", purchase.currency, purchase.merchant)
             }
         },
+    }
+}
+
+fn revision(refund: &RefundEvent) -> String {
+    let order = &refund.order;
+    match &refund.revision {
+        Revision::Returned => {
+            let what = refund.lines.as_ref().map_or("all that remained".to_owned(), |lines| {
+                let amount = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.amount_minor));
+                format!("{} lines for {}", lines.len(), money(amount))
+            });
+            format!("returned {what} of order {order}")
+        }
+        Revision::ReferralRejected => {
+            format!("a review rejected the reward for having brought the buyer of order {order}")
+        }
+        Revision::Corrected(Correction { why, proposed_by, approved_by, .. }) => {
+            format!(
+                "order {order} was decided anew, as {proposed_by} proposed and {approved_by} approved: {why}"
+            )
+        }
     }
 }
 
@@ -470,9 +484,9 @@ fn lunar(day: &Day) -> String {
 }
 
 impl Refund {
-    fn explain(&self, text: &mut String) -> std::fmt::Result {
+    fn explain(&self, what: &str, text: &mut String) -> std::fmt::Result {
         match (&self.of, self.waited.as_slice()) {
-            (Some(of), _) => writeln!(text, "  refund     of event {} of {}", of.id, of.source)?,
+            (Some(of), _) => writeln!(text, "  {what:<10} of event {} of {}", of.id, of.source)?,
             (None, []) => writeln!(text, "  refund     waits for the purchase")?,
             (None, waited) => {
                 let waited: Vec<_> =

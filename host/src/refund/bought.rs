@@ -1,26 +1,30 @@
-//! A purchase that is in the ledger, with what refunds made of it.
+//! A purchase that is in the ledger, with what refunds and corrections made of it.
 
 use std::fmt;
 
 use jifen_ledger::Logged;
 use jifen_loyalty::clawback::Level;
 use jifen_loyalty::event::{Body, Happening, Occasion, Purchase, Refund};
-use jifen_loyalty::receipt::{Inputs, Key};
+use jifen_loyalty::receipt::{Evaluation, Inputs, Key};
 use jifen_loyalty::refund::Remainder;
 use jifen_loyalty::{Event, InvalidEvent, MemberId, Receipt};
 
 use super::{denied, key};
 
-/// A purchase as its own receipt and its refunds so far have it.
+/// A purchase as its own receipt, its refunds and its corrections so far have it.
 pub(super) struct Bought {
     pub(super) happening: Happening,
     pub(super) key: Key,
     pub(super) inputs: Inputs,
-    /// Refunds that were applied, in their order.
+    /// The program that decides it: its own, or that of the last correction.
+    pub(super) program: String,
+    /// What deployments were asked about the whole of it, by the last program first.
+    pub(super) evaluations: Vec<Evaluation>,
+    /// Refunds and corrections that were applied, in their order.
     refunds: Vec<Refund>,
-    /// The buyer's versions after the purchase and its refunds: they name the lots of the order.
+    /// The buyer's versions after the purchase and those: they name the lots of the order.
     pub(super) versions: Vec<u64>,
-    /// What the order came to at first, and what it comes to now.
+    /// What the whole purchase came to by that program, and what the order comes to now.
     pub(super) first: Vec<Level>,
     pub(super) levels: Vec<Level>,
 }
@@ -41,13 +45,27 @@ impl Bought {
         };
         let first = Receipt::awarded(&own.receipt).map_err(damaged)?;
         let levels = Receipt::levels(&own.receipt).map_err(damaged)?;
-        let versions = vec![inputs.version];
-        let mut bought = Self { happening, key, inputs, refunds: Vec::new(), versions, first, levels };
+        let mut bought = Self {
+            happening,
+            key,
+            program: inputs.program.clone(),
+            evaluations: inputs.evaluations.clone(),
+            refunds: Vec::new(),
+            versions: vec![inputs.version],
+            inputs,
+            first,
+            levels,
+        };
         let waited = bought.inputs.refund.as_ref().map(|refund| refund.waited.clone()).unwrap_or_default();
         for logged in entries {
             let (event, inputs) = parsed(logged)?;
             let later = inputs.refund.as_ref().is_some_and(|refund| refund.of.as_ref() == Some(&bought.key));
             let Body::Refund(refund) = event.body else { continue };
+            if let (true, Some(correction)) = (later, refund.correction()) {
+                bought.program.clone_from(&correction.program);
+                bought.evaluations.splice(0..0, inputs.evaluations);
+                bought.first = inputs.refund.map(|refund| refund.first).unwrap_or_default();
+            }
             let own = Key { source: event.source, id: event.id };
             if waited.contains(&own) || later {
                 bought.refunds.push(refund);
@@ -75,6 +93,15 @@ impl Bought {
             Occasion::Purchase(purchase) => Ok(purchase),
             Occasion::Registration(_) | Occasion::Run(_) => Err(damaged("has no purchase where one was")),
         }
+    }
+
+    /// Returns whether nothing of it was returned.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger's entries are not what was committed.
+    pub(super) fn is_untouched(&self) -> Result<bool, InvalidEvent> {
+        Ok(self.remainder()? == Remainder::of(self.purchase()?))
     }
 
     /// Returns what remains after the refunds so far.

@@ -8,13 +8,15 @@ use jifen_loyalty::receipt::{Inputs, Key, Refunded};
 use jifen_loyalty::{Event, InvalidEvent, Receipt, Redeemed};
 
 use super::bought::{Bought, parsed};
-use super::{After, Then, after_waiting, give_back, key, refund_receipt, settle, waiting, waiting_refunds};
+use super::{
+    After, Then, after_waiting, correct, give_back, key, refund_receipt, settle, waiting, waiting_refunds,
+};
 use crate::active::Active;
 use crate::error::Undecided;
 use crate::programs::Programs;
 use crate::redemption::Payment;
 
-/// Derives the receipt of a refund again, from its own receipt and the entries of its order before it.
+/// Derives the receipt of a refund or a correction again, from its own receipt and the entries of its order before it.
 pub(crate) fn derive(
     programs: &Programs<'_>,
     event: &Event,
@@ -27,17 +29,25 @@ pub(crate) fn derive(
     let (day, _) = pinned.program.day_of(event.time)?;
     let Some(of) = &recorded.of else { return Ok(waiting(pinned.digest.clone(), day.number())) };
     let bought = Bought::read(earlier, place(earlier, of)?)?;
-    let source =
-        Then { evaluations: &inputs.evaluations, referral: bought.inputs.referral.as_ref(), history: None };
+    let referral = bought.inputs.referral.as_ref();
+    let source = Then { evaluations: &inputs.evaluations, referral, history: None };
     let (paid, lapsed) = recorded_payments(programs, &inputs.redemptions)?;
     let mut remainder = bought.remainder()?;
     Payment::tell(&paid, &mut remainder);
     remainder.take(refund)?;
     let back = give_back(paid, &remainder, refund.cause, &bought.happening.member, event)?;
-    let levels = (&*bought.first, &*bought.levels);
     let reach = |of: &Level, _, _: &[Granted]| recorded_reach(&recorded, of);
     let remains = (&remainder, bought.denied(refund));
-    let settled = settle(&pinned, &bought.happening, remains, &source, levels, reach)?;
+    let settled = match refund.correction() {
+        None => {
+            let levels = (&*bought.first, &*bought.levels);
+            settle(&pinned, &bought.happening, remains, &source, levels, reach)?
+        }
+        Some(_) => {
+            let rest = Then { evaluations: &recorded.evaluations, referral, history: None };
+            correct(&pinned, &bought, remains, (&source, &rest), reach)?
+        }
+    };
     let version = inputs.version.saturating_sub(1);
     let receipt = refund_receipt(&pinned, &bought, (version, day.number()), settled, lapsed, back);
     Ok(Receipt { repayments: inputs.repayments.clone(), ..receipt })

@@ -162,12 +162,25 @@ impl Caller {
     /// Checks what an event says of itself.
     pub(super) fn may_send(&self, event: &Event) -> Result<(), InvalidEvent> {
         match &self.role {
-            Role::Operator | Role::Auditor => Ok(()),
+            Role::Operator | Role::Auditor => self.approves(event),
             Role::Merchant(merchant) => reach::admit(merchant, event),
             Role::Member(member) if event.member() == Some(member) => Ok(()),
             Role::Member(member) => {
                 let reason = format!("this key is {member}'s, and that is somebody else's");
                 Err(InvalidEvent { field: "data.member".to_owned(), reason })
+            }
+        }
+    }
+
+    /// Checks that what is to be decided anew is sent by who approves it, where it is known who sends it.
+    fn approves(&self, event: &Event) -> Result<(), InvalidEvent> {
+        let approver = event.correction().map(|correction| &correction.approved_by);
+        match approver.filter(|approver| self.key.is_some() && **approver != self.name) {
+            None => Ok(()),
+            Some(approver) => {
+                let reason =
+                    format!("is {approver}, and this key is {}'s; whoever approves it sends it", self.name);
+                Err(InvalidEvent { field: "data.approved_by".to_owned(), reason })
             }
         }
     }

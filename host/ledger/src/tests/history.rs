@@ -7,7 +7,7 @@ use jifen_loyalty::clawback::{Clawback, Level, Reach, Repayment, Reversal, Taken
 use jifen_loyalty::entry::{
     Begins, BudgetDraw, DebtMove, LotMove, Moved, OrderClaim, RedemptionMove, StockDraw, StockKey,
 };
-use jifen_loyalty::event::{Body, Cause, Event, Redemption, Refund, Step};
+use jifen_loyalty::event::{Body, Cause, Event, Redemption, Refund, Revision, Step};
 use jifen_loyalty::member::Grants;
 use jifen_loyalty::posting::{Postings, gain, loss};
 use jifen_loyalty::program::{Ends, Expiry, Period};
@@ -183,7 +183,7 @@ fn refund(ledger: &dyn Ledger, before: &[Entry], plan: &Plan, of: u8) -> Option<
         lines: None,
         freight_minor: None,
         cause: Cause::Member,
-        rejects_referral: false,
+        revision: Revision::Returned,
     };
     entry.event = Event { body: Body::Refund(refund), ..(*entry.event).clone() }.into();
     entry.member = Some(Moved { profile: buyer.profile.clone(), ..entry.member? });

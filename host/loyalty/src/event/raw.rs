@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    AMOUNT_MINOR_MAX, Block, Body, Cause, Close, Event, Happening, InvalidEvent, LINES_MAX, Line,
+    AMOUNT_MINOR_MAX, Block, Body, Cause, Close, Correction, Event, Happening, InvalidEvent, LINES_MAX, Line,
     NAME_BYTES_MAX, Occasion, Opening, Purchase, Purpose, Redemption, Refund, RefundLine, Registration,
-    Request, Run, Sent, Settlement, Step, Tender, TenderKind, Told,
+    Request, Revision, Run, Sent, Settlement, Step, Tender, TenderKind, Told,
 };
 use crate::id::{DeploymentId, MemberId, MerchantId, RedemptionId, UnitId};
 use crate::lot::Issuer;
@@ -21,10 +21,15 @@ use crate::points::Points;
 use crate::time::{Instant, day_number};
 
 const DAY_CLOSED: &str = "jifen.day.closed";
+const PURCHASE_CORRECTED: &str = "jifen.purchase.corrected";
 const CAMPAIGN_RAN: &str = "jifen.campaign.ran";
 const NOTICE_DELIVERED: &str = "jifen.notice.delivered";
 /// Who sends what became of notices.
 const NOTICES: &str = "/jifen/notices";
+/// Hexadecimal digits of a SHA-256.
+const DIGEST_DIGITS: usize = 64;
+/// Bytes that why a purchase is decided anew may have.
+const WHY_BYTES_MAX: usize = 1_000;
 
 /// The envelope. `Data` is raw at first, because its form depends on the type.
 #[derive(Deserialize)]
@@ -142,6 +147,23 @@ struct RawRefund<'a> {
 struct RawRejection<'a> {
     #[serde(borrow)]
     order: Cow<'a, str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCorrection<'a> {
+    #[serde(borrow)]
+    order: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    source: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    program: Cow<'a, str>,
+    #[serde(borrow)]
+    why: Cow<'a, str>,
+    #[serde(borrow)]
+    proposed_by: Cow<'a, str>,
+    #[serde(borrow)]
+    approved_by: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -316,6 +338,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Event, InvalidEvent> {
         "jifen.member.registered" => finish(&envelope, time, registration),
         "jifen.purchase.completed" => finish(&envelope, time, purchase),
         "jifen.purchase.refunded" => finish(&envelope, time, refund),
+        PURCHASE_CORRECTED => finish(&envelope, time, correction),
         "jifen.referral.rejected" => finish(&envelope, time, rejection),
         "jifen.redemption.requested" => finish(&envelope, time, request),
         "jifen.redemption.captured" => finish(&envelope, time, capture),
@@ -443,7 +466,7 @@ fn refund(_: Instant, data: &RawRefund<'_>) -> Result<Body, InvalidEvent> {
             .map(|freight| amount(|| "data.freight".to_owned(), freight))
             .transpose()?,
         cause: data.cause.map_or_else(Cause::default, Cause::from),
-        rejects_referral: false,
+        revision: Revision::Returned,
     };
     if refund.lines.as_ref().is_some_and(Vec::is_empty) && refund.freight_minor.unwrap_or(0) == 0 {
         let reason = "gives nothing back; leave lines out to return all that remains";
@@ -453,12 +476,45 @@ fn refund(_: Instant, data: &RawRefund<'_>) -> Result<Body, InvalidEvent> {
 }
 
 fn rejection(_: Instant, data: &RawRejection<'_>) -> Result<Body, InvalidEvent> {
+    nothing_back(&data.order, Revision::ReferralRejected)
+}
+
+fn correction(_: Instant, data: &RawCorrection<'_>) -> Result<Body, InvalidEvent> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if data.program.len() != DIGEST_DIGITS || !data.program.bytes().all(is_digit) {
+        let reason = format!(
+            "is {:?}; name the program by its digest, {DIGEST_DIGITS} digits of 0 to 9 and a to f, as `jifen changes` prints it",
+            data.program
+        );
+        return Err(InvalidEvent::new("data.program", reason));
+    }
+    if data.why.trim().is_empty() || data.why.len() > WHY_BYTES_MAX {
+        let reason =
+            format!("must say in 1 to {WHY_BYTES_MAX} bytes why the purchase is decided anew; members ask");
+        return Err(InvalidEvent::new("data.why", reason));
+    }
+    let correction = Correction {
+        program: data.program.clone().into_owned(),
+        source: data.source.as_deref().map(|source| name("data.source", source)).transpose()?.map(Into::into),
+        why: data.why.clone().into_owned(),
+        proposed_by: name("data.proposed_by", &data.proposed_by)?.to_owned(),
+        approved_by: name("data.approved_by", &data.approved_by)?.to_owned(),
+    };
+    if correction.approved_by == correction.proposed_by {
+        let reason = "is who proposed it; somebody else must look at it and approve it";
+        return Err(InvalidEvent::new("data.approved_by", reason));
+    }
+    nothing_back(&data.order, Revision::Corrected(correction))
+}
+
+/// Returns the body of what looks at an order again of which nothing comes back.
+fn nothing_back(order: &str, revision: Revision) -> Result<Body, InvalidEvent> {
     Ok(Body::Refund(Refund {
-        order: name("data.order", &data.order)?.to_owned(),
+        order: name("data.order", order)?.to_owned(),
         lines: Some(Vec::new()),
         freight_minor: Some(0),
         cause: Cause::default(),
-        rejects_referral: true,
+        revision,
     }))
 }
 
@@ -578,6 +634,32 @@ pub(super) fn close_for(
         source: &whole.source,
         r#type: DAY_CLOSED,
         time: midnight.to_string(),
+        data: &data,
+    };
+    parse(&serde_json::to_vec(&canonical).expect("text always serializes"))
+}
+
+pub(super) fn correction_of(
+    order: &str,
+    correction: &Correction,
+    id: &str,
+    at: Instant,
+) -> Result<Event, InvalidEvent> {
+    let Correction { program, source, why, proposed_by, approved_by } = correction;
+    let data = RawCorrection {
+        order: order.into(),
+        source: source.as_deref().map(Cow::from),
+        program: program.into(),
+        why: why.into(),
+        proposed_by: proposed_by.into(),
+        approved_by: approved_by.into(),
+    };
+    let canonical = Canonical {
+        specversion: "1.0",
+        id: &short(id.to_owned()),
+        source: Event::CORRECTIONS,
+        r#type: PURCHASE_CORRECTED,
+        time: at.to_string(),
         data: &data,
     };
     parse(&serde_json::to_vec(&canonical).expect("text always serializes"))

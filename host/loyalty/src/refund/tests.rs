@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Cause, TenderKind};
+use crate::event::{Cause, Revision, TenderKind};
 
 /// A basket: `sku quantity amount` a line.
 fn purchase(lines: &[(&str, u64, u64)]) -> Purchase {
@@ -33,7 +33,7 @@ fn refund(lines: &[(&str, u64, u64)]) -> Refund {
         lines: Some(lines.iter().map(line).collect()),
         freight_minor: None,
         cause: Cause::Member,
-        rejects_referral: false,
+        revision: Revision::Returned,
     }
 }
 
