@@ -945,6 +945,8 @@ fn stands_alone(event: &Event, order: Option<&Order>) -> bool {
     match &event.body {
         Body::Redemption(step) => !matches!(step.step, Step::Requested(_)),
         Body::Close(_) => true,
+        // What one leaves of what was granted is counted by the next.
+        Body::Refund(refund) if refund.correction().is_some() => true,
         Body::Refund(_) => order.is_some_and(|order| !order.redemptions.is_empty()),
         // One that refunds wait for gives back at once what they return.
         Body::Happening(_) => {

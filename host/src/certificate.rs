@@ -207,13 +207,14 @@ impl Certificate {
 }
 
 /// Returns whether an event is evidence that others may see. A registration tells who the member is and who brought the member, and
-/// an account may be another member's, too.
+/// an account may be another member's, too; a correction tells who works for the program.
 fn is_evidence(event: &[u8]) -> bool {
     Event::parse(event).is_ok_and(|event| {
-        event.happening().is_none_or(|happening| match &happening.occasion {
-            Occasion::Registration(_) => false,
-            occasion @ (Occasion::Purchase(_) | Occasion::Run(_)) => occasion.payer().is_none(),
-        })
+        event.correction().is_none()
+            && event.happening().is_none_or(|happening| match &happening.occasion {
+                Occasion::Registration(_) => false,
+                occasion @ (Occasion::Purchase(_) | Occasion::Run(_)) => occasion.payer().is_none(),
+            })
     })
 }
 

@@ -34,7 +34,7 @@ use jifen_loyalty::{
 use rules_guest::calendar::Day;
 
 use self::bought::{Bought, parsed};
-use self::correct::{Anew, correct};
+use self::correct::{Anew, Corrected, correct};
 pub(crate) use self::derive::{derive, derive_waited};
 use crate::active::Active;
 use crate::error::{HostError, Undecided};
@@ -69,10 +69,6 @@ pub(crate) fn process(
 ) -> Result<(Entry, Faults), Undecided> {
     let Some(order) = known.order else { unreachable!("a refund is read with its order") };
     match target(order, event)? {
-        None if refund.correction().is_some() => {
-            let reason = format!("no order {} is known; there is nothing to decide anew", refund.order);
-            Err(InvalidEvent { field: "data.order".to_owned(), reason }.into())
-        }
         None => Ok(wait(active, event, order)?),
         Some(purchased) => take_back(programs, event, refund, (order, purchased), lapsed, known),
     }
@@ -100,18 +96,26 @@ pub(crate) fn bought_by<'o>(
     Ok(Some((&purchased.member, Bought::read(&order.entries, purchased.seq)?.versions)))
 }
 
-/// Returns the purchase that a refund is of: the only one of that number, or of several the only one of the same sender, whom a
-/// correction names.
+/// Returns the purchase that a refund is of: the only one of that number, or of several the only one of the same sender. A correction
+/// names it.
 fn target<'o>(order: &'o Order, event: &Event) -> Result<Option<&'o Purchased>, InvalidEvent> {
+    let event_of = |purchased: &Purchased| {
+        let logged = order.entries.iter().find(|logged| logged.seq == purchased.seq)?;
+        Event::parse(&logged.event).ok()
+    };
+    if let Some(Correction { source, id, .. }) = event.correction() {
+        let is_it = |found: &Event| (&found.source, &found.id) == (source, id);
+        let found = order.purchases.iter().find(|purchased| event_of(purchased).is_some_and(|it| is_it(&it)));
+        let reason =
+            || format!("no purchase {id} of {source} completed this order; there is nothing to decide anew");
+        let unknown = || InvalidEvent { field: "data.order".to_owned(), reason: reason() };
+        return found.map(Some).ok_or_else(unknown);
+    }
     if let [] | [_] = order.purchases.as_slice() {
         return Ok(order.purchases.first());
     }
-    let named = event.correction().and_then(|correction| correction.source.as_ref());
-    let sender = named.unwrap_or(&event.source);
-    let from_here = |purchased: &&Purchased| {
-        let logged = order.entries.iter().find(|logged| logged.seq == purchased.seq);
-        logged.and_then(|logged| Event::parse(&logged.event).ok()).is_some_and(|it| it.source == *sender)
-    };
+    let from_here =
+        |purchased: &&Purchased| event_of(purchased).is_some_and(|found| found.source == event.source);
     let mut found = order.purchases.iter().filter(from_here);
     if let (Some(only), None) = (found.next(), found.next()) {
         return Ok(Some(only));
@@ -140,8 +144,17 @@ struct Settled {
     evaluations: Vec<Evaluation>,
     levels: Vec<Level>,
     reversals: Vec<Reversal>,
-    /// For a correction, the whole purchase by its program: the evaluations, and what it came to.
-    whole: Option<(Vec<Evaluation>, Vec<Level>)>,
+    /// For a correction, the whole purchase by its program.
+    whole: Option<Whole>,
+}
+
+/// A purchase of which nothing was returned, by the program of a correction.
+struct Whole {
+    evaluations: Vec<Evaluation>,
+    /// What it comes to.
+    levels: Vec<Level>,
+    /// Its business day.
+    day: i32,
 }
 
 /// Evaluates a purchase on what remains and works out the differences. `reach` says from which lots an award that goes
@@ -159,7 +172,10 @@ fn settle(
     let mode = |of: &Level| {
         if denied == Some(&of.to) { Clawback::Debt } else { clawback(pinned, &of.unit) }
     };
-    let (decision, reversals) = differences(decision, &levels, before, mode, reach);
+    let more = levels.iter().filter_map(|level| more(&decision, level, granted(before, level)));
+    let awards: Vec<_> = more.collect();
+    let reversals = reversals(&levels, before, &awards, mode, reach);
+    let decision = Decision { awards, ..decision };
     Ok(Settled { decision, evaluations, levels, reversals, whole: None })
 }
 
@@ -180,28 +196,25 @@ fn remaining(
     }
 }
 
-/// Returns a decision with what goes up from what an order came to before, and what goes down. `mode` says how far what goes down
-/// is taken back.
-fn differences(
-    mut decision: Decision,
+/// Returns what goes down from what an order came to before, while there is `more` of other. `mode` says how far it is taken back.
+fn reversals(
     levels: &[Level],
     before: &[Level],
+    more: &[Granted],
     mode: impl Fn(&Level) -> Clawback,
     mut reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
-) -> (Decision, Vec<Reversal>) {
-    let more = levels.iter().filter_map(|level| more(&decision, level, granted(before, level)));
-    decision.awards = more.collect();
+) -> Vec<Reversal> {
     let mut reversals = Vec::new();
     for old in before {
         let now = granted(levels, old);
         if now < old.granted {
             let of = Level { granted: old.granted.less(now), ..old.clone() };
             let mode = mode(&of);
-            let reach = reach(&of, mode, &decision.awards);
+            let reach = reach(&of, mode, more);
             reversals.push(Reversal::new(of, mode, reach));
         }
     }
-    (decision, reversals)
+    reversals
 }
 
 /// Returns what an order comes to: what the purchase of what remains would have earned, except where the deployment says
@@ -271,21 +284,16 @@ fn clawback(pinned: &Active, unit: &UnitId) -> Clawback {
     unit.map(|unit| unit.clawback).unwrap_or_default()
 }
 
-/// Returns the program by which an order is looked at again: the one that decided it, or that a correction names.
-fn program_of(
-    programs: &Programs<'_>,
-    bought: &Bought,
-    correction: Option<&Correction>,
-) -> Result<Arc<Active>, Undecided> {
-    let digest = correction.map_or(&bought.program, |correction| &correction.program);
+/// Returns a program that decided an order.
+fn program_of(programs: &Programs<'_>, digest: &str) -> Result<Arc<Active>, Undecided> {
+    pinned(programs, digest, "data.order", "the program that decided its purchase")
+}
+
+fn pinned(programs: &Programs<'_>, digest: &str, field: &str, which: &str) -> Result<Arc<Active>, Undecided> {
     match programs.get(digest) {
         Ok(pinned) => Ok(pinned),
         Err(HostError::Ledger(error)) => Err(error.into()),
         Err(error) => {
-            let (field, which) = match correction {
-                None => ("data.order", "the program that decided its purchase"),
-                Some(_) => ("data.program", "this program"),
-            };
             let reason = format!("{which} cannot run here: {error}");
             Err(InvalidEvent { field: field.to_owned(), reason }.into())
         }
@@ -303,7 +311,10 @@ fn take_back(
 ) -> Result<(Entry, Faults), Undecided> {
     let member = known.member;
     let bought = Bought::read(&order.entries, purchased.seq)?;
-    let pinned = program_of(programs, &bought, refund.correction())?;
+    let pinned = match refund.correction() {
+        None => program_of(programs, &bought.program)?,
+        Some(correction) => correct::program(programs, correction)?,
+    };
     if refund.rejects_referral() && bought.inputs.referral.is_none() {
         let reason = format!(
             "nobody_referred: nobody had brought the buyer of {}; look at the order's number",
@@ -330,9 +341,10 @@ fn take_back(
         history: Some(&purchased.before),
     };
     let remains = (&remainder, bought.denied(refund));
+    let is_correction = refund.correction().is_some();
     let reach = |of: &Level, mode, more: &[Granted]| {
         lots.open(more, names, event);
-        lots.reach(of, mode, event)
+        lots.reach(of, mode, event, |lot| is_correction && (&lot.id.member, lot.id.version) == names)
     };
     let settled = match refund.correction() {
         None => {
@@ -340,8 +352,12 @@ fn take_back(
             settle(&pinned, &bought.happening, remains, &source, levels, reach)?
         }
         Some(_) => {
-            let source = Anew { then: source, program: &pinned.program };
-            correct(&pinned, &bought, remains, (&source, &source), reach)?
+            let of = Corrected::read(programs, &bought, &pinned)?;
+            let source = Anew { then: source, of: &of };
+            let settled = correct(&pinned, &bought, remains, (&source, &source), reach)?;
+            let holds = |id: &MemberId| order.owners.get(id).is_some_and(|owner| owner.profile.holding);
+            of.admit(&settled, event.time, holds)?;
+            settled
         }
     };
     let mut restocked = redemption::restocked(&lapsed, member);
@@ -379,9 +395,9 @@ fn refund_receipt(
     back: Vec<GivenBack>,
 ) -> Receipt {
     let Settled { mut decision, evaluations, levels, reversals, whole } = settled;
-    let (evaluations, rest, first) = match whole {
-        None => (evaluations, Vec::new(), Vec::new()),
-        Some((whole, first)) => (whole, evaluations, first),
+    let (evaluations, rest, first, day_of_purchase) = match whole {
+        None => (evaluations, Vec::new(), Vec::new(), None),
+        Some(Whole { evaluations: whole, levels, day }) => (whole, evaluations, levels, Some(day)),
     };
     decision.awards.extend(back.iter().filter_map(|back| back.compensation.clone()));
     let owner = (Some(bought.happening.member.clone()), version.saturating_add(1));
@@ -393,6 +409,7 @@ fn refund_receipt(
             of: Some(bought.key.clone()),
             waited: Vec::new(),
             evaluations: rest,
+            day: day_of_purchase,
             first,
             levels,
             reversals,
@@ -476,10 +493,19 @@ impl Lots {
         }
     }
 
-    /// Returns the lots for an award that goes down, and takes from them what they will give.
-    fn reach(&mut self, of: &Level, mode: Clawback, event: &Event) -> Vec<Reach> {
+    /// Returns the lots for an award that goes down, and takes from them what they will give. What comes in its `place` is as good
+    /// as its own.
+    fn reach(
+        &mut self,
+        of: &Level,
+        mode: Clawback,
+        event: &Event,
+        place: impl Fn(&Lot) -> bool,
+    ) -> Vec<Reach> {
         let theirs = || self.0.iter().filter(|(owner, ..)| *owner == of.to);
-        let own = theirs().filter(|(owner, lot, of_order)| *of_order && of.is_of_lot(owner, lot));
+        let own = theirs().filter(|(owner, lot, of_order)| {
+            *of_order && of.is_of_lot(owner, lot) || lot.unit == of.unit && place(lot)
+        });
         let (own, all) = (own.map(|(_, lot, _)| lot), theirs().map(|(_, lot, _)| lot));
         let reach = within_reach(mode, own, all, &of.unit, event.time);
         let mut wanted = of.granted;
@@ -519,7 +545,7 @@ pub(crate) fn waited(
     let new = receipt.lots(happening.time).into_iter();
     let mut lots = Lots(new.map(|NewLot { member, lot }| (member, lot, true)).collect());
     // Nobody has seen these points yet, so how far a claw-back goes does not matter.
-    let reach = |of: &Level, _, _: &[Granted]| lots.reach(of, Clawback::Debt, event);
+    let reach = |of: &Level, _, _: &[Granted]| lots.reach(of, Clawback::Debt, event, |_| false);
     let after =
         after_waiting(active, happening, purchase, &receipt.decision, (refunds, paid), &source, reach)?;
     let restocked =
@@ -595,7 +621,7 @@ fn after_waiting(
     let remains = (&remainder, denied(source.referral(), applied.iter()));
     let settled = settle(active, happening, remains, source, (&before, &before), reach)?;
     let Settled { decision, evaluations, levels, reversals, whole: _ } = settled;
-    let refunded = Refunded { of: None, waited: taken, evaluations, first: Vec::new(), levels, reversals };
+    let refunded = Refunded { waited: taken, evaluations, levels, reversals, ..Refunded::default() };
     let buyer = &happening.member;
     let back = paid.into_iter().map(|payment| payment.give_back(&remainder, cause, buyer, happening.time));
     Ok(Some(After { refunded, more: decision.awards, back: back.collect::<Result<_, _>>()? }))

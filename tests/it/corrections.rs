@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::access::key;
-use crate::town::{Done, Town, purchase};
+use crate::components;
+use crate::town::{Done, Town, purchase, registration};
 
 const NOVEMBER: &str = "2026-11-30T12:00:00+08:00";
 const DECEMBER: &str = "2026-12-01T12:00:00+08:00";
@@ -18,10 +19,16 @@ const DOUBLE: Deployment = ("double", "doubling", "bonus", "");
 
 /// Puts a program to work, with points that can be given away.
 fn apply(town: &Town, deployments: &[Deployment]) {
+    apply_with(town, deployments, "platform", "");
+}
+
+/// Puts a program to work whose points somebody owes, with further tables.
+fn apply_with(town: &Town, deployments: &[Deployment], issuer: &str, more: &str) {
     town.program(deployments);
     let program =
         town.read("program.toml").replacen("id = \"points\"", "id = \"points\"\ntransfer = 'preserve'", 1);
-    town.write("program.toml", program);
+    let program = program.replace("issuer = 'platform'", &format!("issuer = '{issuer}'"));
+    town.write("program.toml", program + more);
     let done = town.change_program("apply", "program.toml", &["--without-notice", "--who", "赵敏"]);
     assert_eq!(done.code, Some(0), "{done:?}");
 }
@@ -118,6 +125,7 @@ fn a_withdrawn_rule_is_corrected_by_further_entries_that_somebody_approved() {
 fn story(text: &str) -> Vec<Value> {
     let event = |(n, words): (usize, &str)| match *words.split(' ').collect::<Vec<_>>() {
         ["buy", id, amount] => purchase(id, "ann", DECEMBER, amount.parse().expect("an amount")),
+        ["later", id, amount] => purchase(id, "ann", LATER, amount.parse().expect("an amount")),
         ["return", order, amount] => refund(&format!("r{n}{amount}"), order, amount.parse().ok()),
         ["give", points] => {
             json!({"specversion": "1.0", "id": "t", "source": "/app", "type": "jifen.points.transferred",
@@ -143,16 +151,33 @@ const CASES: &[Case] = &[
     ("what a return leaves", [&[SPEND], &[SPEND, KEEP]], ["buy 1 10000; return 1 4000", "return 1 all"], ["ann 60", "ann 160", "ann 100"]),
     ("all was returned", [&[SPEND], &[SPEND, KEEP]], ["buy 1 10000; return 1 all", ""], ["ann 0", "ann 100", "ann 100"]),
     ("in proportion", [&[SPEND], &[SPEND, SHARE]], ["buy 1 10000", "return 1 4000"], ["ann 100", "ann 200", "ann 120"]),
-    // What caps had counted stays counted: each was the first 100 of a day on which there were 0 and 100.
-    ("a cap", [&[SPEND], &[CAPPED]], ["buy 1 10000; buy 2 10000", ""], ["ann 200", "ann 150", "ann 150"]),
-    // What was granted then is not drawn from a budget now.
-    ("a budget", [&[FLAT], &[BUDGETED]], ["buy 1 10000", ""], ["ann 7", "ann 7", "ann 7"]),
+    // Where nothing was counted then, a cap counts what is left of what was granted before: 0, and 100.
+    ("a cap", [&[SPEND], &[CAPPED]], ["buy 1 10000; buy 2 10000", "buy 3 2000"], ["ann 200", "ann 150", "ann 150"]),
+    ("a cap, after a return", [&[SPEND], &[CAPPED]], ["buy 1 10000; return 1 all; buy 2 10000", ""], ["ann 100", "ann 100", "ann 100"]),
+    ("what it takes is not counted", [&[DOUBLED], &[CAPPED]], ["buy 1 10000; buy 2 10000", ""], ["ann 400", "ann 150", "ann 150"]),
+    // What was counted then counts the same; what is awarded counts on the day of the purchase, not on that of the correction.
+    ("the day of the purchase", [&[HALF], &[CAPPED]], ["buy 1 10000; buy 2 10000", "later 3 10000"], ["ann 100", "ann 200", "ann 300"]),
+    // More is not drawn from a budget of then; less goes back into it.
+    ("a budget", [&[FEW], &[MANY]], ["buy 1 10000", ""], ["ann 7", "ann 7", "ann 7"]),
+    ("a budget goes up again", [&[MANY], &[FEW]], ["buy 1 10000", "buy 2 10000"], ["ann 9", "ann 7", "ann 12"]),
+    // What comes in the place of what was spent is no second award.
+    ("under another name", [&[SPEND], &[EARN]], ["buy 1 10000; give 100", "buy 3 500"], ["ann 0, bob 100", "ann 0, bob 100", "ann 5, bob 100"]),
+    ("later available", [&[SPEND], &[LATE]], ["buy 1 10000; give 100", ""], ["ann 0, bob 100", "ann 0, bob 100", "ann 0, bob 100"]),
+    ("up by another rule", [&[FLAT], &[SPEND]], ["buy 1 10000", "return 1 all"], ["ann 7", "ann 100", "ann 0"]),
+    ("a shadow that fails", [&[SPEND], &[SPEND, DOUBLE, SHADOW]], ["buy 1 10000", ""], ["ann 100", "ann 200", "ann 200"]),
     // 180 of 200 are given away, so 20 of the 100 can be had; and nobody owes the rest.
     ("what is spent", [&[SPEND, DOUBLE], &[SPEND]], ["buy 1 10000; give 180", "buy 3 500"], ["ann 20, bob 180", "ann 0, bob 180", "ann 5, bob 180"]),
 ];
 const FLAT: Deployment = ("flat", "flat", "base", "parameters = { points = 7 }");
-const BUDGETED: Deployment = ("flat", "flat", "base", "parameters = { points = 9 }\nbudget = 100");
+const FEW: Deployment = ("flat", "flat", "base", "parameters = { points = 7 }\nbudget = 12");
+const MANY: Deployment = ("flat", "flat", "base", "parameters = { points = 9 }\nbudget = 12");
 const CAPPED: Deployment = ("spend", "spend", "base", "cap = { per_member_per_day = 150 }");
+const DOUBLED: Deployment = ("spend", "flat", "base", "parameters = { points = 200 }");
+const HALF: Deployment =
+    ("spend", "flat", "base", "parameters = { points = 50 }\ncap = { per_member_per_day = 500 }");
+const EARN: Deployment = ("earn", "spend", "base", "");
+const LATE: Deployment = ("earn", "spend", "base", "available = { days = 30 }");
+const SHADOW: Deployment = ("count", "counting", "bonus", "mode = 'shadow'");
 const KEEP: Deployment = ("double", "doubling", "bonus", "on_refund = 'keep'");
 const SHARE: Deployment = ("double", "doubling", "bonus", "on_refund = 'proportional'");
 
@@ -207,9 +232,19 @@ fn what_cannot_be_corrected_is_refused_with_the_reason() {
         event
     };
     let rows = [
-        (with("1", "order", json!("2")), "data.order: no order 2 is known; there is nothing to decide anew"),
+        (
+            with("1", "order", json!("2")),
+            "data.order: no purchase 1 of /merchants/shop completed this order; there is nothing to decide anew",
+        ),
+        (
+            with("8", "source", json!("/merchants/stall")),
+            "data.order: no purchase 1 of /merchants/stall completed this order",
+        ),
         (with("2", "program", json!("1")), "data.program: is \"1\"; name the program by its digest"),
-        (with("3", "program", json!("0".repeat(64))), "data.program: this program cannot run here"),
+        (
+            with("3", "program", json!("0".repeat(64))),
+            "data.program: was never at work here; `jifen changes --json` prints those that were",
+        ),
         (with("4", "approved_by", json!("李静")), "data.approved_by: is who proposed it"),
         (with("5", "why", json!("")), "data.why: must say in 1 to 1000 bytes"),
         (with("6", "points", json!(5)), "data.points: unknown field `points`"),
@@ -225,6 +260,91 @@ fn what_cannot_be_corrected_is_refused_with_the_reason() {
         assert!(done.err.contains(&format!("line {line}: {reason}")), "{reason}: {done:?}");
     }
     assert_eq!(town.balances("l.db"), "ann 100");
+}
+
+/// What was awarded by one program, and would be owed, paid or counted by another.
+#[test]
+fn what_would_be_at_somebodys_cost_is_refused() {
+    const CONTRACT: &str = "\n[[contract]]\nissuer = 'shop'\nunit = 'points'\ncurrency = 'CNY'\nfrom = '2026-01-01T00:00:00+08:00'\naccrual = '1'\nredemption = '1'\nbreakage = '0'\n";
+    const BUDGET: Deployment = ("spend", "spend", "base", "budget = 500");
+    const COUNT: Deployment = ("count", "counting", "base", "");
+    #[rustfmt::skip]
+    let rows = [
+        (BUDGET, ["platform", "platform"], "", "only one of both programs has a budget for it"),
+        (SPEND, ["platform", "merchant"], "", "another issuer would owe for the points"),
+        (DOUBLE, ["merchant", "merchant"], CONTRACT, "merchant/shop pays another price for points by this program"),
+        (COUNT, ["platform", "platform"], "", "count failed to answer on what is known of it"),
+    ];
+    for (corrects, [was, is], more, told) in rows {
+        let town = Town::new();
+        town.begin("l.db");
+        apply_with(&town, &[SPEND], was, "");
+        town.summary("l.db", &story("buy 1 10000"));
+        apply_with(&town, &[corrects], is, more);
+        let done = town.run("l.db", &proposed(&town, "2", &[]), &[]);
+        let told = format!("line 1: data.program: cannot decide this purchase anew: {told}");
+        assert!(done.code == Some(3) && done.err.contains(&told), "{told}: {done:?}");
+    }
+}
+
+/// What was let go once is not awarded once more.
+#[test]
+fn there_is_no_way_up_from_what_was_let_go() {
+    let town = Town::new();
+    town.begin("l.db");
+    apply(&town, &[SPEND, DOUBLE]);
+    town.summary("l.db", &story("buy 1 10000; give 180"));
+    apply(&town, &[SPEND]);
+    town.summary("l.db", &proposed(&town, "2", &[]));
+    assert_eq!(town.balances("l.db"), "ann 0, bob 180");
+    let done = town.run("l.db", &proposed(&town, "1", &[]), &[]);
+    assert!(done.err.contains("an earlier correction of it let points go that were spent"), "{done:?}");
+    assert_eq!(town.balances("l.db"), "ann 0, bob 180");
+}
+
+/// Who brought the buyer gets less where the rule gave too much, and nothing that was not known to be due.
+#[test]
+fn whoever_brought_the_buyer_never_gets_more() {
+    let friend = |id: &str| {
+        let mut joined = registration(id, id, NOVEMBER);
+        joined["data"]["referrer"] = json!("kim");
+        joined
+    };
+    let town = Town::new();
+    let [much, little]: [Deployment; 2] = ["much", "little"].map(|policy| ("bring", policy, "bonus", ""));
+    town.policy("much", &components::referring(150));
+    town.policy("little", &components::referring(100));
+    town.begin("l.db");
+    apply(&town, &[SPEND, much]);
+    town.summary("l.db", &[friend("ann"), purchase("1", "ann", DECEMBER, 10_000)]);
+    assert_eq!(town.balances("l.db"), "ann 100, kim 150");
+    apply(&town, &[SPEND, little]);
+    town.summary("l.db", &proposed(&town, "2", &[]));
+    assert_eq!(town.balances("l.db"), "ann 100, kim 100");
+    let done = town.run("l.db", &proposed(&town, "1", &[]), &[]);
+    assert!(done.err.contains("kim would get more for having brought the buyer"), "{done:?}");
+    town.replay("l.db");
+}
+
+/// Members' caps count the same, however the corrections arrive.
+#[test]
+fn corrections_of_a_member_follow_each_other() {
+    let town = Town::new();
+    let bought: Vec<_> = (0..6).map(|n| purchase(&format!("p{n}"), "ann", DECEMBER, 10_000)).collect();
+    let mut told = Vec::new();
+    for parts in [1, 6] {
+        town.forget("l.db");
+        town.begin("l.db");
+        apply(&town, &[DOUBLED]);
+        town.summary("l.db", &bought);
+        apply(&town, &[("spend", "spend", "base", "cap = { per_member_per_day = 250 }")]);
+        for part in proposed(&town, "2", &[]).chunks(6_usize.div_euclid(parts)) {
+            town.summary("l.db", part);
+        }
+        told.push(town.balances("l.db"));
+        town.replay("l.db");
+    }
+    assert_eq!(told, ["ann 250", "ann 250"]);
 }
 
 /// What one deployment was told of the member, another may be told.
@@ -253,6 +373,9 @@ fn whoever_approves_sends_it() {
     own["data"]["approved_by"] = json!("operator");
     let (operator, merchant) = (key(&town, "operator", &[]), key(&town, "merchant", &["--scope", "shop"]));
     let host = town.host();
+    // What it would come to may be asked by whoever proposes it.
+    let quoted = host.post_with(&operator, "/v1/quotes", correction);
+    assert_eq!(quoted.json()["refund"]["reversals"][0]["reversed"], json!(100), "{}", quoted.text);
     for (key, event, status, told) in [
         (&operator, correction, 422, "is 王梅, and this key is operator's; whoever approves it sends it"),
         (&merchant, &own, 422, "this key is shop's, whose events have the source /merchants/shop"),

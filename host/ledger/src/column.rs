@@ -258,11 +258,13 @@ pub(crate) fn add_grant<R: Row>(
     first: usize,
     granted_by_day: &mut BTreeMap<(Grants, i32), DayGrant>,
 ) -> Result<(), R::Error> {
-    let [deployment, unit, for_other, day, points] = std::array::from_fn(|n| first.saturating_add(n));
+    let [deployment, unit, for_other, day, points, reversed] =
+        std::array::from_fn(|n| first.saturating_add(n));
     let (deployment, unit) = (name(row, deployment)?, name(row, unit)?);
     let grants = Grants { deployment, unit, for_other: flag(row, for_other)? };
     let of_day = granted_by_day.entry((grants, count(row, day)?)).or_default();
     of_day.granted = of_day.granted.plus(self::points(row, points)?);
+    of_day.reversed = of_day.reversed.plus(self::points(row, reversed)?);
     Ok(())
 }
 

@@ -586,10 +586,15 @@ impl Log {
     fn before(&self, seq: u64, member: &MemberId) -> Member {
         let earlier = usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX);
         let earlier = Self(self.0.iter().take(earlier).cloned().collect());
-        let days = Needs { purchases_by_day: true, granted_by_day: true, lots: false };
-        let Member { purchases_by_day, mut granted_by_day, .. } = earlier.member(member, i32::MIN, days);
-        granted_by_day.values_mut().for_each(|day| day.reversed = Points::ZERO);
-        Member { purchases_by_day, granted_by_day, ..Member::default() }
+        let days = Needs { purchases_by_day: true, ..Needs::default() };
+        let Member { purchases_by_day, .. } = earlier.member(member, i32::MIN, days);
+        let mut before = Member { purchases_by_day, ..Member::default() };
+        let granted = Needs { granted_by_day: true, ..Needs::default() };
+        for lot in earlier.0.iter().flat_map(|entry| lots_of(entry, member)) {
+            // What is left of it by now.
+            add_lot((member, &mut before), self.now(lot, None), granted, i32::MIN);
+        }
+        before
     }
 
     /// Returns a lot after everything that was taken from it; with an instant, by events up to then.

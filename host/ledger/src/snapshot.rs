@@ -224,7 +224,7 @@ pub struct Purchased {
     pub member: MemberId,
     /// The lots that entries of this number opened, each with its owner, whatever is left of them.
     pub lots: Vec<(MemberId, Lot)>,
-    /// The member's days as they were before it: only these are filled.
+    /// The member's days as they were before it, with what was taken back by now of what was granted: only these are filled.
     pub before: Member,
 }
 

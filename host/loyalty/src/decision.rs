@@ -163,7 +163,8 @@ impl Granted {
         }
     }
 
-    fn level(&self, to: &MemberId, granted: Points) -> Level {
+    /// Returns what it comes to for a member.
+    pub fn level(&self, to: &MemberId, granted: Points) -> Level {
         let Self { deployment, unit, issuer, .. } = self.clone();
         Level { deployment, to: to.clone(), unit, issuer, granted }
     }

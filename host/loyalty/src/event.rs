@@ -209,13 +209,15 @@ pub enum Revision {
 /// A purchase that is decided anew by another program than the one that was at work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Correction {
+    /// Who sent the purchase.
+    pub source: String,
+    /// The sender's name for it.
+    pub id: String,
     /// The digest of the program, in hexadecimal.
     pub program: String,
-    /// Who sent the purchase, where two merchants have an order of that number.
-    pub source: Option<String>,
     /// Why, for whoever asks later.
     pub why: String,
-    /// Who proposed it.
+    /// Who proposed it, as whoever sends it says.
     pub proposed_by: String,
     /// Who approved it: somebody else.
     pub approved_by: String,
@@ -633,7 +635,8 @@ impl Event {
         if let Body::Refund(refund) = &self.body { refund.correction() } else { None }
     }
 
-    /// Returns the event that decides an order anew at an instant. `id` is its name among those of [`Self::CORRECTIONS`].
+    /// Returns the event that decides an order anew at an instant. `nth` counts the order's corrections, from 1: the same correction
+    /// has the same name, however often it is proposed.
     ///
     /// # Errors
     ///
@@ -641,10 +644,10 @@ impl Event {
     pub fn correction_of(
         order: &str,
         correction: &Correction,
-        id: &str,
+        nth: u64,
         at: Instant,
     ) -> Result<Self, InvalidEvent> {
-        raw::correction_of(order, correction, id, at)
+        raw::correction_of(order, correction, nth, at)
     }
 
     /// Parses one JSON object.

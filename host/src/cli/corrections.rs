@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jifen_loyalty::event::Correction;
+use jifen_loyalty::receipt::Key;
 use jifen_loyalty::{Event, Instant};
 
 use super::backtest::Within;
@@ -16,17 +17,12 @@ use crate::change::{Reason, of_version};
 use crate::clock;
 use crate::corrections::{Decided, Purchases};
 use crate::error::HostError;
-use crate::programs::Programs;
-use crate::releases::Releases;
-
-/// Digits of a digest that stand in an event's name.
-const DIGITS: usize = 12;
 
 #[derive(Args)]
 #[command(
-    after_help = "Nothing is changed. Whoever approves reads what is printed, and sends it: to /v1/events with a key of that name, or by\n\n\
-    jifen run --ledger L --program P --policies DIR corrections.jsonl\n\n\
-    What it will come to is what `jifen backtest` tells of that program and time."
+    after_help = "Nothing is changed. Whoever approves reads what is printed, asks by /v1/quotes what each would come to, and sends it: to \
+    /v1/events with a key of that name, or by\n\n\
+    jifen run --ledger L --program P --policies DIR corrections.jsonl"
 )]
 pub(super) struct Corrections {
     #[command(flatten)]
@@ -58,12 +54,9 @@ impl Corrections {
         let version = self.to;
         let change = of_version(&*ledger, version)?.ok_or(HostError::NoVersion { version, last })?;
         let program = hex::encode(change.program);
-        let releases = Releases::new(None, Some(&*ledger));
-        let store = super::policy_store()?;
-        let programs = Programs::new(&*ledger, &releases, &store).with_our_tables();
         let bar = progress::bar(ledger.length()?, "receipts");
         let scope = Scope::from(self.scope);
-        let purchases = Purchases::read(&*ledger, &programs, &scope, |entries| bar.inc(entries))?;
+        let purchases = Purchases::read(&*ledger, &scope, |entries| bar.inc(entries))?;
         bar.finish_and_clear();
         if purchases.unread > 0 {
             complain(format_args!(
@@ -71,24 +64,20 @@ impl Corrections {
                 purchases.unread
             ));
         }
-        let correction = Correction {
-            program,
-            source: None,
-            why: self.why,
-            proposed_by: self.who,
-            approved_by: self.approver,
-        };
         let at = self.time.unwrap_or_else(clock::now);
         let mut out = BufWriter::new(io::stdout().lock());
-        let mut count = 0_u64;
-        for decided in purchases.found.iter().filter(|decided| decided.program != correction.program) {
+        let others = purchases.but_by(&program);
+        for (key, decided) in &others {
+            let Key { source, id } = (*key).clone();
+            let (program, why) = (program.clone(), self.why.clone());
+            let (proposed_by, approved_by) = (self.who.clone(), self.approver.clone());
+            let correction = Correction { source, id, program, why, proposed_by, approved_by };
             let event = event(decided, &correction, at)?;
-            out.write_all(&event.canonical)
-                .and_then(|()| out.write_all(b"\n"))
-                .context("write to standard output")?;
-            count = count.saturating_add(1);
+            let written = out.write_all(&event.canonical).and_then(|()| out.write_all(b"\n"));
+            written.context("write to standard output")?;
         }
         out.flush().context("write to standard output")?;
+        let count = others.len();
         complain(format_args!(
             "{count} purchases are to be decided anew by version {version}; nothing is yet"
         ));
@@ -96,13 +85,11 @@ impl Corrections {
     }
 }
 
-/// Returns the event for a purchase. Its name is the same however often it is proposed, and another once it was applied.
+/// Returns the event for a purchase.
 fn event(decided: &Decided, correction: &Correction, at: Instant) -> anyhow::Result<Event> {
-    let Decided { key, order, corrections, .. } = decided;
-    let to: String = correction.program.chars().take(DIGITS).collect();
-    let id = format!("{}/{to}/{}/{}", corrections.saturating_add(1), key.source, key.id);
-    let correction = Correction { source: Some(key.source.clone()), ..correction.clone() };
-    Event::correction_of(order, &correction, &id, at).map_err(|wrong| match &*wrong.field {
+    let Decided { order, corrections, .. } = decided;
+    let event = Event::correction_of(order, correction, corrections.saturating_add(1), at);
+    event.map_err(|wrong| match &*wrong.field {
         "data.approved_by" => anyhow::anyhow!("--approver {}", wrong.reason),
         _ => anyhow::anyhow!("order {order}: {wrong}"),
     })

@@ -27,6 +27,10 @@ pub(super) struct Bought {
     /// What the whole purchase came to by that program, and what the order comes to now.
     pub(super) first: Vec<Level>,
     pub(super) levels: Vec<Level>,
+    /// What it came to as it came.
+    pub(super) originally: Vec<Level>,
+    /// Whether a correction took back less than it should have, because the rest was spent.
+    pub(super) forgave: bool,
 }
 
 impl Bought {
@@ -53,8 +57,10 @@ impl Bought {
             refunds: Vec::new(),
             versions: vec![inputs.version],
             inputs,
+            originally: first.clone(),
             first,
             levels,
+            forgave: false,
         };
         let waited = bought.inputs.refund.as_ref().map(|refund| refund.waited.clone()).unwrap_or_default();
         for logged in entries {
@@ -64,7 +70,9 @@ impl Bought {
             if let (true, Some(correction)) = (later, refund.correction()) {
                 bought.program.clone_from(&correction.program);
                 bought.evaluations.splice(0..0, inputs.evaluations);
-                bought.first = inputs.refund.map(|refund| refund.first).unwrap_or_default();
+                let corrected = inputs.refund.unwrap_or_default();
+                bought.forgave |= corrected.reversals.iter().any(|reversal| !reversal.forgiven.is_zero());
+                bought.first = corrected.first;
             }
             let own = Key { source: event.source, id: event.id };
             if waited.contains(&own) || later {

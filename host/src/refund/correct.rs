@@ -2,23 +2,30 @@
 //!
 //! The whole purchase is put to the program that the correction names, on what was known then, and so is what remains of it, if
 //! anything was returned; the difference to what the order came to so far is posted. From then on the order is one of that program:
-//! what is returned later is decided by it. What caps had counted by then stays counted, and a budget gives nothing more.
+//! what is returned later is decided by it.
+//!
+//! What cannot be told any more, or would come out at somebody's cost who has no part in it, is refused ([`Corrected::admit`]).
+
+use std::sync::Arc;
 
 use jifen_ledger::Needs;
 use jifen_loyalty::clawback::{Clawback, Level, Reach};
 use jifen_loyalty::decision::{Granted, Usage};
+use jifen_loyalty::event::Correction;
 use jifen_loyalty::facts::{Answer, Fact};
 use jifen_loyalty::lot::Purse;
 use jifen_loyalty::member::{Grants, Referral};
 use jifen_loyalty::program::Deployment;
 use jifen_loyalty::refund::Remainder;
-use jifen_loyalty::{Decision, DeploymentId, Facts, InvalidEvent, MemberId, Points, Program};
+use jifen_loyalty::{Decision, DeploymentId, Facts, Instant, InvalidEvent, MemberId, Points};
 use rules_guest::calendar::Day;
 
 use super::bought::Bought;
-use super::{Settled, Then, clawback, differences, keep_to, levels, remaining};
+use super::{Settled, Then, Whole, granted, keep_to, levels, pinned, program_of, remaining, reversals};
 use crate::active::Active;
+use crate::error::Undecided;
 use crate::pipeline::{Source, counts, evaluate};
+use crate::programs::Programs;
 
 /// Decides a purchase anew and works out the differences. `whole` and `rest` know what was known of it, and of what remains.
 pub(super) fn correct(
@@ -29,41 +36,191 @@ pub(super) fn correct(
     reach: impl FnMut(&Level, Clawback, &[Granted]) -> Vec<Reach>,
 ) -> Result<Settled, InvalidEvent> {
     let happening = &bought.happening;
-    let (of_whole, whole) = evaluate(pinned, happening, pinned.program.situate(happening)?, whole)?;
-    answered(&of_whole)?;
+    let situation = pinned.program.situate(happening).map_err(|wrong| refused(&wrong.to_string()))?;
+    let day = situation.today.day.number();
+    let (of_whole, whole) = evaluate(pinned, happening, situation, whole)?;
+    answered(pinned, &of_whole, &happening.member)?;
     let first = of_whole.levels();
     let (mut decision, evaluations) = if bought.is_untouched()? {
         (of_whole.clone(), Vec::new())
     } else {
         remaining(pinned, happening, remainder, rest)?
     };
-    answered(&decision)?;
+    answered(pinned, &decision, &happening.member)?;
     let mut levels = levels(pinned, remainder, &decision, denied, &first, &first);
     keep_to(&mut levels, pinned, denied, &bought.levels);
-    // What is kept of a purchase that was returned is on the terms that the whole of it had.
-    decision.awards.extend(of_whole.awards);
-    // Nobody owes what somebody else did wrong.
-    let mode = |of: &Level| match clawback(pinned, &of.unit) {
-        Clawback::Debt | Clawback::WithinBalance => Clawback::WithinBalance,
-        Clawback::OnlyPending => Clawback::OnlyPending,
-    };
-    let (decision, reversals) = differences(decision, &levels, &bought.levels, mode, reach);
-    Ok(Settled { decision, evaluations, levels, reversals, whole: Some((whole, first)) })
+    let awards = levels.iter().flat_map(|level| {
+        let before = granted(&bought.levels, level);
+        let of_rest = more(&decision.awards, level, before);
+        // What is kept of a purchase that was returned is on the terms that the whole of it had.
+        if of_rest.is_empty() { more(&of_whole.awards, level, before) } else { of_rest }
+    });
+    decision.awards = awards.collect();
+    // Nobody owes what somebody else did wrong, whatever the unit says of returns.
+    let mode = |_: &Level| Clawback::WithinBalance;
+    let reversals = reversals(&levels, &bought.levels, &decision.awards, mode, reach);
+    let whole = Some(Whole { evaluations: whole, levels: first, day });
+    Ok(Settled { decision, evaluations, levels, reversals, whole })
 }
 
-/// Checks that nothing is wrong with what deployments answered: what is not known any more is not guessed.
-fn answered(decision: &Decision) -> Result<(), InvalidEvent> {
-    let Some((deployment, fault)) = decision.faults.first() else { return Ok(()) };
-    let reason = format!(
-        "cannot decide this purchase anew: {deployment} failed to answer on what is known of it: {fault}"
-    );
-    Err(InvalidEvent { field: "data.program".to_owned(), reason })
+/// Returns the awards of what a level went up by, if it is among those: each as it was decided where there was nothing before, else
+/// one on the terms of the first.
+fn more(awards: &[Granted], level: &Level, before: Points) -> Vec<Granted> {
+    let is_of = |award: &&Granted| {
+        award.to.as_ref().is_some_and(|to| level.is_of(&award.level(to, award.granted)))
+            && !award.granted.is_zero()
+    };
+    let awards: Vec<_> = awards.iter().filter(is_of).collect();
+    let points = level.granted.less(before);
+    let all = awards.iter().map(|award| award.granted).sum::<Points>();
+    if points == all {
+        return awards.into_iter().cloned().collect();
+    }
+    let first = awards.into_iter().next().filter(|_| !points.is_zero());
+    let of = |award: &Granted| Granted {
+        asked: points,
+        granted: points,
+        limit: None,
+        line: None,
+        ..award.clone()
+    };
+    first.map(of).into_iter().collect()
+}
+
+/// Checks that whoever has a say answered: what is not known any more is not guessed.
+fn answered(pinned: &Active, decision: &Decision, member: &MemberId) -> Result<(), InvalidEvent> {
+    let has_a_say = |id: &DeploymentId| pinned.deployment(id).is_some_and(|it| it.is_live_for(member));
+    match decision.faults.iter().find(|(id, _)| has_a_say(id)) {
+        None => Ok(()),
+        Some((id, fault)) => Err(refused(&format!("{id} failed to answer on what is known of it: {fault}"))),
+    }
+}
+
+fn refused(why: &str) -> InvalidEvent {
+    let reason = format!("cannot decide this purchase anew: {why}");
+    InvalidEvent { field: "data.program".to_owned(), reason }
+}
+
+/// Returns the program that a correction names. Members were told of it: it was at work.
+pub(super) fn program(programs: &Programs<'_>, correction: &Correction) -> Result<Arc<Active>, Undecided> {
+    let (digest, field) = (&correction.program, "data.program");
+    if programs.was_at_work(digest)? {
+        return pinned(programs, digest, field, "this program");
+    }
+    let reason = "was never at work here; `jifen changes --json` prints those that were".to_owned();
+    Err(InvalidEvent { field: field.to_owned(), reason }.into())
+}
+
+/// What a correction is of, with the programs that have to do with it.
+pub(super) struct Corrected<'a> {
+    bought: &'a Bought,
+    pinned: &'a Active,
+    /// What decided the purchase as it came.
+    original: Arc<Active>,
+    /// What decides it until now.
+    before: Arc<Active>,
+}
+
+impl<'a> Corrected<'a> {
+    /// Loads the programs.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot run here.
+    pub(super) fn read(
+        programs: &Programs<'_>,
+        bought: &'a Bought,
+        pinned: &'a Active,
+    ) -> Result<Self, Undecided> {
+        let original = program_of(programs, &bought.inputs.program)?;
+        let before = program_of(programs, &bought.program)?;
+        Ok(Self { bought, pinned, original, before })
+    }
+
+    /// Checks that what a correction comes to can be told, and concerns nobody but the member and whoever owes for the points.
+    /// `holds` says whether points of a member are set aside.
+    ///
+    /// # Errors
+    ///
+    /// If not: in words.
+    pub(super) fn admit(
+        &self,
+        settled: &Settled,
+        at: Instant,
+        holds: impl Fn(&MemberId) -> bool,
+    ) -> Result<(), InvalidEvent> {
+        if self.bought.forgave {
+            // Else what was let go would be awarded once more.
+            return Err(refused("an earlier correction of it let points go that were spent"));
+        }
+        for level in &settled.levels {
+            self.is_due(level)?;
+        }
+        for level in &self.bought.levels {
+            self.is_same(level, &settled.levels, at)?;
+        }
+        for reversal in settled.reversals.iter().filter(|reversal| !reversal.forgiven.is_zero()) {
+            let to = &reversal.of.to;
+            if holds(to) {
+                let why = format!("{to} has points set aside; send it again once they are used or free");
+                return Err(refused(&why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks what somebody else than the buyer gets: whoever brought the buyer has caps of a day and a review of that time.
+    fn is_due(&self, level: &Level) -> Result<(), InvalidEvent> {
+        let Level { deployment, to, .. } = level;
+        if *to == self.bought.happening.member {
+            return Ok(());
+        }
+        if level.granted > granted(&self.bought.levels, level) {
+            let why = format!(
+                "{to} would get more for having brought the buyer, and whether that was due is not known any more"
+            );
+            return Err(refused(&why));
+        }
+        let capped = |active: &Active| active.deployment(deployment).is_some_and(|it| it.cap.of_referrers());
+        let asked = self.bought.originally.iter().any(|old| old.is_of(level));
+        if capped(self.pinned) && !(capped(&self.original) && asked) {
+            return Err(refused(&format!(
+                "what the cap of {deployment} had counted of {to} is not known any more"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Checks that what was awarded is owed, paid and counted by the same as what is awarded in its place.
+    fn is_same(&self, old: &Level, now: &[Level], at: Instant) -> Result<(), InvalidEvent> {
+        let Level { deployment, unit, issuer, .. } = old;
+        let differs = |what: &str| {
+            Err(refused(&format!("{what}, so what {deployment} awarded cannot be counted by it")))
+        };
+        if now.iter().any(|new| new.is_of(old) && new.issuer != *issuer) {
+            return differs("another issuer would owe for the points");
+        }
+        let price = |active: &Active| {
+            let contract = active.program.contract(issuer, unit, at);
+            contract.map(|contract| (contract.currency.clone(), contract.accrual))
+        };
+        if price(self.pinned) != price(&self.before) {
+            return differs(&format!("{issuer} pays another price for {unit} by this program"));
+        }
+        let budget = |active: &Active| active.deployment(deployment).map(|it| it.budget.is_some());
+        match (budget(&self.before), budget(self.pinned)) {
+            (Some(before), Some(now)) if before != now => {
+                differs("only one of both programs has a budget for it")
+            }
+            (Some(_) | None, Some(_) | None) => Ok(()),
+        }
+    }
 }
 
 /// What was known when a purchase was evaluated, for a program that may ask something else.
 pub(super) struct Anew<'a> {
     pub(super) then: Then<'a>,
-    pub(super) program: &'a Program,
+    pub(super) of: &'a Corrected<'a>,
 }
 
 impl Source for Anew<'_> {
@@ -74,47 +231,56 @@ impl Source for Anew<'_> {
     fn facts(&self, deployment: &DeploymentId, purse: Purse<'_>, needs: Needs, today: &Day) -> Facts {
         let facts = self.then.facts(deployment, purse, needs, today);
         let Facts::Pinned { mut recorded, history } = facts else { return facts };
+        let told = |of_it: bool| {
+            let evaluations = self.of.bought.evaluations.iter();
+            let evaluations = evaluations.filter(move |it| !of_it || it.deployment == *deployment);
+            evaluations.flat_map(|evaluation| evaluation.answers())
+        };
+        recorded.extend(told(true));
         // What others were told of the member is so whoever asks.
-        let told = self.then.evaluations.iter().flat_map(|evaluation| evaluation.answers());
-        recorded.extend(told.filter(|Answer { fact, .. }| is_of_member(*fact)));
+        recorded.extend(told(false).filter(|Answer { fact, .. }| is_of_member(*fact)));
+        // In another unit, there was another balance.
+        let unit =
+            |active: &Active| active.deployment(deployment).map(|it| active.program.unit_of(it).id.clone());
+        if unit(&self.of.original).is_some_and(|then| then != *purse.unit) {
+            recorded.retain(|Answer { fact, .. }| is_of_member(*fact));
+        }
         Facts::Pinned { recorded, history }
     }
 
+    /// Returns what had been counted, and where nothing was, what is left of what was granted before the purchase.
     fn usage(&self, deployment: &Deployment, today: &Day) -> Usage {
-        let recorded = self.then.evaluation(&deployment.id).and_then(|evaluation| evaluation.usage);
-        let (None, Some(before)) = (recorded, self.then.history) else {
-            return recorded.unwrap_or_default();
-        };
         if !counts(deployment) {
             return Usage::default();
         }
-        let unit = self.program.unit_of(deployment).id.clone();
+        let evaluations = &self.of.bought.inputs.evaluations;
+        let recorded = evaluations.iter().find(|it| it.deployment == deployment.id).and_then(|it| it.usage);
+        let then = self.of.original.deployment(&deployment.id);
+        let counted = then.is_some_and(|then| then.cap.over_periods());
+        let usage = recorded.unwrap_or_default();
+        let (false, Some(before)) = (counted, self.then.history) else { return usage };
+        let unit = self.of.pinned.program.unit_of(deployment).id.clone();
         let grants = Grants { deployment: deployment.id.clone(), unit, for_other: false };
         let granted = |days| crate::facts::granted(before, &grants, days);
-        Usage {
-            day: granted(today.number()..=today.number()),
-            month: granted(crate::facts::month_of(today)),
-            referrer_day: Points::ZERO,
-            referrer_month: Points::ZERO,
-            budget: Points::ZERO,
-        }
+        let (day, month) = (today.number()..=today.number(), crate::facts::month_of(today));
+        Usage { day: granted(day), month: granted(month), ..usage }
     }
 }
 
-/// Returns whether a fact is the same whichever deployment asks.
+/// Returns whether a fact is the same whichever deployment asks, and by whichever program.
 fn is_of_member(fact: Fact) -> bool {
     match fact {
         Fact::AwardsGrantedSince(_)
         | Fact::BalanceAvailable
         | Fact::BalancePending
-        | Fact::ExpiringUntoldUntil(_) => false,
+        | Fact::ExpiringUntoldUntil(_)
+        | Fact::TierLevel
+        | Fact::TierEarnedSince(_) => false,
         Fact::PurchasesLifetimeCount
         | Fact::PurchasesLifetimeSpendMinor
         | Fact::PurchasesCountSince(_)
         | Fact::PurchasesSpendMinorSince(_)
         | Fact::PurchasesLastDay
-        | Fact::TierLevel
-        | Fact::TierEarnedSince(_)
         | Fact::MembershipRegisteredDay
         | Fact::MembershipReferred
         | Fact::ReferralPresent

@@ -159,10 +159,16 @@ impl Caller {
         self.merchant().map(reach::source_of)
     }
 
-    /// Checks what an event says of itself.
+    /// Checks what an event says of itself, which is to be decided.
     pub(super) fn may_send(&self, event: &Event) -> Result<(), InvalidEvent> {
+        self.may_ask(event)?;
+        self.approves(event)
+    }
+
+    /// Checks what an event says of itself of which it is only asked what it would come to.
+    pub(super) fn may_ask(&self, event: &Event) -> Result<(), InvalidEvent> {
         match &self.role {
-            Role::Operator | Role::Auditor => self.approves(event),
+            Role::Operator | Role::Auditor => Ok(()),
             Role::Merchant(merchant) => reach::admit(merchant, event),
             Role::Member(member) if event.member() == Some(member) => Ok(()),
             Role::Member(member) => {

@@ -90,7 +90,7 @@ pub(super) async fn quote(
     };
     let event = aside(body.len(), || Event::parse(event.as_bytes()));
     let event = event.map_err(|refusal| Problem::from(&refusal))?;
-    caller.may_send(&event).map_err(|refusal| Problem::from(&refusal))?;
+    caller.may_ask(&event).map_err(|refusal| Problem::from(&refusal))?;
     if program.is_some() && !caller.may_see_programs() {
         return Err(Problem::forbidden("with this key, quotes are of the program at work alone"));
     }

@@ -313,7 +313,7 @@ const PURCHASES: &str = "
       AND seq < before";
 
 const GRANTED_BEFORE: &str = "
-    SELECT place, deployment, unit, (origin <> member)::integer, day, points
+    SELECT place, deployment, unit, (origin <> member)::integer, day, points, reversed
     FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS asked (place, member, before)
     JOIN lots USING (member)
     WHERE seq < before";

@@ -208,7 +208,7 @@ fn purchases_of_order(connection: &Connection, number: &str) -> Result<Vec<(u64,
 /// Returns a member's days as they were before an entry.
 fn before(connection: &Connection, seq: u64, member: &MemberId) -> Result<Member> {
     let sql = "
-        SELECT deployment, unit, origin <> member, day, points
+        SELECT deployment, unit, origin <> member, day, points, reversed
         FROM lots
         WHERE member = ?1
           AND seq < ?2";

@@ -26,8 +26,9 @@ const CAMPAIGN_RAN: &str = "jifen.campaign.ran";
 const NOTICE_DELIVERED: &str = "jifen.notice.delivered";
 /// Who sends what became of notices.
 const NOTICES: &str = "/jifen/notices";
-/// Hexadecimal digits of a SHA-256.
+/// Hexadecimal digits of a SHA-256, and those of a program's that stand in the names of corrections.
 const DIGEST_DIGITS: usize = 64;
+const PROGRAM_DIGITS: usize = 12;
 /// Bytes that why a purchase is decided anew may have.
 const WHY_BYTES_MAX: usize = 1_000;
 
@@ -154,8 +155,10 @@ struct RawRejection<'a> {
 struct RawCorrection<'a> {
     #[serde(borrow)]
     order: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    source: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    #[serde(borrow)]
+    id: Cow<'a, str>,
     #[serde(borrow)]
     program: Cow<'a, str>,
     #[serde(borrow)]
@@ -483,7 +486,7 @@ fn correction(_: Instant, data: &RawCorrection<'_>) -> Result<Body, InvalidEvent
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if data.program.len() != DIGEST_DIGITS || !data.program.bytes().all(is_digit) {
         let reason = format!(
-            "is {:?}; name the program by its digest, {DIGEST_DIGITS} digits of 0 to 9 and a to f, as `jifen changes` prints it",
+            "is {:?}; name the program by its digest, {DIGEST_DIGITS} digits of 0 to 9 and a to f, as `jifen changes --json` prints it",
             data.program
         );
         return Err(InvalidEvent::new("data.program", reason));
@@ -494,8 +497,9 @@ fn correction(_: Instant, data: &RawCorrection<'_>) -> Result<Body, InvalidEvent
         return Err(InvalidEvent::new("data.why", reason));
     }
     let correction = Correction {
+        source: name("data.source", &data.source)?.to_owned(),
+        id: name("data.id", &data.id)?.to_owned(),
         program: data.program.clone().into_owned(),
-        source: data.source.as_deref().map(|source| name("data.source", source)).transpose()?.map(Into::into),
         why: data.why.clone().into_owned(),
         proposed_by: name("data.proposed_by", &data.proposed_by)?.to_owned(),
         approved_by: name("data.approved_by", &data.approved_by)?.to_owned(),
@@ -642,13 +646,16 @@ pub(super) fn close_for(
 pub(super) fn correction_of(
     order: &str,
     correction: &Correction,
-    id: &str,
+    nth: u64,
     at: Instant,
 ) -> Result<Event, InvalidEvent> {
-    let Correction { program, source, why, proposed_by, approved_by } = correction;
+    let Correction { source, id, program, why, proposed_by, approved_by } = correction;
+    let of = format!("{}{source}", without_slashes(id));
+    let to: String = program.chars().take(PROGRAM_DIGITS).collect();
     let data = RawCorrection {
         order: order.into(),
-        source: source.as_deref().map(Cow::from),
+        source: source.into(),
+        id: id.into(),
         program: program.into(),
         why: why.into(),
         proposed_by: proposed_by.into(),
@@ -656,7 +663,7 @@ pub(super) fn correction_of(
     };
     let canonical = Canonical {
         specversion: "1.0",
-        id: &short(id.to_owned()),
+        id: &short(format!("{nth}/{to}/{of}")),
         source: Event::CORRECTIONS,
         r#type: PURCHASE_CORRECTED,
         time: at.to_string(),
@@ -665,13 +672,18 @@ pub(super) fn correction_of(
     parse(&serde_json::to_vec(&canonical).expect("text always serializes"))
 }
 
+/// Returns a name in which a slash is written `%2F`, so that what follows behind one is another.
+fn without_slashes(name: &str) -> String {
+    name.replace('%', "%25").replace('/', "%2F")
+}
+
 pub(super) fn run_of(
     campaign: &DeploymentId,
     once: &str,
     member: &MemberId,
     midnight: Instant,
 ) -> Result<Event, InvalidEvent> {
-    let named = campaign.as_str().replace('%', "%25").replace('/', "%2F");
+    let named = without_slashes(campaign.as_str());
     let id = short(format!("{named}/{once}/{member}"));
     let data = RawRun { campaign: campaign.as_str().into(), member: member.as_str().into() };
     let canonical = Canonical {
