@@ -116,6 +116,16 @@ impl Host {
         answer
     }
 
+    /// Announces a body, and sends none of it for as long as the connection is held. Returns once the host waits for it.
+    pub(crate) fn stall(&self, head: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).expect("the host listens");
+        write!(stream, "{head}Expect: 100-continue\r\n\r\n").expect("the host reads");
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).expect("the host asks for it, or says why not");
+        assert_eq!(line, *b"HTTP/1.1 100");
+        stream
+    }
+
     /// Tells the host to stop, as a supervisor does, without waiting for it.
     pub(crate) fn tell_to_stop(&self) {
         self.tell("-TERM");

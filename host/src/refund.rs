@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jifen_ledger::{Logged, Needs, Order, Purchased};
-use jifen_loyalty::clawback::{Clawback, Level, Reach, Repayment, Reversal, spendable, within_reach};
+use jifen_loyalty::clawback::{Clawback, Level, Reach, Repayment, Reversal, Taken, spendable, within_reach};
 use jifen_loyalty::decision::{Decision, Granted, Usage};
 use jifen_loyalty::entry::{Moved, NewLot, StockKey};
 use jifen_loyalty::event::{Body, Cause, Correction, Happening, Occasion, Purchase, Refund};
@@ -153,8 +153,6 @@ struct Whole {
     evaluations: Vec<Evaluation>,
     /// What it comes to.
     levels: Vec<Level>,
-    /// Its business day.
-    day: i32,
 }
 
 /// Evaluates a purchase on what remains and works out the differences. `reach` says from which lots an award that goes
@@ -355,7 +353,8 @@ fn take_back(
             let of = Corrected::read(programs, &bought, &pinned)?;
             let source = Anew { then: source, of: &of };
             let settled = correct(&pinned, &bought, remains, (&source, &source), reach)?;
-            let holds = |id: &MemberId| order.owners.get(id).is_some_and(|owner| owner.profile.holding);
+            let held = |owner: &Member| owner.holds.iter().any(|hold| hold.until > event.time);
+            let holds = |id: &MemberId| order.owners.get(id).is_some_and(held);
             of.admit(&settled, event.time, holds)?;
             settled
         }
@@ -370,8 +369,10 @@ fn take_back(
     let (order_read, stock) = (Some(order), Vec::new());
     let draft =
         Draft { event, receipt, moved, held, budgets: Vec::new(), order: order_read, stock, restocked };
+    let let_go = draft.receipt.reversals().iter().filter(|reversal| !reversal.forgiven.is_zero());
+    let let_go: Vec<_> = let_go.map(|reversal| reversal.of.to.clone()).collect();
     let (mut entry, faults) = draft.entry(&pinned);
-    entry.others = others(&entry, &order.owners);
+    entry.others = others(&entry, &let_go, &order.owners);
     Ok((entry, faults))
 }
 
@@ -395,9 +396,9 @@ fn refund_receipt(
     back: Vec<GivenBack>,
 ) -> Receipt {
     let Settled { mut decision, evaluations, levels, reversals, whole } = settled;
-    let (evaluations, rest, first, day_of_purchase) = match whole {
-        None => (evaluations, Vec::new(), Vec::new(), None),
-        Some(Whole { evaluations: whole, levels, day }) => (whole, evaluations, levels, Some(day)),
+    let (evaluations, rest, first) = match whole {
+        None => (evaluations, Vec::new(), Vec::new()),
+        Some(Whole { evaluations: whole, levels }) => (whole, evaluations, levels),
     };
     decision.awards.extend(back.iter().filter_map(|back| back.compensation.clone()));
     let owner = (Some(bought.happening.member.clone()), version.saturating_add(1));
@@ -409,7 +410,6 @@ fn refund_receipt(
             of: Some(bought.key.clone()),
             waited: Vec::new(),
             evaluations: rest,
-            day: day_of_purchase,
             first,
             levels,
             reversals,
@@ -431,12 +431,14 @@ pub(crate) fn returned(pinned: &Active, receipt: &Receipt, event: &Event) -> Vec
     returned.filter(|(_, points)| !points.is_zero()).collect()
 }
 
-/// Returns the members beside the entry's own whose lots or debts it moves, with their versions.
-fn others(entry: &Entry, owners: &BTreeMap<MemberId, Member>) -> Vec<(MemberId, u64)> {
+/// Returns the members beside the entry's own whose lots or debts it moves, or whom it `let_go` points for want of some, with their
+/// versions.
+fn others(entry: &Entry, let_go: &[MemberId], owners: &BTreeMap<MemberId, Member>) -> Vec<(MemberId, u64)> {
     let own = entry.member.as_ref().map(|moved| &moved.id);
     let touched = |id: &MemberId| {
         entry.moved.iter().any(|moved| moved.member == *id)
             || entry.debts.iter().any(|moved| moved.member == *id)
+            || let_go.contains(id)
     };
     let others = owners.iter().filter(|(id, _)| own != Some(*id) && touched(id));
     others.map(|(id, member)| (id.clone(), member.version)).collect()
@@ -493,8 +495,8 @@ impl Lots {
         }
     }
 
-    /// Returns the lots for an award that goes down, and takes from them what they will give. What comes in its `place` is as good
-    /// as its own.
+    /// Returns the lots for an award that goes down, and takes from them what they will give. Behind its own comes what is in its
+    /// `place` now.
     fn reach(
         &mut self,
         of: &Level,
@@ -503,17 +505,21 @@ impl Lots {
         place: impl Fn(&Lot) -> bool,
     ) -> Vec<Reach> {
         let theirs = || self.0.iter().filter(|(owner, ..)| *owner == of.to);
-        let own = theirs().filter(|(owner, lot, of_order)| {
-            *of_order && of.is_of_lot(owner, lot) || lot.unit == of.unit && place(lot)
-        });
-        let (own, all) = (own.map(|(_, lot, _)| lot), theirs().map(|(_, lot, _)| lot));
-        let reach = within_reach(mode, own, all, &of.unit, event.time);
+        let own = || theirs().filter(|(owner, lot, of_order)| *of_order && of.is_of_lot(owner, lot));
+        let in_place = theirs().map(|(_, lot, _)| lot).filter(|lot| lot.unit == of.unit && place(lot));
+        let others = theirs().map(|(_, lot, _)| lot).filter(|lot| !place(lot));
+        let mut reach = within_reach(mode, own().map(|(_, lot, _)| lot), others, &of.unit, event.time);
+        let behind_own = own().count().min(reach.len());
+        reach.splice(behind_own..behind_own, in_place.map(Reach::from));
         let mut wanted = of.granted;
         for from in &reach {
-            let points = from.had.min(wanted);
-            wanted = wanted.less(points);
+            let part = Taken::of(from, wanted);
+            wanted = wanted.less(part.points);
             let lot = self.0.iter_mut().find(|(_, lot, _)| lot.id == from.lot);
-            lot.into_iter().for_each(|(_, lot, _)| lot.remaining = lot.remaining.less(points));
+            lot.into_iter().for_each(|(_, lot, _)| {
+                lot.remaining = lot.remaining.less(part.left());
+                lot.expired = lot.expired.less(part.lapsed());
+            });
         }
         reach
     }

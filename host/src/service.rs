@@ -9,6 +9,7 @@
 //! bound. An answer comes when what it says is durable; who sends the same again gets the same again.
 
 mod access;
+mod behind;
 mod deprecated;
 mod events;
 mod extract;
@@ -52,7 +53,6 @@ use jifen_engine::PolicyStore;
 use jifen_engine::limits::SCRIPT;
 use jifen_ledger::{Ledger, ProgramChange};
 use moka::sync::Cache;
-use rustix::process::nice;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -82,8 +82,10 @@ const EVENTS_MAX: usize = 1_000;
 const BODIES_BYTES_MAX: usize = 64 << 20;
 /// Bytes of a release with its cases: a component of the larger class, and as much beside it as any request has.
 const RELEASE_BYTES_MAX: usize = SCRIPT.component_bytes + BODY_BYTES_MAX;
-/// Bytes of releases that are read or not answered yet. Events have room beside them.
-const RELEASES_BYTES_MAX: usize = 2 * RELEASE_BYTES_MAX;
+/// Bytes of releases that are read or not answered yet: of those as large as any request, and of larger ones. Neither takes the room of
+/// the other, or of events.
+const RELEASES_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
+const LARGE_BYTES_MAX: usize = 2 * RELEASE_BYTES_MAX;
 /// Questions that are answered at the same time: each may have a connection to the ledger's server.
 const QUESTIONS_MAX: usize = 8;
 /// Keys that are looked up at the same time. Whoever guesses at keys keeps no question waiting.
@@ -96,8 +98,6 @@ const QUESTION_WAIT: Duration = Duration::from_secs(5);
 const WORKS_MAX: usize = 2;
 /// Back-tests at the same time, uploads, uploads of scripts, roll-backs, and writes of the trail: none of these waits for the others.
 const OF_A_KIND_MAX: usize = 1;
-/// By how much the system's scheduler prefers others to what gives way: where both want a core, they get nine parts in ten of it.
-const GIVES_WAY: i32 = 10;
 /// How long one of them may wait until it is worked on.
 const WORK_WAIT: Duration = Duration::from_secs(30);
 /// How long a client may take to send the head of a request.
@@ -189,12 +189,17 @@ struct Room {
 #[derive(Clone)]
 struct Bodies {
     bytes_max: usize,
+    /// KiB of those up to [`BODY_BYTES_MAX`].
     kib: Arc<Semaphore>,
+    /// KiB of larger ones.
+    large_kib: Arc<Semaphore>,
 }
 
 impl Bodies {
-    fn new(bytes_max: usize, all_bytes_max: usize) -> Self {
-        Self { bytes_max, kib: Arc::new(Semaphore::new(all_bytes_max >> 10)) }
+    fn new(bytes_max: usize, all_bytes_max: usize, large_bytes_max: usize) -> Self {
+        let [kib, large_kib] =
+            [all_bytes_max, large_bytes_max].map(|bytes| Arc::new(Semaphore::new(bytes >> 10)));
+        Self { bytes_max, kib, large_kib }
     }
 }
 
@@ -247,8 +252,8 @@ pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
         backtests: behind(OF_A_KIND_MAX, WORK_WAIT),
         statements: behind(OF_A_KIND_MAX, WORK_WAIT),
         roll_backs: room(OF_A_KIND_MAX, WORK_WAIT),
-        bodies: Bodies::new(BODY_BYTES_MAX, BODIES_BYTES_MAX),
-        releases: Bodies::new(RELEASE_BYTES_MAX, RELEASES_BYTES_MAX),
+        bodies: Bodies::new(BODY_BYTES_MAX, BODIES_BYTES_MAX, 0),
+        releases: Bodies::new(RELEASE_BYTES_MAX, RELEASES_BYTES_MAX, LARGE_BYTES_MAX),
         metrics,
     });
     let runtime = Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build();
@@ -402,7 +407,7 @@ fn router(service: Shared) -> Router {
 
 /// Turns away what announces too much, and what there is no room for, before it is read.
 async fn limit(
-    State(Bodies { bytes_max, kib: room }): State<Bodies>,
+    State(Bodies { bytes_max, kib, large_kib }): State<Bodies>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -412,8 +417,9 @@ async fn limit(
     if bytes > bytes_max {
         return Problem::body_too_large(bytes_max).into_response();
     }
-    if let Some(kib) = u32::try_from(bytes.div_ceil(1 << 10)).ok().filter(|kib| *kib > 0) {
-        let Ok(held) = room.try_acquire_many_owned(kib) else {
+    let room = if bytes > BODY_BYTES_MAX { large_kib } else { kib };
+    if let Some(wanted) = u32::try_from(bytes.div_ceil(1 << 10)).ok().filter(|kib| *kib > 0) {
+        let Ok(held) = room.try_acquire_many_owned(wanted) else {
             return Problem::busy().into_response();
         };
         let held: Held = Arc::new(held);
@@ -488,9 +494,9 @@ impl Service {
             return tokio::task::spawn_blocking(work).await.map_err(|_| Problem::broken())?;
         }
         let (tell, told) = oneshot::channel();
+        let events_wait = self.intake.room() < self.intake.size();
         let behind = move || {
-            // With all threads and processes that it starts. Where that is forbidden, it goes on as it is.
-            nice(GIVES_WAY).ok();
+            behind::give_way(events_wait);
             tell.send(work()).ok();
         };
         let started = thread::Builder::new().name("behind".to_owned()).spawn(behind);

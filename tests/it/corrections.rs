@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::access::key;
 use crate::components;
-use crate::town::{Done, Town, purchase, registration};
+use crate::town::{Done, Town, purchase, registration, text};
 
 const NOVEMBER: &str = "2026-11-30T12:00:00+08:00";
 const DECEMBER: &str = "2026-12-01T12:00:00+08:00";
@@ -125,7 +125,6 @@ fn a_withdrawn_rule_is_corrected_by_further_entries_that_somebody_approved() {
 fn story(text: &str) -> Vec<Value> {
     let event = |(n, words): (usize, &str)| match *words.split(' ').collect::<Vec<_>>() {
         ["buy", id, amount] => purchase(id, "ann", DECEMBER, amount.parse().expect("an amount")),
-        ["later", id, amount] => purchase(id, "ann", LATER, amount.parse().expect("an amount")),
         ["return", order, amount] => refund(&format!("r{n}{amount}"), order, amount.parse().ok()),
         ["give", points] => {
             json!({"specversion": "1.0", "id": "t", "source": "/app", "type": "jifen.points.transferred",
@@ -134,6 +133,21 @@ fn story(text: &str) -> Vec<Value> {
         _ => panic!("no event: {words}"),
     };
     text.split("; ").filter(|words| !words.is_empty()).enumerate().map(event).collect()
+}
+
+/// Returns what members have, as `ann 20 +30 -40, bob 180`: with what is pending and what is owed, if anything is.
+fn has(town: &Town) -> String {
+    let done = town.done(&["balance", "--ledger", "l.db", "--json"]);
+    let lines = done.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let line = |of: Value| {
+        let further = [("pending", " +"), ("debt", " -")];
+        let further = further.map(|(key, sign)| match of[key].as_u64() {
+            None | Some(0) => String::new(),
+            Some(points) => format!("{sign}{points}"),
+        });
+        format!("{} {}{}", text(&of["member"]), of["available"], further.concat())
+    };
+    lines.map(line).collect::<Vec<_>>().join(", ")
 }
 
 /// What it shows; the program then, and the one that corrects; what happened before and after the correction; the balances before
@@ -155,14 +169,17 @@ const CASES: &[Case] = &[
     ("a cap", [&[SPEND], &[CAPPED]], ["buy 1 10000; buy 2 10000", "buy 3 2000"], ["ann 200", "ann 150", "ann 150"]),
     ("a cap, after a return", [&[SPEND], &[CAPPED]], ["buy 1 10000; return 1 all; buy 2 10000", ""], ["ann 100", "ann 100", "ann 100"]),
     ("what it takes is not counted", [&[DOUBLED], &[CAPPED]], ["buy 1 10000; buy 2 10000", ""], ["ann 400", "ann 150", "ann 150"]),
-    // What was counted then counts the same; what is awarded counts on the day of the purchase, not on that of the correction.
-    ("the day of the purchase", [&[HALF], &[CAPPED]], ["buy 1 10000; buy 2 10000", "later 3 10000"], ["ann 100", "ann 200", "ann 300"]),
+    // What was counted then counts the same.
+    ("another cap", [&[HALF], &[CAPPED]], ["buy 1 10000; buy 2 10000", ""], ["ann 100", "ann 200", "ann 200"]),
+    ("what it did not look at", [&[ELSEWHERE], &[CAPPED]], ["buy 1 10000; buy 2 10000", ""], ["", "ann 200", "ann 200"]),
     // More is not drawn from a budget of then; less goes back into it.
     ("a budget", [&[FEW], &[MANY]], ["buy 1 10000", ""], ["ann 7", "ann 7", "ann 7"]),
     ("a budget goes up again", [&[MANY], &[FEW]], ["buy 1 10000", "buy 2 10000"], ["ann 9", "ann 7", "ann 12"]),
     // What comes in the place of what was spent is no second award.
     ("under another name", [&[SPEND], &[EARN]], ["buy 1 10000; give 100", "buy 3 500"], ["ann 0, bob 100", "ann 0, bob 100", "ann 5, bob 100"]),
     ("later available", [&[SPEND], &[LATE]], ["buy 1 10000; give 100", ""], ["ann 0, bob 100", "ann 0, bob 100", "ann 0, bob 100"]),
+    ("later, and not spent", [&[SPEND], &[LATE]], ["buy 1 10000", "return 1 all"], ["ann 100", "ann 0 +100", "ann 0"]),
+    ("beside it, later", [&[SPEND], &[SPEND, LATER_ON]], ["buy 1 10000", "return 1 all"], ["ann 100", "ann 100 +100", "ann 0"]),
     ("up by another rule", [&[FLAT], &[SPEND]], ["buy 1 10000", "return 1 all"], ["ann 7", "ann 100", "ann 0"]),
     ("a shadow that fails", [&[SPEND], &[SPEND, DOUBLE, SHADOW]], ["buy 1 10000", ""], ["ann 100", "ann 200", "ann 200"]),
     // 180 of 200 are given away, so 20 of the 100 can be had; and nobody owes the rest.
@@ -177,6 +194,9 @@ const HALF: Deployment =
     ("spend", "flat", "base", "parameters = { points = 50 }\ncap = { per_member_per_day = 500 }");
 const EARN: Deployment = ("earn", "spend", "base", "");
 const LATE: Deployment = ("earn", "spend", "base", "available = { days = 30 }");
+const ELSEWHERE: Deployment =
+    ("spend", "spend", "base", "cap = { per_member_per_day = 150 }\nfrom = '2027-01-01T00:00:00+08:00'");
+const LATER_ON: Deployment = ("double", "doubling", "bonus", "available = { days = 30 }");
 const SHADOW: Deployment = ("count", "counting", "bonus", "mode = 'shadow'");
 const KEEP: Deployment = ("double", "doubling", "bonus", "on_refund = 'keep'");
 const SHARE: Deployment = ("double", "doubling", "bonus", "on_refund = 'proportional'");
@@ -189,11 +209,11 @@ fn an_order_comes_to_what_the_other_program_would_have_made_of_it() {
         apply(&town, then);
         town.summary("l.db", &story(before));
         apply(&town, corrects);
-        let mut told = vec![town.balances("l.db")];
+        let mut told = vec![has(&town)];
         town.summary("l.db", &proposed(&town, "2", &[]));
-        told.push(town.balances("l.db"));
+        told.push(has(&town));
         town.summary("l.db", &story(after));
-        told.push(town.balances("l.db"));
+        told.push(has(&town));
         assert_eq!(&told, balances, "{what}");
         town.replay("l.db");
     }
@@ -298,8 +318,32 @@ fn there_is_no_way_up_from_what_was_let_go() {
     town.summary("l.db", &proposed(&town, "2", &[]));
     assert_eq!(town.balances("l.db"), "ann 0, bob 180");
     let done = town.run("l.db", &proposed(&town, "1", &[]), &[]);
-    assert!(done.err.contains("an earlier correction of it let points go that were spent"), "{done:?}");
+    assert!(
+        done.err.contains("points of it that were spent were let go already, and would be awarded once more"),
+        "{done:?}"
+    );
     assert_eq!(town.balances("l.db"), "ann 0, bob 180");
+}
+
+/// A unit may let points go when they are returned, too.
+#[test]
+fn what_a_return_let_go_is_not_awarded_once_more() {
+    let town = Town::new();
+    town.begin("l.db");
+    apply_with(&town, &[SPEND], "platform", "");
+    let within = town.read("program.toml").replacen(
+        "id = \"points\"",
+        "id = \"points\"\nclawback = 'within-balance'",
+        1,
+    );
+    town.write("program.toml", within);
+    assert_eq!(town.change_program("apply", "program.toml", &["--without-notice"]).code, Some(0));
+    town.summary("l.db", &story("buy 1 10000; give 100; return 1 4000"));
+    assert_eq!(has(&town), "ann 0, bob 100");
+    apply(&town, &[SPEND, DOUBLE]);
+    let done = town.run("l.db", &proposed(&town, "3", &[]), &[]);
+    assert!(done.err.contains("points of it that were spent were let go already"), "{done:?}");
+    assert_eq!(has(&town), "ann 0, bob 100");
 }
 
 /// Who brought the buyer gets less where the rule gave too much, and nothing that was not known to be due.
@@ -324,6 +368,35 @@ fn whoever_brought_the_buyer_never_gets_more() {
     let done = town.run("l.db", &proposed(&town, "1", &[]), &[]);
     assert!(done.err.contains("kim would get more for having brought the buyer"), "{done:?}");
     town.replay("l.db");
+}
+
+/// Whoever has nothing as the correction is decided may have something as it is written.
+#[test]
+fn what_another_member_has_is_taken_whatever_comes_with_it() {
+    let mut told = Vec::new();
+    for parts in [1, 2] {
+        let town = Town::new();
+        town.begin("l.db");
+        let [much, little]: [Deployment; 2] = ["much", "little"].map(|policy| ("bring", policy, "bonus", ""));
+        town.policy("much", &components::referring(150));
+        town.policy("little", &components::referring(100));
+        apply(&town, &[SPEND, much]);
+        let mut ann = registration("ann", "ann", NOVEMBER);
+        ann["data"]["referrer"] = json!("kim");
+        let mut given = story("give 150");
+        given[0]["data"]["member"] = json!("kim");
+        town.summary("l.db", &[ann, purchase("1", "ann", DECEMBER, 10_000)]);
+        town.summary("l.db", &given);
+        apply(&town, &[SPEND, little]);
+        let mut events = proposed(&town, "2", &[]);
+        events.insert(0, purchase("2", "kim", LATER, 10_000));
+        for part in events.chunks(2_usize.div_euclid(parts)) {
+            town.summary("l.db", part);
+        }
+        told.push(has(&town));
+        town.replay("l.db");
+    }
+    assert_eq!(told, ["ann 100, bob 150, kim 50", "ann 100, bob 150, kim 50"]);
 }
 
 /// Members' caps count the same, however the corrections arrive.

@@ -26,7 +26,9 @@ pub enum CompileError {
         source: io::Error,
     },
     /// It ran past its deadline and was killed.
-    #[error("compiling took longer than {seconds} s and was stopped; simplify the policy")]
+    #[error(
+        "compiling took longer than {seconds} s and was stopped; simplify the policy, or try again where the machine has less to do"
+    )]
     Deadline {
         /// The deadline.
         seconds: u64,

@@ -83,8 +83,6 @@ pub struct Refunded {
     pub waited: Vec<Key>,
     /// The evaluations on what remains after those, or for a correction after all that was returned, if anything was.
     pub evaluations: Vec<Evaluation>,
-    /// For a correction, the business day of the purchase: what is awarded by it counts on that day.
-    pub day: Option<i32>,
     /// For a correction, what the whole purchase came to by its program.
     pub first: Vec<Level>,
     /// What the order comes to from now on.
@@ -284,8 +282,7 @@ impl Receipt {
     fn lot(&self, award: u32, granted: &Granted, at: Instant) -> Option<NewLot> {
         let member = self.member.clone()?;
         let id = LotId { member, version: self.version, award };
-        let day = self.refund.as_ref().and_then(|refund| refund.day).unwrap_or(self.day);
-        Some(NewLot { member: granted.to.clone()?, lot: granted.lot(id, day, at) })
+        Some(NewLot { member: granted.to.clone()?, lot: granted.lot(id, self.day, at) })
     }
 
     /// Returns the postings: each new lot gains and its issuer owes as much; then what was held, used or given back, what was

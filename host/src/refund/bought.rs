@@ -29,8 +29,8 @@ pub(super) struct Bought {
     pub(super) levels: Vec<Level>,
     /// What it came to as it came.
     pub(super) originally: Vec<Level>,
-    /// Whether a correction took back less than it should have, because the rest was spent.
-    pub(super) forgave: bool,
+    /// What was let go, because it was spent.
+    pub(super) let_go: Vec<Level>,
 }
 
 impl Bought {
@@ -60,18 +60,22 @@ impl Bought {
             originally: first.clone(),
             first,
             levels,
-            forgave: false,
+            let_go: Vec::new(),
         };
         let waited = bought.inputs.refund.as_ref().map(|refund| refund.waited.clone()).unwrap_or_default();
         for logged in entries {
             let (event, inputs) = parsed(logged)?;
             let later = inputs.refund.as_ref().is_some_and(|refund| refund.of.as_ref() == Some(&bought.key));
             let Body::Refund(refund) = event.body else { continue };
+            if later {
+                let reversals = inputs.refund.iter().flat_map(|refund| &refund.reversals);
+                let let_go = reversals.filter(|reversal| !reversal.forgiven.is_zero());
+                bought.let_go.extend(let_go.map(|reversal| reversal.of.clone()));
+            }
             if let (true, Some(correction)) = (later, refund.correction()) {
                 bought.program.clone_from(&correction.program);
                 bought.evaluations.splice(0..0, inputs.evaluations);
                 let corrected = inputs.refund.unwrap_or_default();
-                bought.forgave |= corrected.reversals.iter().any(|reversal| !reversal.forgiven.is_zero());
                 bought.first = corrected.first;
             }
             let own = Key { source: event.source, id: event.id };

@@ -13,11 +13,11 @@ use jifen_loyalty::clawback::{Clawback, Level, Reach};
 use jifen_loyalty::decision::{Granted, Usage};
 use jifen_loyalty::event::Correction;
 use jifen_loyalty::facts::{Answer, Fact};
-use jifen_loyalty::lot::Purse;
+use jifen_loyalty::lot::{Issuer, Purse};
 use jifen_loyalty::member::{Grants, Referral};
 use jifen_loyalty::program::Deployment;
 use jifen_loyalty::refund::Remainder;
-use jifen_loyalty::{Decision, DeploymentId, Facts, Instant, InvalidEvent, MemberId, Points};
+use jifen_loyalty::{Decision, DeploymentId, Facts, Instant, InvalidEvent, MemberId, Points, UnitId};
 use rules_guest::calendar::Day;
 
 use super::bought::Bought;
@@ -37,10 +37,10 @@ pub(super) fn correct(
 ) -> Result<Settled, InvalidEvent> {
     let happening = &bought.happening;
     let situation = pinned.program.situate(happening).map_err(|wrong| refused(&wrong.to_string()))?;
-    let day = situation.today.day.number();
     let (of_whole, whole) = evaluate(pinned, happening, situation, whole)?;
     answered(pinned, &of_whole, &happening.member)?;
-    let first = of_whole.levels();
+    let mut first = of_whole.levels();
+    keep_to(&mut first, pinned, None, &bought.first);
     let (mut decision, evaluations) = if bought.is_untouched()? {
         (of_whole.clone(), Vec::new())
     } else {
@@ -49,6 +49,7 @@ pub(super) fn correct(
     answered(pinned, &decision, &happening.member)?;
     let mut levels = levels(pinned, remainder, &decision, denied, &first, &first);
     keep_to(&mut levels, pinned, denied, &bought.levels);
+    is_replaced(pinned, &of_whole, &levels, &bought.levels)?;
     let awards = levels.iter().flat_map(|level| {
         let before = granted(&bought.levels, level);
         let of_rest = more(&decision.awards, level, before);
@@ -59,8 +60,30 @@ pub(super) fn correct(
     // Nobody owes what somebody else did wrong, whatever the unit says of returns.
     let mode = |_: &Level| Clawback::WithinBalance;
     let reversals = reversals(&levels, &bought.levels, &decision.awards, mode, reach);
-    let whole = Some(Whole { evaluations: whole, levels: first, day });
+    let whole = Some(Whole { evaluations: whole, levels: first });
     Ok(Settled { decision, evaluations, levels, reversals, whole })
+}
+
+/// Checks that what goes down for a member is not what a budget keeps from coming in its place.
+fn is_replaced(
+    pinned: &Active,
+    decision: &Decision,
+    levels: &[Level],
+    before: &[Level],
+) -> Result<(), InvalidEvent> {
+    let goes_down = |of: &Level| {
+        let same = before.iter().filter(|old| (&old.to, &old.unit) == (&of.to, &of.unit));
+        same.into_iter().any(|old| granted(levels, old) < old.granted)
+    };
+    let budgeted = |of: &&Level| pinned.deployment(&of.deployment).is_some_and(|it| it.budget.is_some());
+    let kept = |of: &&Level| granted(levels, of).is_zero() && granted(before, of).is_zero();
+    let new = decision.levels();
+    match new.iter().filter(budgeted).filter(kept).find(|of| goes_down(of)) {
+        None => Ok(()),
+        Some(Level { deployment, to, .. }) => Err(refused(&format!(
+            "{to} would lose points, and {deployment}, which would have given some, has a budget that gives nothing for then"
+        ))),
+    }
 }
 
 /// Returns the awards of what a level went up by, if it is among those: each as it was decided where there was nothing before, else
@@ -149,15 +172,24 @@ impl<'a> Corrected<'a> {
         at: Instant,
         holds: impl Fn(&MemberId) -> bool,
     ) -> Result<(), InvalidEvent> {
-        if self.bought.forgave {
-            // Else what was let go would be awarded once more.
-            return Err(refused("an earlier correction of it let points go that were spent"));
+        let awarded = |of: &Level| {
+            let awards = settled.decision.awards.iter();
+            awards.map(|award| (award.to.as_ref(), &award.unit)).any(|it| it == (Some(&of.to), &of.unit))
+        };
+        if self.bought.let_go.iter().any(awarded) {
+            return Err(refused(
+                "points of it that were spent were let go already, and would be awarded once more",
+            ));
         }
         for level in &settled.levels {
             self.is_due(level)?;
         }
         for level in &self.bought.levels {
             self.is_same(level, &settled.levels, at)?;
+        }
+        let taken = settled.reversals.iter().flat_map(|reversal| &reversal.taken);
+        for from in taken.map(|taken| &taken.from) {
+            self.has_its_price(&from.issuer, &from.unit, at)?;
         }
         for reversal in settled.reversals.iter().filter(|reversal| !reversal.forgiven.is_zero()) {
             let to = &reversal.of.to;
@@ -200,13 +232,7 @@ impl<'a> Corrected<'a> {
         if now.iter().any(|new| new.is_of(old) && new.issuer != *issuer) {
             return differs("another issuer would owe for the points");
         }
-        let price = |active: &Active| {
-            let contract = active.program.contract(issuer, unit, at);
-            contract.map(|contract| (contract.currency.clone(), contract.accrual))
-        };
-        if price(self.pinned) != price(&self.before) {
-            return differs(&format!("{issuer} pays another price for {unit} by this program"));
-        }
+        self.has_its_price(issuer, unit, at)?;
         let budget = |active: &Active| active.deployment(deployment).map(|it| it.budget.is_some());
         match (budget(&self.before), budget(self.pinned)) {
             (Some(before), Some(now)) if before != now => {
@@ -214,6 +240,22 @@ impl<'a> Corrected<'a> {
             }
             (Some(_) | None, Some(_) | None) => Ok(()),
         }
+    }
+}
+
+impl Corrected<'_> {
+    /// Checks that points are paid for alike by both programs.
+    fn has_its_price(&self, issuer: &Issuer, unit: &UnitId, at: Instant) -> Result<(), InvalidEvent> {
+        let price = |active: &Active| {
+            let contract = active.program.contract(issuer, unit, at);
+            contract.map(|contract| (contract.currency.clone(), contract.accrual))
+        };
+        if price(self.pinned) == price(&self.before) {
+            return Ok(());
+        }
+        Err(refused(&format!(
+            "{issuer} pays another price for {unit} by this program, and has paid for what is taken back"
+        )))
     }
 }
 
@@ -258,7 +300,7 @@ impl Source for Anew<'_> {
         let then = self.of.original.deployment(&deployment.id);
         let counted = then.is_some_and(|then| then.cap.over_periods());
         let usage = recorded.unwrap_or_default();
-        let (false, Some(before)) = (counted, self.then.history) else { return usage };
+        let (None, Some(before)) = (recorded.filter(|_| counted), self.then.history) else { return usage };
         let unit = self.of.pinned.program.unit_of(deployment).id.clone();
         let grants = Grants { deployment: deployment.id.clone(), unit, for_other: false };
         let granted = |days| crate::facts::granted(before, &grants, days);

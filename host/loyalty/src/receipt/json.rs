@@ -195,8 +195,6 @@ struct RefundJson<'a> {
     waited: Vec<KeyJson<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     evaluations: Vec<EvaluationJson<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    day: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     first: Vec<LevelJson<'a>>,
     #[serde(borrow)]
@@ -584,7 +582,6 @@ impl<'a> From<&'a Refunded> for RefundJson<'a> {
             of: refund.of.as_ref().map(KeyJson::from),
             waited: refund.waited.iter().map(KeyJson::from).collect(),
             evaluations: refund.evaluations.iter().map(EvaluationJson::from).collect(),
-            day: refund.day.map(|day| date_text(day).into()),
             first: refund.first.iter().map(LevelJson::from).collect(),
             levels: refund.levels.iter().map(LevelJson::from).collect(),
             reversals: refund.reversals.iter().map(ReversalJson::from).collect(),
@@ -600,7 +597,6 @@ impl TryFrom<RefundJson<'_>> for Refunded {
             of: json.of.map(Key::from),
             waited: json.waited.into_iter().map(Key::from).collect(),
             evaluations: json.evaluations.into_iter().map(Evaluation::try_from).collect::<Result<_, _>>()?,
-            day: json.day.as_deref().map(redemption::day).transpose()?,
             first: json.first.into_iter().map(Level::try_from).collect::<Result<_, _>>()?,
             levels: json.levels.into_iter().map(Level::try_from).collect::<Result<_, _>>()?,
             reversals: json.reversals.into_iter().map(Reversal::try_from).collect::<Result<_, _>>()?,

@@ -123,7 +123,6 @@ fn what_went_into_a_decision_reads_back() {
         ],
         decision: Decision::default(),
         refund: Some(Refunded {
-            day: Some(739_456),
             first: vec![level(70)],
             of: Some(Key { source: "/shop".to_owned(), id: "7".to_owned() }),
             waited: vec![Key { source: "/shop".to_owned(), id: "r7".to_owned() }],
