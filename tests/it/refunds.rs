@@ -11,7 +11,7 @@ const NOON: &str = "2025-07-25T12:00:00+08:00";
 const LATER: &str = "2025-08-01T12:00:00+08:00";
 
 /// Returns a refund of all that remains, or of a part of the only line.
-fn refund(id: &str, order: &str, amount: Option<u64>) -> Value {
+pub(crate) fn refund(id: &str, order: &str, amount: Option<u64>) -> Value {
     let lines = amount.map(|amount| json!([{"sku": "rice", "quantity": 0, "amount": amount}]));
     let mut data = json!({"order": order});
     if let Some(lines) = lines {

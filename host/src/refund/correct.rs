@@ -72,8 +72,8 @@ fn is_replaced(
     before: &[Level],
 ) -> Result<(), InvalidEvent> {
     let goes_down = |of: &Level| {
-        let same = before.iter().filter(|old| (&old.to, &old.unit) == (&of.to, &of.unit));
-        same.into_iter().any(|old| granted(levels, old) < old.granted)
+        let mut same = before.iter().filter(|old| (&old.to, &old.unit) == (&of.to, &of.unit));
+        same.any(|old| granted(levels, old) < old.granted)
     };
     let budgeted = |of: &&Level| pinned.deployment(&of.deployment).is_some_and(|it| it.budget.is_some());
     let kept = |of: &&Level| granted(levels, of).is_zero() && granted(before, of).is_zero();
@@ -241,9 +241,7 @@ impl<'a> Corrected<'a> {
             (Some(_) | None, Some(_) | None) => Ok(()),
         }
     }
-}
 
-impl Corrected<'_> {
     /// Checks that points are paid for alike by both programs.
     fn has_its_price(&self, issuer: &Issuer, unit: &UnitId, at: Instant) -> Result<(), InvalidEvent> {
         let price = |active: &Active| {
@@ -272,22 +270,19 @@ impl Source for Anew<'_> {
 
     fn facts(&self, deployment: &DeploymentId, purse: Purse<'_>, needs: Needs, today: &Day) -> Facts {
         let facts = self.then.facts(deployment, purse, needs, today);
-        let Facts::Pinned { mut recorded, history } = facts else { return facts };
-        let told = |of_it: bool| {
-            let evaluations = self.of.bought.evaluations.iter();
-            let evaluations = evaluations.filter(move |it| !of_it || it.deployment == *deployment);
-            evaluations.flat_map(|evaluation| evaluation.answers())
-        };
-        recorded.extend(told(true));
-        // What others were told of the member is so whoever asks.
-        recorded.extend(told(false).filter(|Answer { fact, .. }| is_of_member(*fact)));
+        let Facts::Pinned { history, .. } = facts else { return facts };
+        let original = &self.of.original;
         // In another unit, there was another balance.
-        let unit =
-            |active: &Active| active.deployment(deployment).map(|it| active.program.unit_of(it).id.clone());
-        if unit(&self.of.original).is_some_and(|then| then != *purse.unit) {
-            recorded.retain(|Answer { fact, .. }| is_of_member(*fact));
-        }
-        Facts::Pinned { recorded, history }
+        let same_unit = original
+            .deployment(deployment)
+            .is_none_or(|then| original.program.unit_of(then).id == *purse.unit);
+        let told = self.then.evaluations.iter().flat_map(|evaluation| {
+            let own = same_unit && evaluation.deployment == *deployment;
+            // What others were told of the member is so whoever asks.
+            let is_known = move |answer: &Answer| own || is_of_member(answer.fact);
+            evaluation.answers().into_iter().filter(is_known)
+        });
+        Facts::Pinned { recorded: told.collect(), history }
     }
 
     /// Returns what had been counted, and where nothing was, what is left of what was granted before the purchase.
