@@ -9,6 +9,8 @@
 //! conflict, or that would overflow a total, concerns nobody else, because all of it is checked before any of it is
 //! written ([`admission`]). If SQLite fails, the transaction is rolled back and every caller in it gets the error.
 //!
+//! **Folding.** What is in the log is copied into the file beside the writer ([`fold`]).
+//!
 //! **Durable** means write-ahead log and `synchronous = FULL`: the log is flushed before a caller hears of it.
 //!
 //! **Several processes** may open one file: each commit reads what it checks inside its own write transaction, and
@@ -22,6 +24,7 @@ mod column;
 mod desk;
 mod failure;
 mod file;
+mod fold;
 mod found;
 mod log;
 mod member;
@@ -66,8 +69,9 @@ impl Sqlite {
     /// If the file is something else, of a later schema, or cannot be read and written. It is untouched then.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let file = File::new(path);
-        let connection = file.open_or_begin()?;
-        Ok(Self::on(file, connection))
+        let writer = file.open_or_begin()?;
+        let folding = file.open_to_fold()?;
+        Self::on(file, writer, folding)
     }
 
     /// Begins a ledger to try something on: nothing of it outlives it, and nothing of it is flushed.
@@ -82,8 +86,12 @@ impl Sqlite {
             source: Some(Arc::new(error)),
         })?;
         let file = File::new(&folder.path().join("scratch.db"));
-        let connection = file.begin_unflushed()?;
-        Ok(Self { _scratch: Some(folder), ..Self::on(file, connection) })
+        let writer = file.open_or_begin()?;
+        let folding = file.open_to_fold()?;
+        for connection in [&writer, &folding] {
+            file.let_go(connection)?;
+        }
+        Ok(Self { _scratch: Some(folder), ..Self::on(file, writer, folding)? })
     }
 
     /// Copies the ledger in a file, as it is at one place of its log, to a file that is not there yet. Hosts may go on writing
@@ -97,9 +105,9 @@ impl Sqlite {
         backup::back_up(&File::new(from), to, copied)
     }
 
-    fn on(file: File, connection: Connection) -> Self {
-        let desk = FileDesk { file: file.clone(), connection };
-        Self { writer: Writer::start(file.place(), desk), readers: Readers::new(file), _scratch: None }
+    fn on(file: File, writer: Connection, folding: Connection) -> Result<Self, LedgerError> {
+        let desk = FileDesk::new(file.clone(), writer, folding)?;
+        Ok(Self { writer: Writer::start(file.place(), desk), readers: Readers::new(file), _scratch: None })
     }
 }
 

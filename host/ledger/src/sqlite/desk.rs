@@ -4,6 +4,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::failure::{Stop, explain, explain_commit};
 use super::file::File;
+use super::fold::{Folder, PAGES};
 use super::{found, outbox, rows, store};
 use crate::admission::{Admission, Named};
 use crate::writer::{Answer, Desk, Task};
@@ -11,8 +12,22 @@ use crate::{Committed, LedgerError};
 use jifen_loyalty::Entry;
 
 pub(super) struct FileDesk {
-    pub(super) file: File,
-    pub(super) connection: Connection,
+    file: File,
+    connection: Connection,
+    /// Ends once the connection is closed.
+    _folder: Folder,
+}
+
+impl FileDesk {
+    pub(super) fn new(
+        file: File,
+        mut connection: Connection,
+        folding: Connection,
+    ) -> Result<Self, LedgerError> {
+        let folder = Folder::start(&mut connection, folding, PAGES);
+        let folder = folder.map_err(|error| explain(&file, "write to", error))?;
+        Ok(Self { file, connection, _folder: folder })
+    }
 }
 
 impl Desk for FileDesk {

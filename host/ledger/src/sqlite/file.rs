@@ -31,13 +31,10 @@ const STEPS: [&str; 7] = [
 ];
 
 // Pages of 4 KiB: pages of 16 KiB were worth 10 to 30 % in large batches and cost 25 % one at a time.
-// The log is folded into the file every 160 MB: a page that was rewritten many times by then is copied once. Of what a
-// ledger of a million entries takes a second, 40 MB costs a fifth, and 400 MB wins nothing more.
 const WRITER: &str = "
     PRAGMA page_size = 4096;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = 40000;
     PRAGMA cache_size = -65536;
 ";
 const READER: &str = "
@@ -82,11 +79,19 @@ impl File {
         Ok(connection)
     }
 
-    /// Begins a ledger that need not outlive the machine.
-    pub(super) fn begin_unflushed(&self) -> Result<Connection, LedgerError> {
-        let connection = self.open_or_begin()?;
+    /// Opens the connection that folds the log of the one that writes.
+    pub(super) fn open_to_fold(&self) -> Result<Connection, LedgerError> {
+        let connection = self.connect(OpenFlags::empty()).map_err(|error| self.unopened(error))?;
+        // A connection that never read anything knows of no log.
+        self.identify(&connection).map(|_| connection)
+    }
+
+    /// Sets a connection up for a ledger that is thrown away: nothing is flushed, nor folded at the end.
+    pub(super) fn let_go(&self, connection: &Connection) -> Result<(), LedgerError> {
         let set = connection.execute_batch("PRAGMA synchronous = OFF");
-        set.map(|()| connection).map_err(|error| self.unopened(error))
+        let set =
+            set.and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
+        set.map(drop).map_err(|error| self.unopened(error))
     }
 
     /// Opens a connection that reads.

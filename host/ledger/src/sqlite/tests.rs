@@ -11,6 +11,7 @@ use rusqlite::{Connection, Error, ffi};
 use super::Sqlite;
 use super::failure::{explain, explain_commit};
 use super::file::File;
+use super::fold::Folder;
 use crate::tests::fixture::{Draft, EVERYTHING, SOURCE, View, digest};
 use crate::{Conflict, Ledger, LedgerError, MemberQuery, OrderQuery, Page, Query, RedemptionQuery, Release};
 
@@ -41,7 +42,8 @@ fn open_with(allowance: &Allowance, path: &Path) -> Sqlite {
     let mut connection = file.open_or_begin().unwrap();
     let allowance = allowance.clone();
     connection.progress_handler(1, Some(move || allowance.is_spent())).unwrap();
-    Sqlite::on(file, connection)
+    let folding = file.open_to_fold().unwrap();
+    Sqlite::on(file, connection, folding).unwrap()
 }
 
 fn view(ledger: &dyn Ledger) -> View {
@@ -159,7 +161,8 @@ fn a_locked_ledger_says_so_and_goes_on_when_it_is_free() {
     let file = File::new(&path);
     let connection = file.open_or_begin().unwrap();
     connection.busy_timeout(std::time::Duration::ZERO).unwrap();
-    let ledger = Sqlite::on(file, connection);
+    let folding = file.open_to_fold().unwrap();
+    let ledger = Sqlite::on(file, connection, folding).unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let entry = || vec![Draft::purchase("o1", "ann", 0, 10, 100).entry()];
@@ -244,4 +247,37 @@ fn an_error_of_commit_is_uncertain_unless_there_was_no_way_to_write() {
         assert_eq!(matches!(error, LedgerError::Uncertain { .. }), uncertain, "{error}");
         assert!(error.retryable() || !uncertain);
     }
+}
+
+/// The log begins anew beside a writer that never pauses, and while others read; nothing of what was written is missing.
+#[test]
+fn a_log_begins_anew_while_it_is_written() {
+    const PAGES: u64 = 100;
+    const ROWS: u64 = 100_000;
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::new(&folder.path().join("ledger.db"));
+    let mut writer = file.open_or_begin().unwrap();
+    writer
+        .execute_batch("PRAGMA synchronous = OFF; CREATE TABLE lines (line INTEGER PRIMARY KEY, text)")
+        .unwrap();
+    let folding =
+        Folder::start(&mut writer, file.open_to_fold().unwrap(), PAGES.try_into().unwrap()).unwrap();
+    let log = folder.path().join("ledger.db-wal");
+    let reader = file.open_reader().unwrap();
+    let count = |connection: &Connection| {
+        connection.query_one("SELECT count(*) FROM lines", [], |row| row.get::<_, u64>(0)).unwrap()
+    };
+    let mut frames = 0;
+    let begun_anew = (1..=ROWS).find(|row| {
+        writer.execute("INSERT INTO lines (text) VALUES (zeroblob(4096))", []).unwrap();
+        assert_eq!(count(&reader), *row);
+        // Each row is a page at least: a log that never begins anew is longer than that.
+        frames = std::fs::metadata(&log).unwrap().len().div_euclid(4096);
+        *row > PAGES && *row > 2 * frames
+    });
+    assert!(begun_anew.is_some(), "after {ROWS} rows the log has {frames} pages");
+    let written = count(&reader);
+    drop((reader, writer, folding));
+    assert!(!log.exists(), "the last to close folds the rest");
+    assert_eq!(count(&Connection::open(folder.path().join("ledger.db")).unwrap()), written);
 }
