@@ -6,6 +6,8 @@
 //!  └────────────────────────────── what did not hold, and all behind it, once more ◄─────────────────────────┘
 //! ```
 //!
+//! A long batch is read at once, and evaluated slice after slice: one is committed while the next is evaluated.
+//!
 //! What an event is decided on must be in the ledger: where its order, its use of points, or its own name had a turn in the
 //! round already, the round ends before it. So the log stays in the order of the input.
 //!
@@ -44,6 +46,13 @@ use crate::{reach, redemption, refund};
 
 /// How often a batch is decided again before another host is given the way.
 const TRIES_MAX: usize = 1_000;
+
+/// Events that are decided while those before them are committed: enough that a flush is cheap, and few in builds with assertions, so
+/// that what is tested meets the ends of slices.
+const SLICE: usize = if cfg!(debug_assertions) { 8 } else { 500 };
+
+/// Why a thread that decides ends well.
+const NO_PANIC: &str = "a policy cannot panic the host";
 
 /// Members whose midnight work is done together.
 const MEMBERS_CLOSED: usize = 1_000;
@@ -179,9 +188,10 @@ impl<'a> Processor<'a> {
     /// # Errors
     ///
     /// If the ledger fails.
-    pub(crate) fn decide_ahead(&self, runs: Vec<Event>, read: Read) -> Result<Ahead, HostError> {
+    pub(crate) fn decide_ahead(&self, runs: Vec<Event>, mut read: Read) -> Result<Ahead, HostError> {
         let (waiting, outcomes) = self.placed(runs);
-        let (mut decided, mut again) = self.decide_on(waiting, read)?;
+        let (ready, mut again) = read.ready(waiting);
+        let mut decided = self.decide(ready, &mut read)?;
         // An entry says what must still be true of it; a refusal cannot.
         let refused = decided.iter().position(|decided| decided.verdict.is_err()).unwrap_or(decided.len());
         again.splice(0..0, decided.split_off(refused).into_iter().map(|decided| decided.waiting));
@@ -195,7 +205,7 @@ impl<'a> Processor<'a> {
     /// As [`Processor::process`].
     pub(crate) fn finish(&self, ahead: Ahead) -> Result<Vec<Outcome>, HostError> {
         let Ahead { decided, again, mut outcomes } = ahead;
-        let mut waiting = self.commit(decided, &mut outcomes)?;
+        let mut waiting = self.commit(decided, &mut Doubts::default(), &mut outcomes)?;
         waiting.extend(again);
         self.rounds(waiting, outcomes)
     }
@@ -207,8 +217,8 @@ impl<'a> Processor<'a> {
     /// If the ledger fails.
     pub(crate) fn quote(&self, event: impl Into<Sent>) -> Result<Quoted, HostError> {
         let (waiting, mut outcomes) = self.placed(vec![event]);
-        let (mut decided, _) = self.decide_round(waiting, &mut outcomes)?;
-        Ok(match (decided.pop(), outcomes.pop_first()) {
+        let (ready, mut read, _) = self.ready(waiting, &mut outcomes)?;
+        Ok(match (self.decide(ready, &mut read)?.pop(), outcomes.pop_first()) {
             (Some(Decided { verdict: Ok((entry, _)), .. }), _) => Quoted::Receipt(entry.receipt),
             (Some(Decided { verdict: Err(refusal), .. }), _) => Quoted::Refused(refusal),
             (None, Some((_, outcome))) => Quoted::Known(outcome),
@@ -288,23 +298,39 @@ impl<'a> Processor<'a> {
         waiting: Vec<Waiting>,
         outcomes: &mut Outcomes,
     ) -> Result<Vec<Waiting>, HostError> {
-        let (decided, later) = self.decide_round(waiting, outcomes)?;
-        let mut again = self.commit(decided, outcomes)?;
-        again.extend(later);
-        Ok(again)
+        let (ready, mut read, later) = self.ready(waiting, outcomes)?;
+        let mut ready = ready.into_iter();
+        let mut doubts = Doubts::default();
+        let mut decided = self.decide(ready.by_ref().take(SLICE).collect(), &mut read)?;
+        loop {
+            let next: Vec<_> = ready.by_ref().take(SLICE).collect();
+            let (mut again, ahead) = thread::scope(|scope| {
+                let ahead = (!next.is_empty()).then(|| scope.spawn(|| self.decide(next, &mut read)));
+                let again = self.commit(decided, &mut doubts, outcomes)?;
+                let ahead = ahead.map(|ahead| ahead.join().expect(NO_PANIC)).transpose()?;
+                Ok::<_, HostError>((again, ahead.unwrap_or_default()))
+            })?;
+            if !again.is_empty() || ahead.is_empty() {
+                again.extend(ahead.into_iter().map(|decided| decided.waiting));
+                again.extend(ready.chain(later));
+                return Ok(again);
+            }
+            decided = ahead;
+        }
     }
 
-    /// Decides events up to the first that must wait for one before it, and returns the decisions and the events from there on.
-    fn decide_round(
+    /// Returns the events up to the first that must wait for one before it, without those that the ledger knows, with what they are
+    /// decided on; and the events from there on.
+    fn ready(
         &self,
         mut waiting: Vec<Waiting>,
         outcomes: &mut Outcomes,
-    ) -> Result<(Vec<Decided>, Vec<Waiting>), HostError> {
+    ) -> Result<(Vec<Waiting>, Read, Vec<Waiting>), HostError> {
         let mut turns = Turns::default();
         let end = waiting.iter().position(|waiting| !turns.take(&waiting.event)).unwrap_or(waiting.len());
         let later = waiting.split_off(end);
         let waiting = self.delivering_what_was_sent(waiting, outcomes)?;
-        let (known, read) = self.read(&waiting)?;
+        let (known, mut read) = self.read(&waiting)?;
         let mut fresh = Vec::with_capacity(waiting.len());
         for (waiting, known) in waiting.into_iter().zip(known) {
             match known {
@@ -312,23 +338,9 @@ impl<'a> Processor<'a> {
                 None => fresh.push(waiting),
             }
         }
-        let (decided, mut apart) = self.decide_on(fresh, read)?;
+        let (ready, mut apart) = read.ready(fresh);
         apart.extend(later);
-        Ok((decided, apart))
-    }
-
-    /// Decides events that the ledger does not know up to the first that must wait for one before it, on what it knew of
-    /// everything else, and returns the decisions and the events from there on.
-    fn decide_on(
-        &self,
-        mut fresh: Vec<Waiting>,
-        read: Read,
-    ) -> Result<(Vec<Decided>, Vec<Waiting>), HostError> {
-        let Read { members, orders, shared } = read;
-        let together = together(&fresh, &orders, &shared.redemptions);
-        let apart = fresh.split_off(together);
-        let hands = deal(fresh, members, orders, &shared.redemptions, self.threads);
-        Ok((self.decide(hands, &shared)?, apart))
+        Ok((ready, read, apart))
     }
 
     /// Returns the events without deliveries of what nobody sent.
@@ -562,26 +574,32 @@ impl<'a> Processor<'a> {
         Ok(Outcome::Refused(conflict(&first, &event.canonical)))
     }
 
-    /// Evaluates the hands side by side, and returns the decisions in the events' order.
-    fn decide(&self, mut hands: Vec<Hand>, shared: &Shared) -> Result<Vec<Decided>, HostError> {
-        let own = hands.pop();
+    /// Decides events, members side by side, and returns the decisions in the events' order. Of their members is known then what
+    /// was decided.
+    fn decide(&self, events: Vec<Waiting>, read: &mut Read) -> Result<Vec<Decided>, HostError> {
+        let mut hands = deal(events, read, self.threads);
+        let own = hands.pop().unwrap_or_default();
+        let shared = &read.shared;
         let play = |hand| self.play(hand, shared);
-        let mut decided = thread::scope(|scope| {
+        let played = thread::scope(|scope| {
             let threads: Vec<_> = hands.into_iter().map(|hand| scope.spawn(move || play(hand))).collect();
-            let mut decided = own.map_or_else(|| Ok(Vec::new()), play)?;
-            for thread in threads {
-                decided.append(&mut thread.join().expect("a policy cannot panic the host")?);
-            }
-            Ok::<_, HostError>(decided)
+            let own = play(own);
+            let others = threads.into_iter().map(|thread| thread.join().expect(NO_PANIC));
+            iter::once(own).chain(others).collect::<Result<Vec<_>, HostError>>()
         })?;
+        let mut decided = Vec::new();
+        for (members, mut of_hand) in played {
+            read.members.extend(members.into_iter().filter_map(|(name, member)| Some((name?, member))));
+            decided.append(&mut of_hand);
+        }
         decided.sort_unstable_by_key(|decided| decided.waiting.place);
         Ok(decided)
     }
 
-    fn play(&self, hand: Hand, shared: &Shared) -> Result<Vec<Decided>, HostError> {
+    fn play(&self, hand: Hand, shared: &Shared) -> Result<(Named, Vec<Decided>), HostError> {
         let Hand { mut members, events } = hand;
         let decide = |Card { member, owner, order, waiting }: Card| {
-            let member: &mut Member = members.get_mut(member).expect("events are dealt with their members");
+            let (_, member) = members.get_mut(member).expect("events are dealt with their members");
             let Shared { referrers, redemptions, stock, budgets_used } = shared;
             let order = order.as_ref();
             let program = &self.active.program;
@@ -611,13 +629,19 @@ impl<'a> Processor<'a> {
             };
             Ok(Decided { waiting, owner, verdict, beside })
         };
-        events.into_iter().map(decide).collect()
+        let decided = events.into_iter().map(decide).collect::<Result<_, HostError>>()?;
+        Ok((members, decided))
     }
 
     /// Commits decisions up to the first that no longer holds, and returns the events from there on. Before there is too
     /// little of something, what is held of it for too long is let go.
-    fn commit(&self, decided: Vec<Decided>, outcomes: &mut Outcomes) -> Result<Vec<Waiting>, HostError> {
-        let (mut decided, unsure) = up_to_unsure(decided);
+    fn commit(
+        &self,
+        mut decided: Vec<Decided>,
+        doubts: &mut Doubts,
+        outcomes: &mut Outcomes,
+    ) -> Result<Vec<Waiting>, HostError> {
+        let unsure = doubts.split_off(&mut decided);
         let mut undone;
         loop {
             let short = decided.iter().position(Decided::is_short).unwrap_or(decided.len());
@@ -668,23 +692,31 @@ impl<'a> Processor<'a> {
     }
 }
 
-/// Splits decisions before the first refusal that something before it may have made untrue: that gave points to its member,
-/// or put something back into a stock. An entry says what must still be true of it; a refusal cannot.
-fn up_to_unsure(mut decided: Vec<Decided>) -> (Vec<Decided>, Vec<Decided>) {
-    let mut moved = HashSet::<&MemberId>::new();
-    let mut restocked = false;
-    let unsure = decided.iter().position(|Decided { verdict, owner, .. }| match verdict {
-        Ok((entry, _)) => {
-            restocked |= !entry.restocked.is_empty();
-            let lots = entry.lots.iter().map(|new| &new.member);
-            let theirs = lots.chain(entry.moved.iter().map(|moved| &moved.member));
-            moved.extend(theirs.filter(|member| Some(*member) != owner.as_ref()));
-            false
-        }
-        Err(_) => restocked || owner.as_ref().is_some_and(|owner| moved.contains(owner)),
-    });
-    let unsure = decided.split_off(unsure.unwrap_or(decided.len()));
-    (decided, unsure)
+/// What decisions on one read may have made untrue behind them. An entry says what must still be true of it; a refusal cannot.
+#[derive(Default)]
+struct Doubts {
+    /// Who was given points by the event of somebody else.
+    moved: HashSet<MemberId>,
+    /// Whether something was put back into a stock.
+    restocked: bool,
+}
+
+impl Doubts {
+    /// Splits decisions before the first refusal that something before it may have made untrue.
+    fn split_off(&mut self, decided: &mut Vec<Decided>) -> Vec<Decided> {
+        let Self { moved, restocked } = self;
+        let unsure = decided.iter().position(|Decided { verdict, owner, .. }| match verdict {
+            Ok((entry, _)) => {
+                *restocked |= !entry.restocked.is_empty();
+                let lots = entry.lots.iter().map(|new| &new.member);
+                let theirs = lots.chain(entry.moved.iter().map(|moved| &moved.member));
+                moved.extend(theirs.filter(|member| Some(*member) != owner.as_ref()).cloned());
+                false
+            }
+            Err(_) => *restocked || owner.as_ref().is_some_and(|owner| moved.contains(owner)),
+        });
+        decided.split_off(unsure.unwrap_or(decided.len()))
+    }
 }
 
 impl Decided {
@@ -753,6 +785,16 @@ impl Read {
     ) -> Self {
         let shared = Shared { referrers, redemptions: HashMap::new(), stock: Stock::new(), budgets_used };
         Self { members, orders: HashMap::new(), shared }
+    }
+
+    /// Returns the events up to the first that must wait for one before it, and those from there on.
+    fn ready(&mut self, mut fresh: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+        let Self { members, orders, shared: Shared { redemptions, .. } } = self;
+        let apart = fresh.split_off(together(&fresh, orders, redemptions));
+        for waiting in &fresh {
+            bring_lots(&waiting.event, orders, redemptions, members);
+        }
+        (fresh, apart)
     }
 }
 
@@ -864,10 +906,13 @@ struct Applied {
     beside: Vec<Beside>,
 }
 
+/// Members with their names; whose event it is may be unknown.
+type Named = Vec<(Option<MemberId>, Member)>;
+
 /// Events for one thread.
 #[derive(Default)]
 struct Hand {
-    members: Vec<Member>,
+    members: Named,
     events: Vec<Card>,
 }
 
@@ -880,19 +925,11 @@ struct Card {
 }
 
 /// Deals events out to threads, all events of a member into one hand.
-fn deal(
-    fresh: Vec<Waiting>,
-    mut members: HashMap<MemberId, Member>,
-    mut orders: HashMap<String, Order>,
-    redemptions: &HashMap<RedemptionId, Redemption>,
-    threads: NonZeroUsize,
-) -> Vec<Hand> {
+fn deal(events: Vec<Waiting>, read: &mut Read, threads: NonZeroUsize) -> Vec<Hand> {
+    let Read { members, orders, shared: Shared { redemptions, .. } } = read;
     let mut hands: Vec<Hand> = (0..threads.get()).map(|_| Hand::default()).collect();
     let mut places = HashMap::<MemberId, (usize, usize)>::new();
-    for waiting in &fresh {
-        bring_lots(&waiting.event, &orders, redemptions, &mut members);
-    }
-    for waiting in fresh {
+    for waiting in events {
         let order = waiting.event.order().and_then(|number| orders.remove(number));
         let owner = owner(&waiting.event, order.as_ref(), redemptions).map(|(id, _)| id);
         let name = waiting.event.member().or(owner).cloned();
@@ -901,7 +938,8 @@ fn deal(
             let shortest = (0..hands.len()).min_by_key(|hand| hands.get(*hand).map(|hand| hand.events.len()));
             let shortest = shortest.expect("there is at least one thread");
             let hand = hands.get_mut(shortest).expect("it is one of them");
-            hand.members.push(name.as_ref().and_then(|name| members.remove(name)).unwrap_or_default());
+            let member = name.as_ref().and_then(|name| members.remove(name)).unwrap_or_default();
+            hand.members.push((name.clone(), member));
             (shortest, hand.members.len().saturating_sub(1))
         });
         places.extend(name.clone().map(|name| (name, (place, member))));
