@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
@@ -30,7 +31,7 @@ use crate::programs::Programs;
 use crate::releases::Releases;
 
 /// Entries that are read and decided at once.
-const CHUNK: usize = 2_000;
+const CHUNK: usize = 4_000;
 
 /// Members who lose most that are named.
 const NAMED: usize = 10;
@@ -160,7 +161,8 @@ impl Pair {
     }
 }
 
-/// Decides history again with a candidate beside, and returns what it would have awarded. `progress` hears how many entries were decided.
+/// Decides history again with a candidate beside, and returns what it would have awarded; nothing if it is stopped. `go_on` hears how many
+/// entries were decided, and says whether to.
 ///
 /// # Errors
 ///
@@ -172,8 +174,8 @@ pub(crate) fn backtest(
     against: Against<'_>,
     scope: &Scope,
     threads: NonZeroUsize,
-    progress: impl Fn(u64),
-) -> Result<BacktestReport, HostError> {
+    go_on: impl Fn(u64) -> ControlFlow<()>,
+) -> Result<Option<BacktestReport>, HostError> {
     let releases = Releases::new(None, Some(ledger));
     let programs = Programs::new(ledger, &releases, store).with_our_tables();
     let scratch = Sqlite::scratch()?;
@@ -197,20 +199,23 @@ pub(crate) fn backtest(
                 tally.add(against, &active.program, event, logged, outcome);
             }
         }
-        progress(chunk.entries);
-        Ok::<_, HostError>(())
+        Ok::<_, HostError>(go_on(chunk.entries))
     };
     let mut next = Chunk::read(ledger, 0)?;
     while let Some(chunk) = next {
         // The next is read while this one is decided.
-        next = thread::scope(|scope| {
+        let (decided, ahead) = thread::scope(|scope| {
             let last = chunk.last;
             let ahead = scope.spawn(move || Chunk::read(ledger, last));
-            decide(chunk)?;
-            ahead.join().expect("a log cannot panic the host")
+            let decided = decide(chunk)?;
+            Ok::<_, HostError>((decided, ahead.join().expect("a log cannot panic the host")?))
         })?;
+        if decided.is_break() {
+            return Ok(None);
+        }
+        next = ahead;
     }
-    Ok(tally.report())
+    Ok(Some(tally.report()))
 }
 
 /// Entries in a row.

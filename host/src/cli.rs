@@ -152,6 +152,10 @@ impl LedgerArg {
         Ok(jifen_ledger::open(&self.ledger)?)
     }
 
+    fn open_or_begin(&self) -> anyhow::Result<Arc<dyn Ledger>> {
+        Ok(jifen_ledger::open(&self.ledger)?)
+    }
+
     /// Returns the file that the ledger lies in, which must exist; `None` if it lies in none.
     fn file(&self) -> anyhow::Result<Option<&Path>> {
         let file = self.ledger.strip_prefix("sqlite:").unwrap_or(&self.ledger);

@@ -12,6 +12,14 @@ pub(crate) fn now() -> Instant {
     Instant::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// How far a clock elsewhere may be ahead of this one: one that takes its own time zone for another is hours off.
+const AHEAD_MS: i64 = 86_400_000;
+
+/// Returns whether something that happened did so more than a day from now, by a clock that is wrong.
+pub(crate) fn is_ahead(time: Instant) -> bool {
+    time.millis() > now().millis().saturating_add(AHEAD_MS)
+}
+
 /// Tells how long something takes.
 pub(crate) struct Stopwatch(time::Instant);
 

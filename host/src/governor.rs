@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Announcement, Ledger, ProgramChange};
@@ -138,7 +139,9 @@ pub(crate) fn admit(
     let latest = latest.min(clock::now());
     let from = Some(Instant::from_millis(latest.millis().saturating_sub(WINDOW_MS)));
     let scope = Scope { from, ..Scope::default() };
-    let report = backtest(ledger, store, candidate, Against::Program(at_work), &scope, threads, |_| {})?;
+    let go_on = |_| ControlFlow::Continue(());
+    let report = backtest(ledger, store, candidate, Against::Program(at_work), &scope, threads, go_on)?;
+    let report = report.expect("it is not stopped");
     let worse = match (report.differ, report.lose) {
         (0, 0) => return Ok(()),
         (0, lose) => Worse::Shown { lose, most: report.losers.into_iter().next() },

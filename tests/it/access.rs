@@ -196,6 +196,10 @@ fn a_merchants_key_reaches_what_happens_at_its_own_counters() {
         event["source"] = json!("/merchants/stall");
         event
     };
+    let ahead = |mut event: Value| {
+        event["time"] = json!("2099-12-31T00:00:00+08:00");
+        event
+    };
     let cases = [
         (&shop, joined("eve"), "applied"),
         (&shop, purchase("1", "ann", NOON, 20_000), "applied"),
@@ -210,6 +214,7 @@ fn a_merchants_key_reaches_what_happens_at_its_own_counters() {
         (&stall, foreign(purchase("5", "ann", NOON, 100)), "event-refused data.merchant"),
         (&stall, foreign(wish("r3")), "event-refused data.merchant"),
         (&stall, at_stall(purchase("6", "ann", NOON, 6_100)), "applied"),
+        (&stall, ahead(at_stall(purchase("21", "ann", NOON, 6_100))), "event-refused time"),
         (&stall, foreign(refund("7", "1")), "event-refused data.order"),
         (&stall, foreign(refund("8", "nowhere")), "event-refused data.order"),
         (&stall, foreign(step("voided", "r2")), "event-refused data.redemption"),
@@ -526,6 +531,8 @@ fn the_trail_says_who_asked_for_what_and_how_it_was_answered() {
 /// Whoever can be reached from outside asks for keys, and encrypts what is said if it has a certificate.
 #[test]
 fn a_host_that_can_be_reached_from_outside_asks_for_keys() {
+    // The first key may be there before anything else is.
+    key(&Town::new(), "operator", &[]);
     let town = town();
     let outside = ["serve", "--ledger", "l.db", "--listen", "0.0.0.0:0"];
     let refused = town.done(&outside);

@@ -1,10 +1,12 @@
 //! Back-tests: what another program would have awarded on real history (F12).
 
+use std::io::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::mixed;
 use crate::service::Answer;
-use crate::town::{Town, purchase, registration};
+use crate::town::{Town, market, purchase, registration, text, until};
 
 const MORNING: &str = "2026-11-02T09:00:00+08:00";
 const NOON: &str = "2026-11-02T12:00:00+08:00";
@@ -194,4 +196,25 @@ fn a_host_answers_as_the_command_does() {
         let answer = ask(query, body);
         assert_eq!((answer.status, &answer.json()["code"]), (status, &json!(code)), "{answer:?}");
     }
+}
+
+/// What nobody waits for any longer keeps nobody waiting.
+#[test]
+fn the_backtest_of_a_client_that_leaves_ends() {
+    let town = Town::new();
+    town.program(&[("rate", "spend", "base", "")]);
+    town.summary("l.db", &market(2_000, 10));
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+    let (host, program) = (town.host(), town.read("program.toml"));
+    let length = program.len();
+    let head = format!("POST /v1/program/backtest HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n");
+    let mut client = host.stall(&head);
+    client.write_all(program.as_bytes()).expect("the host listens");
+    let steps = || host.get("/v1/trail").json()["steps"].as_array().expect("a list").clone();
+    let asked = || steps().into_iter().find(|step| text(&step["asked"]).contains("backtest"));
+    assert!(until(|| asked().is_some()), "it is not asked for");
+    drop(client);
+    assert!(until(|| asked().is_some_and(|step| !step["status"].is_null())), "it does not end");
+    assert_eq!(asked().expect("it is there")["status"], 499);
+    assert_eq!(host.post("/v1/program/backtest", program).status, 200);
 }

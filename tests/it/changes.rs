@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::components::spend_guest;
 use crate::ledgers::on_postgres;
 use crate::service::Answer;
-use crate::town::{Done, Town, purchase, text};
+use crate::town::{Done, Town, purchase, text, until};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
 
@@ -169,14 +169,6 @@ fn a_host_that_cannot_load_what_is_at_work_decides_nothing() {
     assert!(until(|| host.get("/readyz").status == 200), "the host follows");
     assert_eq!(buy("2").status, 200);
     assert_eq!(town.balances("l.db"), "ann 2");
-}
-
-/// Returns whether something comes true before long.
-fn until(mut holds: impl FnMut() -> bool) -> bool {
-    (0..1_500).any(|_| {
-        thread::sleep(Duration::from_millis(20));
-        holds()
-    })
 }
 
 /// F10: what failed three times in a row is put back to what was before it, if that was something else.

@@ -123,7 +123,9 @@ fn a_quote_holds_as_long_as_it_says() {
     }
     // It is over for sure a second after it was given.
     thread::sleep(Duration::from_millis(1_001));
-    let late = commit(&host, &ended, &buy("3")).json();
+    let answer = commit(&host, &ended, &buy("3"));
+    let late = answer.json();
+    assert_eq!(commit(&host, &ended, &buy("3")).text, answer.text, "it is sent again");
     assert_eq!((&late["awards"][0]["granted"], &late["requoted"]), (&json!(200), &json!(true)), "{late}");
 
     for (token, events, status, code) in [

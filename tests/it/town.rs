@@ -318,6 +318,14 @@ pub(crate) fn lines(events: &[Value]) -> String {
     events.iter().map(|event| format!("{event}\n")).collect()
 }
 
+/// Returns whether something comes true before long.
+pub(crate) fn until(mut holds: impl FnMut() -> bool) -> bool {
+    (0..1_500).any(|_| {
+        thread::sleep(Duration::from_millis(20));
+        holds()
+    })
+}
+
 /// Returns the text of a JSON string.
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("not text: {value}"))

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -63,7 +64,9 @@ impl Backtest {
         let threads = super::threads(self.threads);
         let report = backtest(&*ledger, &store, &active, Against::History, &scope, threads, |entries| {
             bar.inc(entries);
+            ControlFlow::Continue(())
         })?;
+        let report = report.expect("it is not stopped");
         bar.finish_and_clear();
         if self.json {
             super::print(&serde_json::to_string(&report)?)?;

@@ -74,7 +74,9 @@ impl Keys {
 impl Make {
     fn execute(self) -> anyhow::Result<ExitCode> {
         let role = Role::new(&self.role, self.scope.as_deref())?;
-        let ledger = self.ledger.open()?;
+        // Before anybody can reach a host there is a key, and before that there may be nothing.
+        let ledger =
+            if role == Role::Operator { self.ledger.open_or_begin()? } else { self.ledger.open()? };
         anyhow::ensure!(
             role == Role::Operator || !ledger.keys("", 1)?.is_empty(),
             "role: the first key is an operator's, or nobody could make another over HTTP"

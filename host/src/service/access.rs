@@ -6,8 +6,8 @@
 //!
 //! A ledger without keys asks nobody who they are. The first key closes it, for good: keys are revoked, and never taken away.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Extension;
@@ -162,6 +162,10 @@ impl Caller {
     /// Checks what an event says of itself, which is to be decided.
     pub(super) fn may_send(&self, event: &Event) -> Result<(), InvalidEvent> {
         self.may_ask(event)?;
+        if self.merchant().is_some() && clock::is_ahead(event.time) {
+            let reason = "lies more than a day ahead; see to the clock that it is from".to_owned();
+            return Err(InvalidEvent { field: "time".to_owned(), reason });
+        }
         self.approves(event)
     }
 
@@ -235,6 +239,17 @@ impl Caller {
     }
 }
 
+/// Whoever asked for what is recorded.
+#[derive(Clone)]
+pub(super) struct Asker(Weak<()>);
+
+impl Asker {
+    /// Returns whether they still wait for the answer.
+    pub(super) fn waits(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
 /// Lets in whose key is known.
 pub(super) async fn identify(State(service): State<Shared>, mut request: Request, next: Next) -> Response {
     match service.caller(request.headers()).await {
@@ -257,7 +272,7 @@ pub(super) async fn allow(
     if roles.contains(&role) {
         return next.run(request).await;
     }
-    let detail = format!("this takes the key of an {}; this is that of an {role}", roles.join(" or an "));
+    let detail = format!("this takes a key of the role {}, and this is a {role}'s", roles.join(" or "));
     Problem::forbidden(detail).into_response()
 }
 
@@ -265,12 +280,15 @@ pub(super) async fn allow(
 pub(super) async fn record(
     State(service): State<Shared>,
     Extension(caller): Extension<Arc<Caller>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     if request.method() == Method::GET || request.method() == Method::HEAD {
         return next.run(request).await;
     }
+    // Dropped with this answer, which nobody waits for once the client has left.
+    let asker = Arc::new(());
+    request.extensions_mut().insert(Asker(Arc::downgrade(&asker)));
     // On its own, so that it is written to its end though the client leaves.
     let span = Span::current();
     let recorded = async move {
@@ -304,7 +322,9 @@ pub(super) async fn record(
         }
         response
     };
-    tokio::spawn(recorded.instrument(span)).await.unwrap_or_else(|_| Problem::broken().into_response())
+    let recorded = tokio::spawn(recorded.instrument(span)).await;
+    drop(asker);
+    recorded.unwrap_or_else(|_| Problem::broken().into_response())
 }
 
 impl Service {

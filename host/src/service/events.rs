@@ -23,7 +23,7 @@ use super::access::Caller;
 use super::extract::Parameters;
 use super::intake::{Desk, Held};
 use super::problem::Problem;
-use super::quotes::Standing;
+use super::quotes::Promise;
 use super::{EVENTS_MAX, Service, Shared, is_name};
 use crate::batch::{Outcome, Recorded};
 use crate::view::{self, Names};
@@ -32,11 +32,10 @@ use crate::view::{self, Names};
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const ATTRIBUTE: &str = "ce-";
 
-/// A receipt: what was decided on an event, and why. The members that every receipt has; the file format's documentation has
-/// all of them.
+/// What is decided on an event, and why. The members that every receipt has; the file format's documentation has all of them.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described: receipts go out as they stand in the ledger")]
-pub(super) struct Receipt {
+pub(super) struct Decided {
     /// Who sent the event.
     #[schema(example = "/merchants/store-330")]
     source: String,
@@ -49,10 +48,7 @@ pub(super) struct Receipt {
     /// When.
     #[schema(example = "2017-01-01T11:53:26+08:00")]
     time: String,
-    /// `applied`, now or before.
-    #[schema(example = "applied")]
-    outcome: String,
-    /// The SHA-256 of the program that decided.
+    /// The SHA-256 of the program that decides.
     program: String,
     /// What was granted.
     #[schema(value_type = Vec<Object>)]
@@ -63,18 +59,51 @@ pub(super) struct Receipt {
     /// Both sides of every movement.
     #[schema(value_type = Vec<Object>)]
     postings: Value,
+}
+
+/// A receipt: what was decided on an event.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub(super) struct Receipt {
+    #[serde(flatten)]
+    decided: Decided,
+    /// `applied`, now or before.
+    #[schema(example = "applied", pattern = "^applied$")]
+    outcome: String,
     /// The receipt's place in the log.
     seq: u64,
     /// The receipt's SHA-256.
     digest: String,
+    /// `true` where the quote ended before the event came, and another program decided it.
+    requoted: Option<bool>,
+}
+
+/// What would be decided on an event.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub(super) struct Quote {
+    #[serde(flatten)]
+    decided: Decided,
+    /// `quoted`.
+    #[schema(example = "quoted", pattern = "^quoted$")]
+    outcome: String,
     /// Of a quote that holds: with what the event is sent, in the header `Jifen-Quote`.
     #[schema(example = "jq_0f1e2d3c4b5a69788796a5b4c3d2e1f0")]
     token: Option<String>,
     /// Until when it holds.
     #[schema(example = "2017-01-01T04:03:26Z")]
     until: Option<String>,
-    /// `true` where the quote ended before the event came, and another program decided it.
-    requoted: Option<bool>,
+}
+
+/// What an event comes to.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum QuotedOrApplied {
+    /// It would.
+    Quoted(Quote),
+    /// It was applied before.
+    Applied(Receipt),
 }
 
 /// What became of what was sent.
@@ -239,19 +268,21 @@ pub(super) async fn post(
             let event = aside(body.len(), || Event::parse(event.as_bytes()));
             let event = event.map_err(|refusal| Problem::from(&refusal))?;
             caller.may_send(&event).map_err(|refusal| Problem::from(&refusal))?;
-            let (mut under, mut more) = (None, &b""[..]);
-            if let Some(token) = Standing::token(&headers).map(str::to_owned) {
-                let quoted = event.clone();
-                match service.ask(move |desk| desk.promised(&token, &quoted)).await? {
-                    Standing::Holds(active) => under = Some(active),
-                    Standing::Ended => more = b"\"requoted\":true,",
+            let promise = match Promise::token(&headers).map(str::to_owned) {
+                None => None,
+                Some(token) => {
+                    let quoted = event.clone();
+                    Some(service.ask(move |desk| desk.promise(&token, &quoted)).await?)
                 }
-            }
-            let within = caller.merchant().cloned();
+            };
+            let (within, under) =
+                (caller.merchant().cloned(), promise.as_ref().and_then(|promise| promise.under.clone()));
             let outcome = service.intake.submit(vec![event], within, under, bytes).await?.pop();
-            one(&outcome.ok_or_else(Problem::broken)?, more)
+            let outcome = outcome.ok_or_else(Problem::broken)?;
+            let requoted = promise.is_some_and(|promise| !promise.was_kept(&outcome));
+            one(&outcome, if requoted { b"\"requoted\":true," } else { b"" })
         }
-        Incoming::Many(_) if Standing::token(&headers).is_some() => {
+        Incoming::Many(_) if Promise::token(&headers).is_some() => {
             Err(Problem::malformed("Jifen-Quote: a quote is of one event, and this is an array"))
         }
         Incoming::Many(events) => many(&service, &caller, &events, body.len(), bytes).await,
@@ -302,15 +333,16 @@ pub(super) fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
 pub(super) fn sent<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Incoming<'b>, Problem> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_binary = headers.contains_key("ce-specversion");
     let taken = ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json"];
-    if !taken.contains(&&*media_type) || is_binary && media_type != "application/json" {
+    if !taken.contains(&&*media_type) {
         let found = if media_type.is_empty() { "it has no Content-Type".to_owned() } else { media_type };
         return Err(Problem::media_type(format!("send one of {}; {found}", taken.join(", "))));
     }
     let no_json = |error: serde_json::Error| Problem::malformed(format!("the body is no JSON: {error}"));
     let value: &RawValue = serde_json::from_slice(body).map_err(no_json)?;
-    if is_binary {
+    // Where the type is that of a CloudEvent, headers only repeat what it says.
+    let has_attributes = headers.keys().any(|name| name.as_str().starts_with(ATTRIBUTE));
+    if has_attributes && media_type == "application/json" {
         return binary(headers, value).map(|event| Incoming::One(event.into()));
     }
     if !value.get().starts_with('[') {
@@ -353,13 +385,13 @@ fn attribute_text(text: &str) -> Option<String> {
     Some(text.into_owned())
 }
 
-/// Answers one event, where it is applied now with `more` members.
+/// Answers one event, with `more` members where it is applied.
 pub(super) fn one(outcome: &Outcome, more: &[u8]) -> Result<Response, Problem> {
     match outcome {
         Outcome::Applied { recorded, .. } => Ok(json(receipt(recorded, more))),
         Outcome::Duplicate(recorded) => {
             let replayed = [(REPLAYED, HeaderValue::from_static("true"))];
-            Ok((replayed, json(receipt(recorded, b""))).into_response())
+            Ok((replayed, json(receipt(recorded, more))).into_response())
         }
         Outcome::Refused(refusal) => Err(refusal.into()),
     }

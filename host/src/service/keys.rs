@@ -23,7 +23,7 @@ const PAGE: usize = 100;
 /// A key that is wanted.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct WantedKey {
     /// `operator`, `auditor`, `merchant` or `member`.
     #[schema(example = "merchant")]
     role: String,
@@ -86,12 +86,13 @@ pub(super) struct Trail {
     path = "/v1/keys",
     tag = "access",
     params(("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request")),
-    request_body = Wanted,
+    request_body = WantedKey,
     responses(
         (status = 201, description = "The key, whose secret is told once", body = Made),
         (status = 400, description = "What was sent cannot be read, or there can be no such key", body = Problem),
         (status = 409, description = "It was made before, and its secret is told once", body = Problem),
         (status = 413, description = "More was sent than is taken at once", body = Problem),
+        (status = 415, description = "The body is no JSON by its media type", body = Problem),
         (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
@@ -99,14 +100,14 @@ pub(super) async fn make(
     State(service): State<Shared>,
     Extension(caller): Extension<Arc<Caller>>,
     headers: HeaderMap,
-    body: Result<Json<Wanted>, JsonRejection>,
+    body: Result<Json<WantedKey>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     let Json(wanted) = body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
     caller.still(&service).await?;
     let id = headers.get(ONCE).map(|once| caller.name_for(once));
     let asked = Arc::clone(&service);
     let made = service.ask(move |desk| {
-        let Wanted { role, scope, name, rate } = wanted;
+        let WantedKey { role, scope, name, rate } = wanted;
         let role = Role::new(&role, scope.as_deref()).map_err(|bad| Problem::malformed(bad.to_string()))?;
         if role != Role::Operator && desk.ledger.keys("", 1)?.is_empty() {
             let detail = "role: the first key is an operator's, or nobody could make another";

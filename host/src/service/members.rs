@@ -14,6 +14,7 @@ use super::extract::{Named, Parameters, instant};
 use super::intake::Desk;
 use super::problem::Problem;
 use super::{Shared, is_name};
+use crate::clock;
 use crate::view::{self, Line, LotOfLine};
 
 /// Lines of a page of a statement, if nothing is said.
@@ -26,7 +27,7 @@ const LINES_MAX: u32 = 500;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct At {
-    /// A business time; absent: that of the ledger's latest event.
+    /// A business time; absent: that of the ledger's latest event, or now where that lies more than a day ahead.
     #[param(example = "2026-03-31T23:59:59+08:00", format = "date-time")]
     at: Option<String>,
 }
@@ -91,6 +92,8 @@ pub(super) async fn balances(
     let at = instant("at", at.as_ref())?;
     let answer = service.ask(move |desk| {
         let id = known(desk, &member, false)?.0;
+        let ahead = || Ok::<_, Problem>(desk.ledger.latest_time()?.filter(|latest| clock::is_ahead(*latest)));
+        let at = if at.is_none() && ahead()?.is_some() { Some(clock::now()) } else { at };
         let mut balances = Vec::new();
         desk.ledger.balances(at, Some(&id), &mut |balance| balances.push(view::Balance::from(&balance)))?;
         Ok(Balances { member, balances })

@@ -117,6 +117,8 @@ impl Problem {
     ) -> Self {
         if status == StatusCode::PAYLOAD_TOO_LARGE {
             Self::body_too_large(BODY_BYTES_MAX)
+        } else if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            Self::media_type(told)
         } else if anyhow::Chain::new(error).any(|cause| cause.is::<TimeoutError>()) {
             Self::too_slow()
         } else {
@@ -188,6 +190,13 @@ impl Problem {
         let detail = "too much waits already, and nothing of this was taken; send it again later";
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", "The host is busy", detail);
         Self { retry_after: Some(1), ..problem }
+    }
+
+    /// Whoever asked has left. As nobody hears of it, it is for the trail alone.
+    pub(super) fn abandoned() -> Self {
+        // Of no standard, and used for this by most proxies.
+        let status = StatusCode::from_u16(499).expect("it is a status");
+        Self::new(status, "abandoned", "The client has left", "nobody waits for the answer")
     }
 
     /// A body came too slowly.

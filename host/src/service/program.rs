@@ -1,6 +1,7 @@
 //! Questions about the program.
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::access::Caller;
+use super::access::{Asker, Caller};
 use super::extract::{Named, Parameters, Within, instant, page};
 use super::intake::{Desk, Live};
 use super::problem::Problem;
@@ -183,7 +184,7 @@ pub(super) struct History {
 /// Say what another program would have awarded on real history.
 ///
 /// The log is decided once more on a ledger that is thrown away, with the candidate asked beside. It takes as long as deciding all of it
-/// does, some seconds for a hundred thousand events.
+/// does, some seconds for a hundred thousand events, and ends early where the client leaves.
 #[utoipa::path(
     post,
     path = "/v1/program/backtest",
@@ -201,6 +202,7 @@ pub(super) struct History {
 )]
 pub(super) async fn backtest(
     State(service): State<Shared>,
+    Extension(asker): Extension<Asker>,
     Parameters(History { from, until, region, merchant }): Parameters<History>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<BacktestReport>, Problem> {
@@ -210,9 +212,10 @@ pub(super) async fn backtest(
     let report = service.one_of(&service.backtests, move |desk| {
         let candidate = desk.candidate(&text)?;
         let (ledger, threads) = (&*desk.ledger, NonZeroUsize::MIN);
+        let go_on = |_| if asker.waits() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
         let report =
-            backtest::backtest(ledger, &desk.store, &candidate, Against::History, &scope, threads, |_| {});
-        report.map_err(refused)
+            backtest::backtest(ledger, &desk.store, &candidate, Against::History, &scope, threads, go_on);
+        report.map_err(refused)?.ok_or_else(Problem::abandoned)
     });
     report.await.map(Json)
 }

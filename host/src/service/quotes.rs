@@ -10,15 +10,15 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use jifen_ledger::HeldQuote;
-use jifen_loyalty::event::Body;
-use jifen_loyalty::{Event, Instant, MerchantId};
+use jifen_loyalty::event::{Body, Step};
+use jifen_loyalty::{Event, Instant, MerchantId, Receipt};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
 use super::Shared;
 use super::access::Caller;
-use super::events::{CloudEvent, Incoming, Receipt, aside, json, one, sent};
+use super::events::{CloudEvent, Incoming, QuotedOrApplied, aside, json, one, sent};
 use super::extract::Parameters;
 use super::intake::{Desk, Unanswered};
 use super::problem::Problem;
@@ -66,7 +66,7 @@ pub(super) struct By {
         (CloudEvent = "application/json"),
     )),
     responses(
-        (status = 200, description = "The receipt that it would have: `outcome` is `quoted`; of an event that was applied, its receipt", body = Receipt),
+        (status = 200, description = "The receipt that it would have: `outcome` is `quoted`; of an event that was applied, its receipt", body = QuotedOrApplied),
         (status = 400, description = "What was sent is no JSON, or more than one event", body = Problem),
         (status = 404, description = "There is no such program", body = Problem),
         (status = 409, description = "Another event has that name", body = Problem),
@@ -139,19 +139,29 @@ struct Held {
     until: Instant,
 }
 
-/// What became of a quote with whose token an event is sent.
-pub(super) enum Standing {
-    /// It holds: the event is decided by this program.
-    Holds(Arc<Active>),
-    /// It ended, and another program is at work.
-    Ended,
+/// What was promised by the quote with whose token an event is sent.
+pub(super) struct Promise {
+    /// The program that was asked.
+    program: jifen_ledger::Digest,
+    /// Whether the event follows another, whose program decides it.
+    follows: bool,
+    /// What decides the event: that program, while the quote holds. Afterwards it is whichever is at work.
+    pub(super) under: Option<Arc<Active>>,
 }
 
-impl Standing {
+impl Promise {
     /// Reads the header with the token of a quote.
     pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
         // What is no text is nobody's token.
         headers.get(&HEADER).map(|value| value.to_str().unwrap_or_default())
+    }
+
+    /// Returns whether what became of the event was decided by the program that was asked. What is returned or used on is decided by
+    /// the one of before, whatever was asked.
+    pub(super) fn was_kept(&self, outcome: &Outcome) -> bool {
+        let (Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded)) = outcome else { return true };
+        let by = Receipt::inputs(&recorded.receipt).ok().and_then(|inputs| parse_digest(&inputs.program));
+        self.follows || by.is_none_or(|by| by == self.program)
     }
 }
 
@@ -185,8 +195,8 @@ impl Desk {
         Ok(Held { token, until })
     }
 
-    /// Returns what became of the quote of a token, with which an event is sent.
-    pub(super) fn promised(&self, token: &str, event: &Event) -> Result<Standing, Problem> {
+    /// Returns what was promised by the quote of a token, with which an event is sent.
+    pub(super) fn promise(&self, token: &str, event: &Event) -> Result<Promise, Problem> {
         let quote = self.ledger.held_quote(&digest(token))?.ok_or_else(|| {
             Problem::quote("nobody was given that quote, or it ended long ago; send the event without it")
         })?;
@@ -195,19 +205,20 @@ impl Desk {
                 "that quote is of another event; ask for one of this, or send it without",
             ));
         }
+        let program = quote.program;
         let live = self.active();
-        if quote.program == live.key() {
-            return Ok(Standing::Holds(live));
-        }
-        if quote.until < clock::now() {
-            return Ok(Standing::Ended);
-        }
-        if let Some(active) = self.held.get(&quote.program) {
-            return Ok(Standing::Holds(active));
-        }
-        let active = self.program(Some(&hex::encode(quote.program)))?;
-        self.held.insert(quote.program, Arc::clone(&active));
-        Ok(Standing::Holds(active))
+        let under = if program == live.key() {
+            Some(live)
+        } else if quote.until < clock::now() {
+            None
+        } else if let Some(active) = self.held.get(&program) {
+            Some(active)
+        } else {
+            let active = self.program(Some(&hex::encode(program)))?;
+            self.held.insert(program, Arc::clone(&active));
+            Some(active)
+        };
+        Ok(Promise { program, follows: follows(event), under })
     }
 
     /// Returns the program of that version or digest, the one at work where none is named.
@@ -225,6 +236,20 @@ impl Desk {
             Active::from_ledger(name, &*self.ledger, &releases, &self.store)
         };
         loaded.map(Arc::new).map_err(refused)
+    }
+}
+
+fn follows(event: &Event) -> bool {
+    match &event.body {
+        Body::Refund(_) => true,
+        Body::Redemption(redemption) => !matches!(redemption.step, Step::Requested(_)),
+        Body::Happening(_)
+        | Body::Close(_)
+        | Body::Settlement(_)
+        | Body::Opening(_)
+        | Body::Conversion(_)
+        | Body::TermChange(_)
+        | Body::Block(_) => false,
     }
 }
 

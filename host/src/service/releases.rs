@@ -98,7 +98,7 @@ pub(super) struct Publications {
     tag = "policies",
     params(
         ("policy" = String, Path, description = "The policy's name", example = "market-day", pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 64),
-        ("version" = String, Path, description = "Its semantic version", example = "0.1.0", pattern = r"^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}$"),
+        ("version" = String, Path, description = "Its semantic version", example = "0.1.0", pattern = r"^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}(-[a-z][a-z0-9]{0,8}(\.[a-z][a-z0-9]{0,8})?)?$"),
     ),
     request_body(content = Parts, content_type = "multipart/form-data"),
     responses(
@@ -274,7 +274,7 @@ impl Desk {
     tag = "policies",
     params(
         ("policy" = String, Path, description = "The policy's name", example = "market-day", pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 64),
-        ("version" = String, Path, description = "Its semantic version", example = "0.1.0", pattern = r"^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}$"),
+        ("version" = String, Path, description = "Its semantic version", example = "0.1.0", pattern = r"^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}(-[a-z][a-z0-9]{0,8}(\.[a-z][a-z0-9]{0,8})?)?$"),
     ),
     responses(
         (status = 200, description = "What was tried, and what came of it", body = GateReport),

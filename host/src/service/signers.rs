@@ -22,7 +22,7 @@ const PAGE: usize = 100;
 /// Who is to sign.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct WantedSigner {
     /// The merchant for whose releases; absent: for the platform's.
     #[schema(example = "store-330")]
     merchant: Option<String>,
@@ -53,21 +53,22 @@ pub(super) struct Signers {
     post,
     path = "/v1/signers",
     tag = "access",
-    request_body = Wanted,
+    request_body = WantedSigner,
     responses(
         (status = 201, description = "Who signs", body = SignerLine),
         (status = 400, description = "What was sent cannot be read, or nobody can sign so", body = Problem),
         (status = 409, description = "The key signs for somebody else, or was revoked", body = Problem),
         (status = 413, description = "More was sent than is taken at once", body = Problem),
+        (status = 415, description = "The body is no JSON by its media type", body = Problem),
         (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn add(
     State(service): State<Shared>,
     Extension(caller): Extension<Arc<Caller>>,
-    body: Result<Json<Wanted>, JsonRejection>,
+    body: Result<Json<WantedSigner>, JsonRejection>,
 ) -> Result<(StatusCode, Json<SignerLine>), Problem> {
-    let Json(Wanted { merchant, name, public_key }) =
+    let Json(WantedSigner { merchant, name, public_key }) =
         body.map_err(|it| Problem::unread(it.status(), &it, it.body_text()))?;
     caller.still(&service).await?;
     let added = service.ask(move |desk| {

@@ -21,7 +21,7 @@ use crate::{cargo, demo, policies};
 const ROUNDS: usize = 3;
 
 /// Connections, and events of a request.
-const LOADS: [(u32, u32); 5] = [(1, 1), (16, 1), (64, 1), (4, 50), (16, 50)];
+const LOADS: [(u32, u32); 6] = [(1, 1), (16, 1), (64, 1), (2, 50), (4, 50), (16, 50)];
 
 pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<()> {
     policies::build(root)?;
