@@ -21,15 +21,16 @@ const FEW: i32 = 1_000;
 /// How often it is tried to leave only a few.
 const PASSES: usize = 8;
 
-/// The thread that folds, for as long as the writer's connection is open.
-pub(super) struct Folder(Option<JoinHandle<()>>);
+/// The thread that folds, for as long as the writer's connection is open. Its own is closed after that: SQLite folds the rest where one
+/// is closed with no other open, and of two that are closed at once neither is that.
+pub(super) struct Folder(Option<JoinHandle<Connection>>);
 
 impl Folder {
     /// Folds the log of a writer by another connection to the same file, from so many pages on.
     pub(super) fn start(writer: &mut Connection, other: Connection, from: i32) -> rusqlite::Result<Self> {
         let (ask, asked) = channel();
         let (tell, told) = channel();
-        let thread = Builder::new().name("folder".to_owned()).spawn(move || work(&other, &asked, &tell));
+        let thread = Builder::new().name("folder".to_owned()).spawn(move || work(other, &asked, &tell));
         let folder = Self(Some(thread.expect("the system has room for one thread")));
         let mut copying = false;
         writer.wal_hook(Some(move |log: &mut Wal, pages| {
@@ -55,7 +56,7 @@ impl Drop for Folder {
     }
 }
 
-fn work(connection: &Connection, asked: &Receiver<()>, tell: &Sender<()>) {
+fn work(connection: Connection, asked: &Receiver<()>, tell: &Sender<()>) -> Connection {
     while asked.recv().is_ok() {
         let mut before = 0;
         for _ in 0..PASSES {
@@ -68,4 +69,5 @@ fn work(connection: &Connection, asked: &Receiver<()>, tell: &Sender<()>) {
             break;
         }
     }
+    connection
 }
