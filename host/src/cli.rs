@@ -149,7 +149,7 @@ struct LedgerArg {
 impl LedgerArg {
     fn open(&self) -> anyhow::Result<Arc<dyn Ledger>> {
         self.file()?;
-        Ok(jifen_ledger::open(&self.ledger)?)
+        self.open_or_begin()
     }
 
     fn open_or_begin(&self) -> anyhow::Result<Arc<dyn Ledger>> {

@@ -1,5 +1,5 @@
-//! The clock: for what happens outside, as a notice is delivered or a use of points is asked for without a time, and for what things
-//! cost. Nothing that is decided on events reads it.
+//! The clock: for what happens outside, as a notice is delivered or a use of points is asked for without a time, for whether another
+//! clock is wrong, and for what things cost. Nothing that is decided on events reads it.
 
 use std::time::{self, Duration, SystemTime};
 

@@ -92,8 +92,12 @@ pub(super) async fn balances(
     let at = instant("at", at.as_ref())?;
     let answer = service.ask(move |desk| {
         let id = known(desk, &member, false)?.0;
-        let ahead = || Ok::<_, Problem>(desk.ledger.latest_time()?.filter(|latest| clock::is_ahead(*latest)));
-        let at = if at.is_none() && ahead()?.is_some() { Some(clock::now()) } else { at };
+        let at = match at {
+            None => {
+                desk.ledger.latest_time()?.filter(|latest| clock::is_ahead(*latest)).map(|_| clock::now())
+            }
+            at @ Some(_) => at,
+        };
         let mut balances = Vec::new();
         desk.ledger.balances(at, Some(&id), &mut |balance| balances.push(view::Balance::from(&balance)))?;
         Ok(Balances { member, balances })

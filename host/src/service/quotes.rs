@@ -239,18 +239,10 @@ impl Desk {
     }
 }
 
+/// Returns whether an event moves on what another began.
 fn follows(event: &Event) -> bool {
-    match &event.body {
-        Body::Refund(_) => true,
-        Body::Redemption(redemption) => !matches!(redemption.step, Step::Requested(_)),
-        Body::Happening(_)
-        | Body::Close(_)
-        | Body::Settlement(_)
-        | Body::Opening(_)
-        | Body::Conversion(_)
-        | Body::TermChange(_)
-        | Body::Block(_) => false,
-    }
+    let moves_on = event.redemption().is_some_and(|it| !matches!(it.step, Step::Requested(_)));
+    moves_on || matches!(event.body, Body::Refund(_))
 }
 
 fn after(time: Instant, seconds: impl Into<i64>) -> Instant {

@@ -34,14 +34,14 @@ impl Folder {
         let folder = Self(Some(thread.expect("the system has room for one thread")));
         let mut copying = false;
         writer.wal_hook(Some(move |log: &mut Wal, pages| {
-            let copied = copying && told.try_recv() != Err(TryRecvError::Empty);
-            copying &= !copied;
+            if copying && told.try_recv() == Err(TryRecvError::Empty) {
+                return Ok(());
+            }
+            let copied = copying;
+            copying = pages >= from && !copied && ask.send(()).is_ok();
             if pages >= from && !copying {
-                copying = !copied && ask.send(()).is_ok();
-                if !copying {
-                    // As where SQLite does so by itself: what could not be copied is copied another time.
-                    log.checkpoint().ok();
-                }
+                // As where SQLite does so by itself: what could not be copied is copied another time.
+                log.checkpoint().ok();
             }
             Ok(())
         }))?;
