@@ -85,8 +85,8 @@ fn nothing_committed((): ()) -> Answer {
 
 /// Applies a batch: checks all that can stop it, then writes what was admitted.
 fn apply(connection: &Connection, entries: &[Entry]) -> Result<Committed, Stop> {
-    let found = found::of(connection, &Named::by(entries))?;
+    let (found, numbers) = found::of(connection, &Named::by(entries))?;
     let (admission, conflict) = Admission::of(&found, entries)?;
-    rows::write(connection, &admission)?;
+    rows::write(connection, &admission, numbers)?;
     Ok(Committed { seqs: admission.seqs(), conflict })
 }

@@ -6,7 +6,7 @@ use jifen_loyalty::{DeploymentId, Instant, MemberId, RedemptionId};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::column::named_lot_columns;
-use super::rows::Writer;
+use super::rows::{Writer, change_one};
 use crate::RedeemedPart;
 use crate::admission::ItemKey;
 use crate::column::{self, Lots};
@@ -191,10 +191,9 @@ fn go_on<'a>(writer: &mut Writer<'a>, step: &'a RedemptionMove) -> Result<()> {
     let sql = "
         UPDATE redemptions
         SET steps = steps + 1
-        WHERE redemption = ?1
-        RETURNING steps";
+        WHERE redemption = ?1";
     let RedemptionMove { name, member, parts, .. } = step;
-    writer.connection.prepare_cached(sql)?.query_one([name.as_str()], |_| Ok(()))?;
+    change_one(&mut *writer.connection.prepare_cached(sql)?, [name.as_str()])?;
     let sql = "
         UPDATE redemption_lots
         SET released = released + ?6, captured = captured + ?7, cancelled = cancelled + ?8
@@ -202,8 +201,7 @@ fn go_on<'a>(writer: &mut Writer<'a>, step: &'a RedemptionMove) -> Result<()> {
           AND redemption = ?2
           AND origin = ?3
           AND version = ?4
-          AND award = ?5
-        RETURNING held";
+          AND award = ?5";
     let mut update = writer.connection.prepare_cached(sql)?;
     for part in parts {
         let (released, captured, cancelled) =
@@ -212,7 +210,7 @@ fn go_on<'a>(writer: &mut Writer<'a>, step: &'a RedemptionMove) -> Result<()> {
             (writer.number(member)?, name.as_str(), writer.number(&part.lot.member)?);
         let change =
             params![holder, name, origin, part.lot.version, part.lot.award, released, captured, cancelled];
-        update.query_one(change, |_| Ok(()))?;
+        change_one(&mut update, change)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jifen_loyalty::entry::{LotMove, NewLot};
 use jifen_loyalty::{Instant, MemberId, Posting};
-use rusqlite::{Connection, Error, Result, params};
+use rusqlite::{Connection, Error, Params, Result, Statement, params};
 
 use super::{member, outbox, redemption};
 use crate::admission::Admission;
@@ -15,13 +15,19 @@ use crate::entry::spend_minor;
 pub(super) struct Writer<'a> {
     pub(super) connection: &'a Connection,
     pub(super) admission: &'a Admission<'a>,
-    numbers: HashMap<&'a MemberId, i64>,
+    numbers: Numbers<'a>,
 }
 
-/// Writes all of an admitted batch, table by table: members first, so that each has a number.
-pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Result<()> {
-    let mut writer =
-        Writer { connection, admission, numbers: HashMap::with_capacity(admission.members.len()) };
+/// Members' numbers, by which every table but theirs names them.
+pub(super) type Numbers<'a> = HashMap<&'a MemberId, i64>;
+
+/// Writes all of an admitted batch, table by table: members first, so that each has a number. The numbers are of those who were there.
+pub(super) fn write<'a>(
+    connection: &'a Connection,
+    admission: &'a Admission<'a>,
+    numbers: Numbers<'a>,
+) -> Result<()> {
+    let mut writer = Writer { connection, admission, numbers };
     writer.members()?;
     writer.transactions()?;
     writer.postings()?;
@@ -32,6 +38,15 @@ pub(super) fn write(connection: &Connection, admission: &Admission<'_>) -> Resul
     redemption::write(&mut writer)?;
     writer.budgets()?;
     outbox::write(connection, admission)
+}
+
+/// Changes one row. If it is not there, the batch fails: it was decided on what was asserted. (`RETURNING` would say as much, and costs
+/// a table of its own each time.)
+pub(super) fn change_one(change: &mut Statement<'_>, to: impl Params) -> Result<()> {
+    match change.execute(to)? {
+        1 => Ok(()),
+        rows => Err(Error::StatementChangedRows(rows)),
+    }
 }
 
 impl<'a> Writer<'a> {
@@ -46,27 +61,24 @@ impl<'a> Writer<'a> {
     }
 
     fn members(&mut self) -> Result<()> {
-        let sql = "
+        let begin = "
             INSERT INTO members
-              (member, version, registered_day, referrer, same_person, person, birth_day, purchase_count,
+              (number, member, version, registered_day, referrer, same_person, person, birth_day, purchase_count,
                purchase_spend_minor, last_purchase_day, payers, indebted, holding)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0)
-            ON CONFLICT (member) DO UPDATE SET
-              version = excluded.version,
-              registered_day = excluded.registered_day,
-              referrer = excluded.referrer,
-              same_person = excluded.same_person,
-              person = excluded.person,
-              birth_day = excluded.birth_day,
-              purchase_count = excluded.purchase_count,
-              purchase_spend_minor = excluded.purchase_spend_minor,
-              last_purchase_day = excluded.last_purchase_day,
-              payers = excluded.payers
-            RETURNING number";
-        let mut upsert = self.connection.prepare_cached(sql)?;
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0)";
+        let change = "
+            UPDATE members
+            SET version = ?3, registered_day = ?4, referrer = ?5, same_person = ?6, person = ?7, birth_day = ?8,
+                purchase_count = ?9, purchase_spend_minor = ?10, last_purchase_day = ?11, payers = ?12
+            WHERE number = ?1
+              AND member = ?2";
+        let (mut begin, mut change) =
+            (self.connection.prepare_cached(begin)?, self.connection.prepare_cached(change)?);
         for (member, account) in &self.admission.members {
             let profile = &account.profile;
+            let number = self.numbers.get(member).copied();
             let row = params![
+                number,
                 member.as_str(),
                 account.version,
                 profile.registered_day,
@@ -79,7 +91,11 @@ impl<'a> Writer<'a> {
                 profile.last_purchase_day,
                 payers_column(profile),
             ];
-            self.numbers.insert(member, upsert.query_one(row, |row| row.get(0))?);
+            if number.is_some() {
+                change_one(&mut change, row)?;
+            } else {
+                self.numbers.insert(member, begin.insert(row)?);
+            }
         }
         Ok(())
     }
@@ -175,8 +191,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Moves points out of lots and back into them. A lot that has not as much, or is not there, fails the batch: it was
-    /// decided on a version that was asserted.
+    /// Moves points out of lots and back into them. A lot that has not as much fails the batch, too.
     fn moves(&mut self) -> Result<()> {
         let sql = "
             UPDATE lots
@@ -185,15 +200,14 @@ impl<'a> Writer<'a> {
               AND day = ?2
               AND origin = ?3
               AND version = ?4
-              AND award = ?5
-            RETURNING remaining";
+              AND award = ?5";
         let mut update = self.connection.prepare_cached(sql)?;
         for moved in self.admission.entries.iter().flat_map(|entry| &entry.moved) {
             let LotMove { member, day, lot, remaining, reversed, expired, .. } = moved;
             let (owner, origin) = (self.number(member)?, self.number(&lot.member)?);
             let change =
                 params![owner, day, origin, lot.version, lot.award, remaining, reversed.get(), expired];
-            update.query_one(change, |_| Ok(()))?;
+            change_one(&mut update, change)?;
         }
         Ok(())
     }
