@@ -1,13 +1,11 @@
 //! A rule that is tried on some members, beside the one in whose place it is.
 
 use std::collections::BTreeSet;
-use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::service::Host;
-use crate::town::{Town, purchase, text};
+use crate::town::{Town, purchase, text, until};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
 
@@ -29,10 +27,7 @@ fn canary(percent: u8) -> String {
 
 /// Waits until a host is on a version.
 fn wait_for(host: &Host, version: u64) {
-    let there = (0..200).any(|_| {
-        thread::sleep(Duration::from_millis(25));
-        host.get("/v1/program").json()["version"] == version
-    });
+    let there = until(|| host.get("/v1/program").json()["version"] == version);
     assert!(there, "{:?}", host.get("/v1/program"));
 }
 

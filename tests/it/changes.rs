@@ -246,13 +246,16 @@ fn two_bad_releases_do_not_take_turns() {
         apply(&town, &format!("{file}.toml"), &[]);
     }
     let host = town.host();
-    for id in 0..12 {
-        host.events(&purchase(&id.to_string(), "ann", NOON, 100));
-        thread::sleep(Duration::from_millis(100));
-    }
+    let buy = |from: u32| {
+        (from..from + 6).for_each(|id| drop(host.events(&purchase(&id.to_string(), "ann", NOON, 100))));
+    };
+    let changes = || host.get("/v1/program/changes").json()["changes"].as_array().map(Vec::len);
+    buy(0);
     // Back to the first once, and no further.
-    let changes = host.get("/v1/program/changes").json()["changes"].clone();
-    assert_eq!(changes.as_array().map(Vec::len), Some(3), "{changes}");
+    assert!(until(|| changes() == Some(3)), "the program is put back");
+    buy(6);
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(changes(), Some(3));
 }
 
 /// Of changes that are made on one version at once, one is made.
@@ -364,7 +367,8 @@ fn a_host_that_is_killed_in_mid_swap_loses_nothing() {
             let swapper = scope.spawn(|| (before..).map(swap).take_while(Result::is_ok).count());
             assert!(until(|| version() >= before + 2), "the program is swapped");
             killed.tell("-KILL");
-            assert!(swapper.join().expect("it is refused nothing") >= 2);
+            // The answer to the last may die with the host.
+            assert!(swapper.join().expect("it is refused nothing") >= 1);
             buyers.into_iter().flat_map(|buyer| buyer.join().expect("it is answered")).collect()
         });
         for (event, answer) in &sent {

@@ -233,26 +233,25 @@ fn a_server_that_goes_in_the_middle_stops_the_run_and_the_next_one_goes_on() {
         return;
     }
     let (trial, server) = (Trial::new(300), Server::start());
-    trial.town.put("l.db", server.new_schema());
-    trial.town.begin("l.db");
-    let mut there = 0;
-    let ends: [fn(&Server); 3] = [Server::kill, Server::stop_at_once, Server::kill];
-    for end in ends {
-        let mut run = trial.start("l.db");
+    let ends: [(&str, fn(&Server)); 2] = [("killed.db", Server::kill), ("stopped.db", Server::stop_at_once)];
+    for (ledger, end) in ends {
+        trial.town.put(ledger, server.new_schema());
+        trial.town.begin(ledger);
+        let mut run = trial.start(ledger);
         // Read as it comes: what is there already is told first, and a full pipe would hold what is new for ever.
         let out = run.stdout.take().expect("it is piped");
         let out = thread::spawn(move || io::read_to_string(out).expect("it is text"));
-        trial.town.wait_for("l.db", there + 5, &mut run);
+        trial.town.wait_for(ledger, 5, &mut run);
         end(&server);
         let done = Done::from(run.wait_with_output().expect("it ends"));
         let done = Done { out: out.join().expect("it is read"), ..done };
         server.go_on();
-        there = trial.check("l.db", &done);
+        trial.check(ledger, &done);
         assert_eq!(done.code, Some(2), "{done:?}");
         let said = ["cannot be reached", "may or may not be in ledger"];
         assert!(said.iter().any(|said| done.err.contains(said)), "{done:?}");
+        trial.finish(ledger);
     }
-    trial.finish("l.db");
 }
 
 #[test]

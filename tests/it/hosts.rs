@@ -61,11 +61,12 @@ fn town() -> Town {
     town
 }
 
-fn start(town: &Town, file: usize) -> Child {
+/// Starts a host with a file, and what comes behind it.
+fn start(town: &Town, file: usize, more: Stdio) -> Child {
     let file = format!("{file}.jsonl");
-    let run =
-        ["run", "--program", "program.toml", "--policies", "policies", "--ledger", "l.db", "--json", &file];
-    town.jifen(&run).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("jifen starts")
+    let run = ["run", "--program", "program.toml", "--policies", "policies", "--ledger", "l.db", "--json"];
+    let mut run = town.jifen(&[&run[..], &[&file, "-"]].concat());
+    run.stdin(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("jifen starts")
 }
 
 #[test]
@@ -87,12 +88,14 @@ fn several_hosts_come_to_what_one_does_though_one_is_killed() {
         town.write(&format!("{file}.jsonl"), lines(&theirs.concat()));
     }
     town.begin("l.db");
-    let [first, second, mut killed] = [0, 1, 2].map(|file| start(&town, file));
+    let [first, second] = [0, 1].map(|file| start(&town, file, Stdio::null()));
+    // It does not end: more might come.
+    let mut killed = start(&town, 2, Stdio::piped());
     town.wait_for("l.db", alone.len() / 6, &mut killed);
     killed.kill().expect("it is our child");
     let end = |run: Child| Done::from(run.wait_with_output().expect("it ends"));
     assert_eq!(end(killed).code, None, "it was killed in the middle");
-    let again = start(&town, 2);
+    let again = start(&town, 2, Stdio::null());
     for done in [first, second, again].map(end) {
         assert_eq!(done.code, Some(0), "{done:?}");
         assert_eq!(done.json()["events"], lives.concat().len() * 2 / 3, "{done:?}");
