@@ -256,7 +256,7 @@ impl Chunk {
                 continue;
             }
             // Of what is returned or used on, the receipt names the program of before, and it is put to that whoever is at work.
-            let follows = matches!(event.body, Body::Refund(_) | Body::Redemption(_));
+            let follows = event.follows();
             let entry = (Arc::new(event), logged);
             match parts.last_mut().filter(|part| follows || part.program == program) {
                 Some(part) => part.events.push(entry),

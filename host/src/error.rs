@@ -88,7 +88,9 @@ pub(crate) enum ReleaseError {
     #[error("there is no policy {policy} in {folder:?} ({offer}); build it there or mend the name")]
     NotFound { policy: String, folder: PathBuf, offer: String },
     /// Nothing of that name or digest was published.
-    #[error("the ledger has no policy {policy}; publish it first, or mend the name")]
+    #[error(
+        "the ledger has no policy {policy}; publish it first, mend the name, or name the version: without one, neither a merchant's nor a pre-release is meant"
+    )]
     NotPublished { policy: String },
     /// The file is too large, or cannot be read.
     #[error(transparent)]

@@ -96,7 +96,7 @@ pub(crate) fn source_of(merchant: &MerchantId) -> String {
 }
 
 /// Returns whether a use of points is one at a merchant: requested there, or given there as a day was closed.
-fn is_of(merchant: &MerchantId, known: &Redemption) -> bool {
+pub(crate) fn is_of(merchant: &MerchantId, known: &Redemption) -> bool {
     let accepted = redemption::requested(known).ok().and_then(|step| step.acceptance);
     accepted.is_some_and(|by| by.merchant == *merchant)
 }

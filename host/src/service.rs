@@ -312,6 +312,7 @@ async fn renew_when_told(tls: Tls, config: RustlsConfig, mut told: Signal) {
 /// Waits until the process is told to stop, and lets the requests finish that were begun; told twice, it does not wait for them.
 async fn stop_when_told(handle: Handle<SocketAddr>, [mut terminate, mut interrupt]: [Signal; 2]) {
     select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
+    info!("was told to stop, and finishes what it accepted; told again, it stops at once");
     handle.graceful_shutdown(Some(STOP_WAIT));
     select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
     process::exit(1);
@@ -329,18 +330,17 @@ fn asked() -> OpenApiRouter<Shared> {
         .routes(routes!(redemptions::request))
         .routes(routes!(redemptions::step));
     let events = OpenApiRouter::new().routes(routes!(events::find)).routes(routes!(why::why));
-    let quotes = OpenApiRouter::new().routes(routes!(quotes::quote));
+    let everybodys = OpenApiRouter::new().routes(routes!(quotes::quote)).routes(routes!(redemptions::find));
     let merchants = OpenApiRouter::new().routes(routes!(merchants::statement));
     let members = OpenApiRouter::new()
         .routes(routes!(members::balances))
         .routes(routes!(members::lots))
-        .routes(routes!(members::statement))
-        .routes(routes!(redemptions::find));
+        .routes(routes!(members::statement));
     OpenApiRouter::new()
         .merge(of(&["operator", "merchant"], sent))
         .merge(of(&["operator", "auditor", "merchant"], events))
         .merge(of(&["operator", "auditor", "merchant"], merchants))
-        .merge(of(&["operator", "auditor", "merchant", "member"], quotes))
+        .merge(of(&["operator", "auditor", "merchant", "member"], everybodys))
         .merge(of(&["operator", "auditor", "member"], members))
 }
 

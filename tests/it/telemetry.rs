@@ -67,7 +67,9 @@ fn lines_are_for_people_and_as_few_as_wanted() {
     host.tell_to_stop();
     let (code, told) = host.end();
     assert_eq!(code, Some(0));
-    assert!(told.lines().count() == 1 && told.contains("INFO listens on http://127.0.0.1:"), "{told}");
+    let lines: Vec<_> = told.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains("INFO listens on http://127.0.0.1:"), "{told}");
+    assert!(lines[1].contains("INFO was told to stop"), "{told}");
 }
 
 /// Answers a request, and returns its body; nothing where only a connection comes.

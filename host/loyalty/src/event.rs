@@ -549,6 +549,12 @@ impl Event {
         if let Body::Redemption(redemption) = &self.body { Some(redemption) } else { None }
     }
 
+    /// Returns whether it moves on what another event began, by whose program it is decided.
+    pub fn follows(&self) -> bool {
+        let moves_on = self.redemption().is_some_and(|it| !matches!(it.step, Step::Requested(_)));
+        moves_on || matches!(self.body, Body::Refund(_))
+    }
+
     /// Returns whose event it says it is: only what begins something says so.
     pub fn member(&self) -> Option<&MemberId> {
         match &self.body {

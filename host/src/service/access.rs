@@ -114,6 +114,9 @@ impl Caller {
     /// Returns who made a change, for people: what was said, and whose key it was.
     pub(super) fn who(&self, said: Option<String>) -> Result<String, Problem> {
         match (said, &self.key) {
+            (Some(said), _) if said.trim().is_empty() => Err(Problem::malformed(
+                "who says nothing; say who makes the change, or leave it away where a key does",
+            )),
             (Some(said), Some(_)) => Ok(format!("{said} ({})", self.name)),
             (Some(said), None) => Ok(said),
             (None, Some(_)) => Ok(self.name.clone()),

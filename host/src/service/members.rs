@@ -44,6 +44,11 @@ pub(super) struct Lines {
     before: Option<u64>,
 }
 
+/// Nothing: lots are told as they are now.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Now {}
+
 /// What a member has.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Balances {
@@ -112,7 +117,8 @@ pub(super) async fn balances(
     tag = "members",
     params(("member" = String, Path, description = "The member")),
     responses(
-        (status = 200, description = "The lots, the first to lapse first", body = Lots),
+        (status = 200, description = "The lots as they are now, the first to lapse first", body = Lots),
+        (status = 400, description = "There is no such parameter", body = Problem),
         (status = 404, description = "The ledger knows no such member", body = Problem),
     )
 )]
@@ -120,6 +126,7 @@ pub(super) async fn lots(
     State(service): State<Shared>,
     Extension(caller): Extension<Arc<Caller>>,
     Named(member): Named<String>,
+    Parameters(Now {}): Parameters<Now>,
 ) -> Result<Json<Lots>, Problem> {
     caller.may_see_member(&member)?;
     let answer = service.ask(move |desk| {

@@ -313,7 +313,7 @@ pub(super) async fn announced(State(service): State<Shared>) -> Result<Json<Anno
     put,
     path = "/v1/program",
     tag = "program",
-    params(Putting, ("If-Match" = String, Header, description = "The version that the change is made on, as an entity tag", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$")),
+    params(Putting, ("If-Match" = String, Header, description = "The version that the change is made on, as an entity tag", example = "\"1\"", pattern = "^\"(0|[1-9][0-9]{0,17})\"$")),
     request_body(content = String, content_type = "application/toml", description = "The program file"),
     responses(
         (status = 200, description = "It is at work; `ETag` is its version", body = Changed),
@@ -348,7 +348,7 @@ pub(super) async fn put(
     post,
     path = "/v1/program/rollback",
     tag = "program",
-    params(Back, ("If-Match" = String, Header, description = "The version to go back from, as an entity tag", example = "\"2\"", pattern = "^\"[0-9]{1,18}\"$")),
+    params(Back, ("If-Match" = String, Header, description = "The version to go back from, as an entity tag", example = "\"2\"", pattern = "^\"(0|[1-9][0-9]{0,17})\"$")),
     responses(
         (status = 200, description = "It is at work; `ETag` is its version", body = ChangeLine),
         (status = 400, description = "A parameter is missing", body = Problem),
@@ -379,8 +379,9 @@ pub(super) async fn roll_back(
 /// Returns the version that a change is made on.
 fn precondition(headers: &HeaderMap) -> Result<u64, Problem> {
     let tag = headers.get(header::IF_MATCH).ok_or_else(Problem::unconditional)?;
-    let version =
-        tag.to_str().ok().and_then(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    let named = tag.to_str().ok().and_then(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"'));
+    // Tags are compared letter by letter: 01 is none that was ever given.
+    let version = named.and_then(|tag| tag.parse::<u64>().ok().filter(|version| version.to_string() == tag));
     version.ok_or_else(|| {
         Problem::malformed("If-Match names one version, as in \"1\", as the ETag of GET /v1/program does")
     })

@@ -10,7 +10,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use jifen_ledger::HeldQuote;
-use jifen_loyalty::event::{Body, Step};
+use jifen_loyalty::event::Body;
 use jifen_loyalty::{Event, Instant, MerchantId, Receipt};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -218,7 +218,7 @@ impl Desk {
             self.held.insert(program, Arc::clone(&active));
             Some(active)
         };
-        Ok(Promise { program, follows: follows(event), under })
+        Ok(Promise { program, follows: event.follows(), under })
     }
 
     /// Returns the program of that version or digest, the one at work where none is named.
@@ -237,12 +237,6 @@ impl Desk {
         };
         loaded.map(Arc::new).map_err(refused)
     }
-}
-
-/// Returns whether an event moves on what another began.
-fn follows(event: &Event) -> bool {
-    let moves_on = event.redemption().is_some_and(|it| !matches!(it.step, Step::Requested(_)));
-    moves_on || matches!(event.body, Body::Refund(_))
 }
 
 fn after(time: Instant, seconds: impl Into<i64>) -> Instant {

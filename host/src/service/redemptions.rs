@@ -29,6 +29,7 @@ use super::{Shared, is_name};
 use crate::batch::Outcome;
 use crate::clock;
 use crate::conflict::is_conflict;
+use crate::reach;
 
 /// Who sends the events that are made here, where no merchant's key does.
 const SOURCE: &str = "/jifen/redemptions";
@@ -398,13 +399,16 @@ pub(super) async fn find(
     Extension(caller): Extension<Arc<Caller>>,
     Named(redemption): Named<String>,
 ) -> Result<Json<UseOfPoints>, Problem> {
-    let told = redemption.clone();
     let found = service.ask(move |desk| {
-        let found = state(desk, &redemption)?;
-        Ok(UseOfPoints::of(redemption, found))
+        let known = state(desk, &redemption)?;
+        let elsewhere = caller.merchant().is_some_and(|merchant| !reach::is_of(merchant, &known));
+        let unknown = Problem::not_found(format!("there is no use of points {redemption:?}"));
+        let found = UseOfPoints::of(redemption, known).ok_or(unknown)?;
+        if elsewhere {
+            return Err(Problem::forbidden("that use of points is at another merchant's"));
+        }
+        caller.may_see_member(&found.member)?;
+        Ok(found)
     });
-    let found =
-        found.await?.ok_or_else(|| Problem::not_found(format!("there is no use of points {told:?}")))?;
-    caller.may_see_member(&found.member)?;
-    Ok(Json(found))
+    found.await.map(Json)
 }
