@@ -6,7 +6,8 @@
 //!  └────────────────────────────── what did not hold, and all behind it, once more ◄─────────────────────────┘
 //! ```
 //!
-//! A long batch is read at once, and evaluated slice after slice: one is committed while the next is evaluated.
+//! A long batch is read at once, and evaluated slice after slice: one is committed while the next is evaluated. Where a [`Line`] stands
+//! behind the batch, what comes is evaluated likewise, on what was decided of its members and is not in the ledger yet.
 //!
 //! What an event is decided on must be in the ledger: where its order, its use of points, or its own name had a turn in the
 //! round already, the round ends before it. So the log stays in the order of the input.
@@ -16,8 +17,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::iter;
+use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 use jifen_ledger::{
@@ -51,8 +55,11 @@ const TRIES_MAX: usize = 1_000;
 /// that what is tested meets the ends of slices.
 const SLICE: usize = if cfg!(debug_assertions) { 8 } else { 500 };
 
-/// Why a thread that decides ends well.
-const NO_PANIC: &str = "a policy cannot panic the host";
+/// Events that are worth a thread: beginning one costs as much as deciding some. Fewer in builds with assertions, as above.
+const HAND: usize = if cfg!(debug_assertions) { 1 } else { 50 };
+
+/// Why a thread that decides or commits ends well.
+const NO_PANIC: &str = "neither a policy nor a ledger can panic the host";
 
 /// Members whose midnight work is done together.
 const MEMBERS_CLOSED: usize = 1_000;
@@ -122,7 +129,51 @@ pub(crate) struct Processor<'a> {
 }
 
 /// What became of events, by their places in the batch.
-type Outcomes = BTreeMap<usize, Outcome>;
+pub(crate) type Outcomes = BTreeMap<usize, Outcome>;
+
+/// Events that come while others are on their way into the ledger. They have their places behind those.
+pub(crate) trait Line: Sync {
+    /// Waits until events come that the same program decides, and returns them; none once that is `enough`.
+    fn next(&self, enough: &dyn Fn() -> bool) -> Vec<Sent>;
+    /// Has `next` ask once more whether it is enough.
+    fn stir(&self);
+    /// Hears what became of events, and takes that away.
+    fn hear(&self, outcomes: &mut Outcomes);
+}
+
+/// What became of events so far.
+#[derive(Default)]
+struct Told<'l> {
+    outcomes: Outcomes,
+    /// How many events have a place.
+    places: usize,
+    /// Where more comes from.
+    behind: Option<&'l Behind<'l>>,
+}
+
+impl Told<'_> {
+    fn hear(&mut self) {
+        if let Some(behind) = self.behind {
+            behind.line.hear(&mut self.outcomes);
+        }
+    }
+}
+
+/// What comes behind events, and the thread that commits those meanwhile.
+struct Behind<'l> {
+    line: &'l dyn Line,
+    /// Whether the last that was handed over is committed, or cannot be.
+    committed: &'l AtomicBool,
+    commits: mpsc::Sender<Commit>,
+    done: mpsc::Receiver<(Outcomes, Result<Vec<Waiting>, HostError>)>,
+}
+
+/// Decisions on their way into the ledger, with what became of those before them.
+struct Commit {
+    decided: Vec<Decided>,
+    doubts: Doubts,
+    outcomes: Outcomes,
+}
 
 /// A batch that is decided and not committed yet.
 pub(crate) struct Ahead {
@@ -178,8 +229,36 @@ impl<'a> Processor<'a> {
     ///
     /// If the ledger fails. What was committed by then is in the ledger; processing the same batch again is safe.
     pub(crate) fn process(&self, events: Vec<impl Into<Sent>>) -> Result<Vec<Outcome>, HostError> {
-        let (waiting, outcomes) = self.placed(events);
-        self.rounds(waiting, outcomes)
+        let mut told = Told::default();
+        let waiting = self.placed(events, &mut told);
+        self.rounds(waiting, &mut told)?;
+        Ok(told.outcomes.into_values().collect())
+    }
+
+    /// Processes a batch and what comes behind it, until nothing does while the last is committed. The line hears what became of each.
+    ///
+    /// # Errors
+    ///
+    /// As [`Processor::process`].
+    pub(crate) fn serve(&self, events: Vec<impl Into<Sent>>, line: &dyn Line) -> Result<(), HostError> {
+        let committed = &AtomicBool::new(false);
+        let ((commits, handed), (tell, done)) = (mpsc::channel::<Commit>(), mpsc::channel());
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for Commit { decided, mut doubts, mut outcomes } in handed {
+                    let stirs = Stirs { line, committed };
+                    let again = self.commit(decided, &mut doubts, &mut outcomes);
+                    line.hear(&mut outcomes);
+                    drop(stirs);
+                    // Whoever is gone has failed.
+                    drop(tell.send((outcomes, again)));
+                }
+            });
+            let behind = Behind { line, committed, commits, done };
+            let mut told = Told { behind: Some(&behind), ..Told::default() };
+            let waiting = self.placed(events, &mut told);
+            self.rounds(waiting, &mut told)
+        })
     }
 
     /// Decides days of a campaign, each of another member, on what was read of them, while others may be on their way into the
@@ -189,13 +268,14 @@ impl<'a> Processor<'a> {
     ///
     /// If the ledger fails.
     pub(crate) fn decide_ahead(&self, runs: Vec<Event>, mut read: Read) -> Result<Ahead, HostError> {
-        let (waiting, outcomes) = self.placed(runs);
-        let (ready, mut again) = read.ready(waiting);
+        let mut told = Told::default();
+        let waiting = self.placed(runs, &mut told);
+        let (ready, mut again) = read.ready(waiting, &Flight::default());
         let mut decided = self.decide(ready, &mut read)?;
         // An entry says what must still be true of it; a refusal cannot.
         let refused = decided.iter().position(|decided| decided.verdict.is_err()).unwrap_or(decided.len());
         again.splice(0..0, decided.split_off(refused).into_iter().map(|decided| decided.waiting));
-        Ok(Ahead { decided, again, outcomes })
+        Ok(Ahead { decided, again, outcomes: told.outcomes })
     }
 
     /// Commits what was decided ahead, decides once more what no longer holds, and returns what became of each event, in their order.
@@ -207,7 +287,9 @@ impl<'a> Processor<'a> {
         let Ahead { decided, again, mut outcomes } = ahead;
         let mut waiting = self.commit(decided, &mut Doubts::default(), &mut outcomes)?;
         waiting.extend(again);
-        self.rounds(waiting, outcomes)
+        let mut told = Told { outcomes, ..Told::default() };
+        self.rounds(waiting, &mut told)?;
+        Ok(told.outcomes.into_values().collect())
     }
 
     /// Returns what an event would come to now. Nothing is written, and nothing of it is promised.
@@ -216,9 +298,11 @@ impl<'a> Processor<'a> {
     ///
     /// If the ledger fails.
     pub(crate) fn quote(&self, event: impl Into<Sent>) -> Result<Quoted, HostError> {
-        let (waiting, mut outcomes) = self.placed(vec![event]);
-        let (ready, mut read, _) = self.ready(waiting, &mut outcomes)?;
-        Ok(match (self.decide(ready, &mut read)?.pop(), outcomes.pop_first()) {
+        let mut told = Told::default();
+        let waiting = self.placed(vec![event], &mut told);
+        let mut read = Read::default();
+        let (ready, _) = self.ready(waiting, &mut Flight::default(), &mut read, &mut told.outcomes)?;
+        Ok(match (self.decide(ready, &mut read)?.pop(), told.outcomes.pop_first()) {
             (Some(Decided { verdict: Ok((entry, _)), .. }), _) => Quoted::Receipt(entry.receipt),
             (Some(Decided { verdict: Err(refusal), .. }), _) => Quoted::Refused(refusal),
             (None, Some((_, outcome))) => Quoted::Known(outcome),
@@ -227,30 +311,35 @@ impl<'a> Processor<'a> {
     }
 
     /// Gives events their places and days, and refuses those that can have none.
-    fn placed(&self, events: Vec<impl Into<Sent>>) -> (Vec<Waiting>, Outcomes) {
-        let mut outcomes = Outcomes::new();
+    fn placed(&self, events: Vec<impl Into<Sent>>, told: &mut Told<'_>) -> Vec<Waiting> {
         let mut waiting = Vec::with_capacity(events.len());
-        for (place, event) in events.into_iter().enumerate() {
+        for event in events {
             let Sent { event, within } = event.into();
+            let place = told.places;
+            told.places = place.saturating_add(1);
             match self.day_of(&event) {
                 Ok(day) => waiting.push(Waiting { place, day, event, within, restocked: false }),
-                Err(refusal) => drop(outcomes.insert(place, Outcome::Refused(refusal))),
+                Err(refusal) => drop(told.outcomes.insert(place, Outcome::Refused(refusal))),
             }
         }
-        (waiting, outcomes)
+        waiting
     }
 
-    fn rounds(&self, mut waiting: Vec<Waiting>, mut outcomes: Outcomes) -> Result<Vec<Outcome>, HostError> {
+    fn rounds(&self, mut waiting: Vec<Waiting>, told: &mut Told<'_>) -> Result<(), HostError> {
         let mut tries = 0_usize;
-        while !waiting.is_empty() {
-            let before = waiting.len();
-            waiting = self.round(waiting, &mut outcomes)?;
-            tries = if waiting.len() < before { 0 } else { tries.saturating_add(1) };
+        loop {
+            told.hear();
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let (before, places) = (waiting.len(), told.places);
+            waiting = self.round(waiting, told)?;
+            let came = told.places.saturating_sub(places);
+            tries = if waiting.len() < before.saturating_add(came) { 0 } else { tries.saturating_add(1) };
             if tries >= TRIES_MAX {
                 return Err(HostError::Contention { tries });
             }
         }
-        Ok(outcomes.into_values().collect())
     }
 
     /// Returns an event's business day, or why it can have no place in the program.
@@ -274,42 +363,60 @@ impl<'a> Processor<'a> {
     }
 
     /// Decides and commits as far as it holds; returns the events that still wait.
-    fn round(&self, waiting: Vec<Waiting>, outcomes: &mut Outcomes) -> Result<Vec<Waiting>, HostError> {
+    fn round(&self, waiting: Vec<Waiting>, told: &mut Told<'_>) -> Result<Vec<Waiting>, HostError> {
         if let Some(first) = waiting.first().filter(|first| !self.of_log && is_whole_close(&first.event)) {
             let place = first.place;
             let done = match self.close(&first.event)? {
                 Ok(done) => done,
                 Err(refusal) => {
-                    outcomes.insert(place, Outcome::Refused(refusal));
+                    told.outcomes.insert(place, Outcome::Refused(refusal));
                     return Ok(waiting.into_iter().skip(1).collect());
                 }
             };
-            let again = self.decide_and_commit(waiting, outcomes)?;
-            if let Some(Outcome::Applied { closed, .. }) = outcomes.get_mut(&place) {
+            // Nobody hears of it before it says what it did.
+            let behind = told.behind.take();
+            let again = self.decide_and_commit(waiting, told)?;
+            told.behind = behind;
+            if let Some(Outcome::Applied { closed, .. }) = told.outcomes.get_mut(&place) {
                 *closed = Some(Box::new(done));
             }
             return Ok(again);
         }
-        self.decide_and_commit(waiting, outcomes)
+        self.decide_and_commit(waiting, told)
     }
 
     fn decide_and_commit(
         &self,
         waiting: Vec<Waiting>,
-        outcomes: &mut Outcomes,
+        told: &mut Told<'_>,
     ) -> Result<Vec<Waiting>, HostError> {
-        let (ready, mut read, later) = self.ready(waiting, outcomes)?;
+        let mut read = Read::default();
+        let (ready, mut later) =
+            self.ready(waiting, &mut Flight::default(), &mut read, &mut told.outcomes)?;
         let mut ready = ready.into_iter();
         let mut doubts = Doubts::default();
         let mut decided = self.decide(ready.by_ref().take(SLICE).collect(), &mut read)?;
         loop {
             let next: Vec<_> = ready.by_ref().take(SLICE).collect();
-            let (mut again, ahead) = thread::scope(|scope| {
-                let ahead = (!next.is_empty()).then(|| scope.spawn(|| self.decide(next, &mut read)));
-                let again = self.commit(decided, &mut doubts, outcomes)?;
-                let ahead = ahead.map(|ahead| ahead.join().expect(NO_PANIC)).transpose()?;
-                Ok::<_, HostError>((again, ahead.unwrap_or_default()))
-            })?;
+            let behind = told.behind.filter(|_| next.is_empty() && later.is_empty());
+            let (mut again, ahead) = match behind {
+                Some(behind) => {
+                    let (again, came) =
+                        self.commit_and_serve(decided, &mut read, &mut doubts, told, behind)?;
+                    later = came.later;
+                    (again, came.decided)
+                }
+                None => {
+                    let done = thread::scope(|scope| {
+                        let ahead = (!next.is_empty()).then(|| scope.spawn(|| self.decide(next, &mut read)));
+                        let again = self.commit(decided, &mut doubts, &mut told.outcomes)?;
+                        let ahead = ahead.map(|ahead| ahead.join().expect(NO_PANIC)).transpose()?;
+                        Ok::<_, HostError>((again, ahead.unwrap_or_default()))
+                    })?;
+                    told.hear();
+                    done
+                }
+            };
             if !again.is_empty() || ahead.is_empty() {
                 again.extend(ahead.into_iter().map(|decided| decided.waiting));
                 again.extend(ready.chain(later));
@@ -319,18 +426,67 @@ impl<'a> Processor<'a> {
         }
     }
 
-    /// Returns the events up to the first that must wait for one before it, without those that the ledger knows, with what they are
-    /// decided on; and the events from there on.
+    /// Commits decisions, and meanwhile decides what comes. Returns what has to be decided again, and what came.
+    fn commit_and_serve(
+        &self,
+        decided: Vec<Decided>,
+        read: &mut Read,
+        doubts: &mut Doubts,
+        told: &mut Told<'_>,
+        behind: &Behind<'_>,
+    ) -> Result<(Vec<Waiting>, Came), HostError> {
+        let mut flight = Flight::of(&decided, self.needs(&[]));
+        // What comes is read when all before these is in the ledger.
+        let left = Doubts::left_by(&decided);
+        let (doubts, outcomes) = (mem::replace(doubts, left), mem::take(&mut told.outcomes));
+        behind.committed.store(false, Ordering::Release);
+        behind.commits.send(Commit { decided, doubts, outcomes }).expect(NO_PANIC);
+        let came = self.decide_what_comes(behind, &mut flight, read, told);
+        let (mut outcomes, again) = behind.done.recv().expect(NO_PANIC);
+        told.outcomes.append(&mut outcomes);
+        Ok((again?, came?))
+    }
+
+    /// Decides what comes until the last is committed, as far as it need not be in the ledger for that.
+    fn decide_what_comes(
+        &self,
+        behind: &Behind<'_>,
+        flight: &mut Flight,
+        read: &mut Read,
+        told: &mut Told<'_>,
+    ) -> Result<Came, HostError> {
+        let mut came = Came::default();
+        while came.later.is_empty() && came.decided.len() < SLICE {
+            let sent = behind.line.next(&|| behind.committed.load(Ordering::Acquire));
+            if sent.is_empty() {
+                break;
+            }
+            let waiting = self.placed(sent, told);
+            let (ready, later) = self.ready(waiting, flight, read, &mut told.outcomes)?;
+            let decided = self.decide(ready, read)?;
+            flight.carry(&decided);
+            came.decided.extend(decided);
+            came.later = later;
+        }
+        Ok(came)
+    }
+
+    /// Returns the events up to the first that must wait for one before it, without those that the ledger knows, and the events from there
+    /// on. `read` knows then what they are decided on, and still what was decided of members and is in flight.
     fn ready(
         &self,
         mut waiting: Vec<Waiting>,
+        flight: &mut Flight,
+        read: &mut Read,
         outcomes: &mut Outcomes,
-    ) -> Result<(Vec<Waiting>, Read, Vec<Waiting>), HostError> {
-        let mut turns = Turns::default();
+    ) -> Result<(Vec<Waiting>, Vec<Waiting>), HostError> {
+        let turns = &mut flight.turns;
         let end = waiting.iter().position(|waiting| !turns.take(&waiting.event)).unwrap_or(waiting.len());
         let later = waiting.split_off(end);
         let waiting = self.delivering_what_was_sent(waiting, outcomes)?;
-        let (known, mut read) = self.read(&waiting)?;
+        // What is not in flight is read anew.
+        read.members.retain(|member, _| flight.owners.contains_key(member));
+        let known = self.read(&waiting, read)?;
         let mut fresh = Vec::with_capacity(waiting.len());
         for (waiting, known) in waiting.into_iter().zip(known) {
             match known {
@@ -338,9 +494,9 @@ impl<'a> Processor<'a> {
                 None => fresh.push(waiting),
             }
         }
-        let (ready, mut apart) = read.ready(fresh);
+        let (ready, mut apart) = read.ready(fresh, flight);
         apart.extend(later);
-        Ok((ready, read, apart))
+        Ok((ready, apart))
     }
 
     /// Returns the events without deliveries of what nobody sent.
@@ -406,8 +562,9 @@ impl<'a> Processor<'a> {
         campaigns.filter_map(needs).chain(beside).fold(self.active.needs, Needs::and)
     }
 
-    /// Returns which of the events the ledger knows, and what it knows of everything else that they are decided on.
-    fn read(&self, waiting: &[Waiting]) -> Result<(Vec<Option<Known>>, Read), HostError> {
+    /// Returns which of the events the ledger knows, and reads what it knows of everything else that they are decided on. What is known
+    /// of members already is further than the ledger, and stays.
+    fn read(&self, waiting: &[Waiting], read: &mut Read) -> Result<Vec<Option<Known>>, HostError> {
         let needs = self.needs(waiting);
         let members = self.members(waiting, needs);
         let mut orders = Vec::with_capacity(waiting.len());
@@ -443,18 +600,17 @@ impl<'a> Processor<'a> {
         }
         let items =
             stock.iter().map(|(deployment, item, day)| ((*deployment).clone(), (*item).to_owned(), *day));
-        let members = names.zip(snapshot.members).collect();
-        let read = Read {
-            orders: numbers.zip(snapshot.orders).collect(),
-            shared: Shared {
-                referrers: self.referrers(waiting, &members)?,
-                redemptions: uses,
-                stock: items.zip(snapshot.stock).collect(),
-                budgets_used: snapshot.budgets_used,
-            },
-            members,
+        for (name, member) in names.zip(snapshot.members) {
+            read.members.entry(name).or_insert(member);
+        }
+        read.orders = numbers.zip(snapshot.orders).collect();
+        read.shared = Shared {
+            referrers: self.referrers(waiting, &read.members)?,
+            redemptions: uses,
+            stock: items.zip(snapshot.stock).collect(),
+            budgets_used: snapshot.budgets_used,
         };
-        Ok((snapshot.known, read))
+        Ok(snapshot.known)
     }
 
     /// Reads whoever referred a member of the events, where that makes a difference: who they are, and what they were granted,
@@ -702,21 +858,39 @@ struct Doubts {
 }
 
 impl Doubts {
+    fn left_by(decided: &[Decided]) -> Self {
+        let mut doubts = Self::default();
+        for Decided { verdict, owner, .. } in decided {
+            if let Ok((entry, _)) = verdict {
+                doubts.add(entry, owner.as_ref());
+            }
+        }
+        doubts
+    }
+
+    fn add(&mut self, entry: &Entry, owner: Option<&MemberId>) {
+        self.restocked |= !entry.restocked.is_empty();
+        self.moved.extend(given(entry, owner).cloned());
+    }
+
     /// Splits decisions before the first refusal that something before it may have made untrue.
     fn split_off(&mut self, decided: &mut Vec<Decided>) -> Vec<Decided> {
-        let Self { moved, restocked } = self;
         let unsure = decided.iter().position(|Decided { verdict, owner, .. }| match verdict {
             Ok((entry, _)) => {
-                *restocked |= !entry.restocked.is_empty();
-                let lots = entry.lots.iter().map(|new| &new.member);
-                let theirs = lots.chain(entry.moved.iter().map(|moved| &moved.member));
-                moved.extend(theirs.filter(|member| Some(*member) != owner.as_ref()).cloned());
+                self.add(entry, owner.as_ref());
                 false
             }
-            Err(_) => *restocked || owner.as_ref().is_some_and(|owner| moved.contains(owner)),
+            Err(_) => self.restocked || owner.as_ref().is_some_and(|owner| self.moved.contains(owner)),
         });
         decided.split_off(unsure.unwrap_or(decided.len()))
     }
+}
+
+/// Returns the others to whom an entry gives points, or whose it moves.
+fn given<'e>(entry: &'e Entry, owner: Option<&MemberId>) -> impl Iterator<Item = &'e MemberId> {
+    let lots = entry.lots.iter().map(|new| &new.member);
+    let theirs = lots.chain(entry.moved.iter().map(|moved| &moved.member));
+    theirs.filter(move |member| Some(*member) != owner)
 }
 
 impl Decided {
@@ -769,7 +943,8 @@ fn moved(entry: &Entry) -> Moved {
     moved.filter_map(|it| Some((it.kind, it.unit.clone(), Points::new(it.points.unsigned_abs())?))).collect()
 }
 
-/// What the ledger knew: of the events' members, of their orders, and of what they share.
+/// What is known: of the events' members, of their orders, and of what they share.
+#[derive(Default)]
 pub(crate) struct Read {
     members: HashMap<MemberId, Member>,
     orders: HashMap<String, Order>,
@@ -788,9 +963,9 @@ impl Read {
     }
 
     /// Returns the events up to the first that must wait for one before it, and those from there on.
-    fn ready(&mut self, mut fresh: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+    fn ready(&mut self, mut fresh: Vec<Waiting>, flight: &Flight) -> (Vec<Waiting>, Vec<Waiting>) {
         let Self { members, orders, shared: Shared { redemptions, .. } } = self;
-        let apart = fresh.split_off(together(&fresh, orders, redemptions));
+        let apart = fresh.split_off(together(&fresh, orders, redemptions, flight));
         for waiting in &fresh {
             bring_lots(&waiting.event, orders, redemptions, members);
         }
@@ -798,7 +973,8 @@ impl Read {
     }
 }
 
-/// What the ledger knew that no member has alone, and that stays as it was for a whole round.
+/// What the ledger knew that no member has alone, and that stays as it was until it is read again.
+#[derive(Default)]
 struct Shared {
     referrers: HashMap<MemberId, Member>,
     redemptions: HashMap<RedemptionId, Redemption>,
@@ -840,12 +1016,79 @@ impl Done {
     }
 }
 
+/// What is decided and not in the ledger yet.
+#[derive(Default)]
+struct Flight {
+    turns: Turns,
+    needs: Needs,
+    /// Whose events are among it, and the first day from which what a happening needs is known of them; nothing where one of their events
+    /// is more than a happening, or another's gives them something, and the ledger must say what that leaves.
+    owners: HashMap<MemberId, Option<i32>>,
+}
+
+impl Flight {
+    fn of(decided: &[Decided], needs: Needs) -> Self {
+        let mut flight = Self { needs, ..Self::default() };
+        for Decided { waiting, .. } in decided {
+            flight.turns.take(&waiting.event);
+        }
+        flight.carry(decided);
+        flight
+    }
+
+    /// Takes up whose events decisions are about.
+    fn carry(&mut self, decided: &[Decided]) {
+        for Decided { waiting: Waiting { event, day, .. }, owner, verdict, .. } in decided {
+            let entry = verdict.iter().map(|(entry, _)| entry);
+            let others = entry.flat_map(|entry| given(entry, owner.as_ref()));
+            self.owners.extend(others.map(|other| (other.clone(), None)));
+            let Some(owner) = owner else { continue };
+            let known = is_plain(event).then(|| first_day_needed(self.needs, day));
+            let first = self.owners.entry(owner.clone()).or_insert(known);
+            *first = first.zip(known).map(|(first, known)| first.min(known));
+        }
+    }
+
+    /// Returns whether an event of a member can be decided on what is known of the member.
+    fn lets(&self, owner: &MemberId, event: &Event, day: &Day) -> bool {
+        let enough = |known: i32| is_plain(event) && known <= first_day_needed(self.needs, day);
+        self.owners.get(owner).is_none_or(|known| known.is_some_and(enough))
+    }
+}
+
+/// Returns whether an event is a happening that uses no points, and no day of a campaign: what it leaves of its member is known when
+/// it is decided, and as much as the next of that kind needs.
+fn is_plain(event: &Event) -> bool {
+    event.happening().is_some() && event.campaign().is_none() && named(event).next().is_none()
+}
+
+/// What came while something was committed.
+#[derive(Default)]
+struct Came {
+    decided: Vec<Decided>,
+    /// From the first on that must wait until something before it is in the ledger.
+    later: Vec<Waiting>,
+}
+
+/// Says that something is committed, or cannot be, whatever happens to who does it.
+struct Stirs<'a> {
+    line: &'a dyn Line,
+    committed: &'a AtomicBool,
+}
+
+impl Drop for Stirs<'_> {
+    fn drop(&mut self) {
+        self.committed.store(true, Ordering::Release);
+        self.line.stir();
+    }
+}
+
 /// What had a turn in a round.
 #[derive(Default)]
-struct Turns<'e> {
-    keys: HashSet<(&'e str, &'e str)>,
-    orders: HashSet<&'e str>,
-    redemptions: HashSet<&'e RedemptionId>,
+struct Turns {
+    keys: HashSet<(String, String)>,
+    orders: HashSet<String>,
+    redemptions: HashSet<RedemptionId>,
     /// Whether a day is closed for everybody, which no other event stands beside.
     closes: bool,
     /// Whether anything may send a notice: that it was delivered is taken once the ledger has it.
@@ -854,10 +1097,10 @@ struct Turns<'e> {
     gives: bool,
 }
 
-impl<'e> Turns<'e> {
+impl Turns {
     /// Returns whether an event can be decided beside those before it. Where its name, its order or its use of points had a
     /// turn already, the ledger must know of that first.
-    fn take(&mut self, event: &'e Event) -> bool {
+    fn take(&mut self, event: &Event) -> bool {
         let alone = is_whole_close(event);
         if alone && !self.keys.is_empty() || self.closes {
             return false;
@@ -874,9 +1117,10 @@ impl<'e> Turns<'e> {
             return false;
         }
         self.gives |= matches!(event.body, Body::Close(_));
-        let order = event.order().is_none_or(|number| self.orders.insert(number));
-        let redemption = event.redemption().is_none_or(|step| self.redemptions.insert(&step.name));
-        order && redemption && self.keys.insert((&event.source, &event.id))
+        let order = event.order().is_none_or(|number| self.orders.insert(number.to_owned()));
+        let uses = named(event).all(|name| !self.redemptions.contains(name));
+        self.redemptions.extend(named(event).cloned());
+        order && uses && self.keys.insert((event.source.clone(), event.id.clone()))
     }
 }
 
@@ -927,7 +1171,8 @@ struct Card {
 /// Deals events out to threads, all events of a member into one hand.
 fn deal(events: Vec<Waiting>, read: &mut Read, threads: NonZeroUsize) -> Vec<Hand> {
     let Read { members, orders, shared: Shared { redemptions, .. } } = read;
-    let mut hands: Vec<Hand> = (0..threads.get()).map(|_| Hand::default()).collect();
+    let hands = events.len().div_euclid(HAND).clamp(1, threads.get());
+    let mut hands: Vec<Hand> = (0..hands).map(|_| Hand::default()).collect();
     let mut places = HashMap::<MemberId, (usize, usize)>::new();
     for waiting in events {
         let order = waiting.event.order().and_then(|number| orders.remove(number));
@@ -968,13 +1213,17 @@ fn together(
     fresh: &[Waiting],
     orders: &HashMap<String, Order>,
     redemptions: &HashMap<RedemptionId, Redemption>,
+    flight: &Flight,
 ) -> usize {
     let mut seen = HashMap::<&MemberId, bool>::new();
-    let apart = fresh.iter().position(|Waiting { event, .. }| {
+    let apart = fresh.iter().position(|Waiting { event, day, .. }| {
         let order = event.order().and_then(|number| orders.get(number));
         let owner = event.member().or_else(|| owner(event, order, redemptions).map(|(id, _)| id));
         let alone = stands_alone(event, order);
-        owner.is_some_and(|owner| seen.insert(owner, alone).is_some_and(|before| before || alone))
+        owner.is_some_and(|owner| {
+            let waits = seen.insert(owner, alone).is_some_and(|before| before || alone);
+            waits || !flight.lets(owner, event, day)
+        })
     });
     apart.unwrap_or(fresh.len())
 }

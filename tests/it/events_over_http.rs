@@ -282,6 +282,31 @@ fn events_of_the_same_members_from_many_clients_each_keep_their_order() {
     assert_eq!(town.replay("l.db"), 800);
 }
 
+/// Everything mixed, from six clients at once: what is decided while what precedes it is on its way into the ledger is what the log comes
+/// to when it is decided again, event by event.
+#[test]
+fn what_many_clients_send_at_once_comes_out_again() {
+    for seed in 0..mixed::seeds() {
+        let town = mixed::town();
+        let host = &start(&town, "l.db", &[]);
+        let events = &mixed::events(seed, 900);
+        let send = |client: usize| {
+            for array in events.chunks(3).skip(client).step_by(6) {
+                let answer = host.events(&json!(array));
+                assert_eq!(answer.status, 200, "{answer:?}");
+            }
+        };
+        thread::scope(|scope| (0..6).for_each(|client| drop(scope.spawn(move || send(client)))));
+        let entries = town.log("l.db").len();
+        assert!(entries > 300, "seed {seed}: {entries} entries");
+        let backtest =
+            ["backtest", "--ledger", "l.db", "--program", "program.toml", "--policies", "policies"];
+        let report = town.done(&[&backtest[..], &["--json"]].concat()).json();
+        assert_eq!(report["differ"], 0, "seed {seed}: {report}");
+        assert_eq!(u64::try_from(entries).ok(), Some(town.replay("l.db")), "seed {seed}");
+    }
+}
+
 /// Somebody else writes for longer than a host would wait: what cannot wait is turned away, and nothing of it is lost.
 #[test]
 fn who_comes_when_too_much_waits_is_turned_away() {

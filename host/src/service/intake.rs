@@ -4,15 +4,15 @@
 //! handler ──► room for so many events ──► queue ──► decider: all that wait, as one batch ──► answers
 //! ```
 //!
-//! Two deciders take turns: while one batch is flushed the next is read and evaluated, and what does not hold any longer is
-//! decided again, as between hosts. A closed day takes minutes where campaigns reach everybody, and so has a decider of its own.
+//! While one batch is flushed, the decider reads and evaluates what comes. A closed day takes minutes where campaigns reach everybody, and
+//! so has a decider of its own; what does not hold for what the other did is decided again, as between hosts.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use jifen_engine::PolicyStore;
@@ -26,7 +26,7 @@ use super::metrics;
 use super::queue::{Queue, Submission};
 use super::watch::Watch;
 use crate::active::Active;
-use crate::batch::{Outcome, Processor, Sent};
+use crate::batch::{Line, Outcome, Outcomes, Processor, Sent};
 use crate::clock::Stopwatch;
 use crate::error::HostError;
 use crate::programs::Programs;
@@ -34,9 +34,6 @@ use crate::releases::Releases;
 
 /// Events that are decided together at most.
 const BATCH: usize = 2_000;
-
-/// Deciders of all that is no closed day.
-const DECIDERS: usize = 2;
 
 /// Events that may wait with closed days among them.
 const CLOSING: usize = 2 * super::EVENTS_MAX;
@@ -128,8 +125,7 @@ impl Intake {
     /// Starts the deciders, with room for so many events. They end by [`Deciders::finish`].
     pub(super) fn start(desk: &Arc<Desk>, room: usize) -> (Self, Deciders) {
         let (queue, closes) = (Arc::<Queue>::default(), Arc::<Queue>::default());
-        let mut threads: Vec<_> = (0..DECIDERS).map(|_| decider("decider", desk, &queue)).collect();
-        threads.push(decider("closer", desk, &closes));
+        let threads = vec![decider("decider", desk, &queue), decider("closer", desk, &closes)];
         let (size, room) = (room, Arc::new(Semaphore::new(room)));
         let room_to_close = Arc::new(Semaphore::new(CLOSING));
         let deciders = Deciders { threads, queues: [Arc::clone(&queue), Arc::clone(&closes)] };
@@ -215,72 +211,155 @@ fn decider(name: &str, desk: &Arc<Desk>, queue: &Arc<Queue>) -> JoinHandle<()> {
 fn work(desk: &Arc<Desk>, queue: &Queue) {
     let releases = Releases::new(None, Some(&*desk.ledger));
     let programs = Programs::new(&*desk.ledger, &releases, &desk.store);
-    while let Some((turn, batch)) = queue.next(BATCH) {
+    loop {
+        // Where little comes, nothing does while it is committed, and a second thread costs more than it is worth.
+        let behind = (!queue.is_empty()).then_some(queue);
+        let batch = queue.next(BATCH, |_| true, || false);
+        if batch.is_empty() {
+            return;
+        }
         // Whoever waits for a batch on which this program is at fault hears that; the next one is decided.
-        drop(catch_unwind(AssertUnwindSafe(|| decide(desk, &programs, batch))));
-        drop(turn);
+        drop(catch_unwind(AssertUnwindSafe(|| decide(desk, &programs, behind, batch))));
     }
 }
 
-/// Decides a batch: what is decided by the same program, and follows each other, together.
-fn decide(desk: &Arc<Desk>, programs: &Programs<'_>, batch: Vec<Submission>) {
+/// Decides a batch, and what comes behind it: what is decided by the same program, and follows each other, together.
+fn decide(desk: &Arc<Desk>, programs: &Programs<'_>, behind: Option<&Queue>, batch: Vec<Submission>) {
     let (live, mut batch) = (desk.live(), VecDeque::from(batch));
-    let by = |submission: &Submission| submission.under.as_ref().unwrap_or(&live.active).clone();
-    while let Some(active) = batch.front().map(by) {
-        let others = batch.iter().position(|next| by(next).digest != active.digest);
+    while let Some(active) = batch.front().map(|first| Arc::clone(first.by(&live))) {
+        let others = batch.iter().position(|next| next.by(&live).digest != active.digest);
         let rest = batch.split_off(others.unwrap_or(batch.len()));
-        answer(desk, programs, &live, &active, mem::replace(&mut batch, rest).into());
+        // Nothing comes before what is taken already.
+        let behind = behind.filter(|_| rest.is_empty());
+        answer(&Turn::new(desk, &live, &active, behind), programs, mem::replace(&mut batch, rest).into());
     }
 }
 
-/// Decides submissions by one program. Where that fails for what one of the submissions may ask, each is decided by itself, so that
-/// none fails for another's sake.
-fn answer(desk: &Arc<Desk>, programs: &Programs<'_>, live: &Live, active: &Active, batch: Vec<Submission>) {
-    let behind = desk.behind.load(Ordering::Acquire);
-    let sent = batch.iter().flat_map(|it| it.events.iter().map(|event| (event, &it.within)));
-    let events = sent.map(|(event, within)| Sent::new(Arc::clone(event), within.clone())).collect();
-    let watch = Stopwatch::start();
-    let decided = match behind {
-        true => Err(Unanswered::Behind),
-        false => process(desk, programs, active, events),
-    };
-    match decided {
-        Ok(outcomes) => {
-            metrics::count_batch(&outcomes, watch.elapsed());
-            let failed = desk.watch.look(live, &outcomes);
-            let mut outcomes = outcomes.into_iter();
-            for Submission { events, answer, .. } in batch {
-                // Whoever is gone does not need the answer.
-                answer.send(Ok(outcomes.by_ref().take(events.len()).collect())).ok();
-            }
-            if !failed.is_empty() {
-                let (desk, live) = (Arc::clone(desk), live.clone());
-                let put_back = move || failed.iter().for_each(|failed| desk.put_back(&live, failed));
-                thread::spawn(put_back);
-            }
+/// Decides submissions by one program, and what comes behind them. Where that fails for what one of the submissions may ask, each is
+/// decided by itself, so that none fails for another's sake.
+fn answer(turn: &Turn<'_>, programs: &Programs<'_>, batch: Vec<Submission>) {
+    let events = turn.take(batch);
+    let Err(unanswered) = process(turn, programs, events) else { return };
+    let left = turn.leave();
+    if left.len() > 1 && unanswered.is_for_one() {
+        for submission in left {
+            answer(&Turn::new(turn.desk, turn.live, turn.active, None), programs, vec![submission]);
         }
-        Err(unanswered) if batch.len() > 1 && unanswered.is_for_one() => {
-            batch.into_iter().for_each(|submission| answer(desk, programs, live, active, vec![submission]));
-        }
-        Err(unanswered) => batch.into_iter().for_each(|submission| {
-            submission.answer.send(Err(unanswered.clone())).ok();
-        }),
+    } else {
+        left.into_iter().for_each(|submission| drop(submission.answer.send(Err(unanswered.clone()))));
     }
 }
 
-fn process(desk: &Desk, programs: &Programs<'_>, active: &Active, events: Vec<Sent>) -> Answer {
-    let Desk { ledger, threads, .. } = desk;
-    let processor = Processor::new(active, programs, &**ledger, *threads);
+fn process(turn: &Turn<'_>, programs: &Programs<'_>, events: Vec<Sent>) -> Result<(), Unanswered> {
+    let Desk { ledger, threads, failing, .. } = &**turn.desk;
+    if turn.desk.behind.load(Ordering::Acquire) {
+        return Err(Unanswered::Behind);
+    }
+    let processor = Processor::new(turn.active, programs, &**ledger, *threads);
     // The ledger takes a batch or nothing of it, and nothing else outlives one.
-    match catch_unwind(AssertUnwindSafe(|| processor.process(events))) {
-        Ok(Ok(outcomes)) => {
-            desk.failing.store(false, Ordering::Relaxed);
-            Ok(outcomes)
-        }
+    let decided = catch_unwind(AssertUnwindSafe(|| match turn.behind {
+        Some(_) => processor.serve(events, turn),
+        None => processor.process(events).map(|outcomes| turn.hear(&mut (0..).zip(outcomes).collect())),
+    }));
+    match decided {
+        Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
-            desk.failing.store(matches!(error, HostError::Ledger(_)), Ordering::Relaxed);
+            failing.store(matches!(error, HostError::Ledger(_)), Ordering::Relaxed);
             Err(Unanswered::Failed(Arc::new(error)))
         }
         Err(_) => Err(Unanswered::Broken),
+    }
+}
+
+/// A decider's turn: submissions that one program decides, and whatever comes behind them meanwhile.
+struct Turn<'a> {
+    desk: &'a Arc<Desk>,
+    live: &'a Live,
+    active: &'a Arc<Active>,
+    /// What more comes from.
+    behind: Option<&'a Queue>,
+    taken: Mutex<Taken>,
+}
+
+/// What is not answered yet, each with the time since when.
+#[derive(Default)]
+struct Taken {
+    submissions: VecDeque<(Submission, Stopwatch)>,
+    /// The place of the first of their events.
+    first: usize,
+}
+
+impl Taken {
+    /// Takes the first submission, and what became of its events, once that is known of all of them.
+    fn answered(&mut self, outcomes: &mut Outcomes) -> Option<(Submission, Stopwatch, Outcomes)> {
+        let end = |next: &Submission| self.first.saturating_add(next.events.len());
+        let whole = |next: &Submission| outcomes.range(..end(next)).count() == next.events.len();
+        let (submission, since) = self.submissions.pop_front_if(|(next, _)| whole(next))?;
+        self.first = self.first.saturating_add(submission.events.len());
+        let later = outcomes.split_off(&self.first);
+        Some((submission, since, mem::replace(outcomes, later)))
+    }
+}
+
+impl<'a> Turn<'a> {
+    fn new(desk: &'a Arc<Desk>, live: &'a Live, active: &'a Arc<Active>, behind: Option<&'a Queue>) -> Self {
+        Self { desk, live, active, behind, taken: Mutex::default() }
+    }
+
+    /// Takes submissions over, and returns their events.
+    fn take(&self, submissions: Vec<Submission>) -> Vec<Sent> {
+        let sent = submissions.iter().flat_map(|it| it.events.iter().map(|event| (event, &it.within)));
+        let sent = sent.map(|(event, within)| Sent::new(Arc::clone(event), within.clone())).collect();
+        self.lock().submissions.extend(submissions.into_iter().map(|it| (it, Stopwatch::start())));
+        sent
+    }
+
+    /// Gives up what is not answered.
+    fn leave(&self) -> Vec<Submission> {
+        mem::take(&mut *self.lock()).submissions.into_iter().map(|(submission, _)| submission).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line for Turn<'_> {
+    fn next(&self, enough: &dyn Fn() -> bool) -> Vec<Sent> {
+        let fits = |next: &Submission| {
+            !self.desk.behind.load(Ordering::Acquire)
+                && next.by(&self.desk.live()).digest == self.active.digest
+        };
+        self.behind.map(|queue| self.take(queue.next(BATCH, fits, enough))).unwrap_or_default()
+    }
+
+    fn stir(&self) {
+        if let Some(queue) = self.behind {
+            queue.stir();
+        }
+    }
+
+    fn hear(&self, outcomes: &mut Outcomes) {
+        let (mut answered, mut heard) = (Vec::new(), Vec::new());
+        let mut taken = self.lock();
+        while let Some((submission, since, its)) = taken.answered(outcomes) {
+            answered.push((submission, since));
+            heard.extend(its.into_values());
+        }
+        drop(taken);
+        let Some((_, since)) = answered.first() else { return };
+        self.desk.failing.store(false, Ordering::Relaxed);
+        metrics::count_batch(&heard, since.elapsed());
+        let failed = self.desk.watch.look(self.live, &heard);
+        let mut heard = heard.into_iter();
+        for (Submission { events, answer, .. }, _) in answered {
+            // Whoever is gone does not need the answer.
+            answer.send(Ok(heard.by_ref().take(events.len()).collect())).ok();
+        }
+        if !failed.is_empty() {
+            let (desk, live) = (Arc::clone(self.desk), self.live.clone());
+            let put_back = move || failed.iter().for_each(|failed| desk.put_back(&live, failed));
+            thread::spawn(put_back);
+        }
     }
 }

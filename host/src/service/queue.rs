@@ -1,15 +1,13 @@
-//! The queue before the deciders. No two of them get events that name the same member, order or use of points at the same time: what
-//! one decides would not hold once the other's is in the ledger, and each would decide over and over what the other made untrue.
+//! The queue before the deciders.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use jifen_loyalty::{Event, MemberId, MerchantId, RedemptionId};
+use jifen_loyalty::{Event, MerchantId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::intake::{Answer, Held};
+use super::intake::{Answer, Held, Live};
 use crate::active::Active;
-use crate::batch::named;
 
 /// Events that somebody waits for.
 pub(super) struct Submission {
@@ -24,6 +22,13 @@ pub(super) struct Submission {
     pub(super) _bytes: Option<Held>,
 }
 
+impl Submission {
+    /// Returns the program that decides it, where that one is at work.
+    pub(super) fn by<'a>(&'a self, live: &'a Live) -> &'a Arc<Active> {
+        self.under.as_ref().unwrap_or(&live.active)
+    }
+}
+
 /// What waits to be decided, in the order in which it came.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -33,32 +38,18 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    /// Each with what its events name.
-    submissions: VecDeque<(Vec<Name>, Submission)>,
-    /// What the events name that are being decided.
-    named: HashSet<Name>,
+    submissions: VecDeque<Submission>,
     closed: bool,
-}
-
-/// What an event names.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Name {
-    Member(MemberId),
-    Order(String),
-    Use(RedemptionId),
-}
-
-/// A decider's turn. While it lasts, nobody else gets events that name what its own do.
-pub(super) struct Turn<'q> {
-    queue: &'q Queue,
-    named: Vec<Name>,
 }
 
 impl Queue {
     pub(super) fn put(&self, submission: Submission) {
-        let names = submission.events.iter().flat_map(|event| names(event)).collect();
-        self.lock().submissions.push_back((names, submission));
-        self.changed.notify_one();
+        self.lock().submissions.push_back(submission);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().submissions.is_empty()
     }
 
     /// Ends [`Self::next`] when all is handed out.
@@ -67,63 +58,37 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits for submissions, and returns those that can be decided now, until they have so many events. `None` after the last.
-    pub(super) fn next(&self, events: usize) -> Option<(Turn<'_>, Vec<Submission>)> {
+    /// Has [`Self::next`] ask once more whether it is enough.
+    pub(super) fn stir(&self) {
+        // Whoever asks holds the lock until it waits, and so hears this.
+        drop(self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits for submissions, and returns the first that fit, until they have so many events; none after the last, where the first does
+    /// not fit, and once that is `enough`.
+    pub(super) fn next(
+        &self,
+        events: usize,
+        fits: impl Fn(&Submission) -> bool,
+        enough: impl Fn() -> bool,
+    ) -> Vec<Submission> {
         let mut waiting = self.lock();
-        loop {
-            let (named, submissions) = waiting.free(events);
-            if !submissions.is_empty() {
-                return Some((Turn { queue: self, named }, submissions));
-            }
-            if waiting.closed && waiting.submissions.is_empty() {
-                return None;
-            }
+        while waiting.submissions.is_empty() && !waiting.closed && !enough() {
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+        let (mut taken, mut count) = (Vec::new(), 0_usize);
+        while count < events
+            && !enough()
+            && let Some(submission) = waiting.submissions.pop_front_if(|first| fits(first))
+        {
+            count = count.saturating_add(submission.events.len());
+            taken.push(submission);
+        }
+        taken
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiting {
-    /// Takes the submissions that neither those being decided nor earlier ones keep waiting: what names the same stays in its order.
-    fn free(&mut self, events: usize) -> (Vec<Name>, Vec<Submission>) {
-        let (mut free, mut taken, mut count) = (Vec::new(), Vec::new(), 0_usize);
-        let (mut kept, mut waited_for) = (VecDeque::new(), HashSet::new());
-        while count < events
-            && let Some((mut names, submission)) = self.submissions.pop_front()
-        {
-            if names.iter().any(|name| self.named.contains(name) || waited_for.contains(name)) {
-                waited_for.extend(names.iter().cloned());
-                kept.push_back((names, submission));
-            } else {
-                taken.append(&mut names);
-                count = count.saturating_add(submission.events.len());
-                free.push(submission);
-            }
-        }
-        kept.append(&mut self.submissions);
-        self.submissions = kept;
-        self.named.extend(taken.iter().cloned());
-        (taken, free)
-    }
-}
-
-fn names(event: &Event) -> impl Iterator<Item = Name> {
-    let member = event.member().map(|member| Name::Member(member.clone()));
-    let order = event.order().map(|order| Name::Order(order.to_owned()));
-    member.into_iter().chain(order).chain(named(event).map(|name| Name::Use(name.clone())))
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.queue.lock();
-        for name in &self.named {
-            waiting.named.remove(name);
-        }
-        drop(waiting);
-        self.queue.changed.notify_all();
     }
 }
