@@ -58,8 +58,8 @@ const SLICE: usize = if cfg!(debug_assertions) { 8 } else { 500 };
 /// Events that are worth a thread: beginning one costs as much as deciding some. Fewer in builds with assertions, as above.
 const HAND: usize = if cfg!(debug_assertions) { 1 } else { 50 };
 
-/// Why a thread that decides or commits ends well.
-const NO_PANIC: &str = "neither a policy nor a ledger can panic the host";
+/// Why a thread that decides or commits ends well: if not, that is our bug, and whoever waits hears of it.
+const NO_PANIC: &str = "neither a policy nor a store can panic the host";
 
 /// Members whose midnight work is done together.
 const MEMBERS_CLOSED: usize = 1_000;
@@ -133,11 +133,12 @@ pub(crate) type Outcomes = BTreeMap<usize, Outcome>;
 
 /// Events that come while others are on their way into the ledger. They have their places behind those.
 pub(crate) trait Line: Sync {
-    /// Waits until events come that the same program decides, and returns them; none once that is `enough`.
-    fn next(&self, enough: &dyn Fn() -> bool) -> Vec<Sent>;
+    /// Waits until events come, and returns about so many; none where another program decides the next, where none will come, and once that
+    /// is `enough`.
+    fn next(&self, events: usize, enough: &dyn Fn() -> bool) -> Vec<Sent>;
     /// Has `next` ask once more whether it is enough.
     fn stir(&self);
-    /// Hears what became of events, and takes that away.
+    /// Hears what became of events, and takes away what it need not hear again: that of the first.
     fn hear(&self, outcomes: &mut Outcomes);
 }
 
@@ -148,19 +149,19 @@ struct Told<'l> {
     /// How many events have a place.
     places: usize,
     /// Where more comes from.
-    behind: Option<&'l Behind<'l>>,
+    serves: Option<&'l Serves<'l>>,
 }
 
 impl Told<'_> {
     fn hear(&mut self) {
-        if let Some(behind) = self.behind {
-            behind.line.hear(&mut self.outcomes);
+        if let Some(serves) = self.serves {
+            serves.line.hear(&mut self.outcomes);
         }
     }
 }
 
-/// What comes behind events, and the thread that commits those meanwhile.
-struct Behind<'l> {
+/// Who stands in line, and the thread that commits meanwhile.
+struct Serves<'l> {
     line: &'l dyn Line,
     /// Whether the last that was handed over is committed, or cannot be.
     committed: &'l AtomicBool,
@@ -254,8 +255,8 @@ impl<'a> Processor<'a> {
                     drop(tell.send((outcomes, again)));
                 }
             });
-            let behind = Behind { line, committed, commits, done };
-            let mut told = Told { behind: Some(&behind), ..Told::default() };
+            let serves = Serves { line, committed, commits, done };
+            let mut told = Told { serves: Some(&serves), ..Told::default() };
             let waiting = self.placed(events, &mut told);
             self.rounds(waiting, &mut told)
         })
@@ -374,9 +375,9 @@ impl<'a> Processor<'a> {
                 }
             };
             // Nobody hears of it before it says what it did.
-            let behind = told.behind.take();
+            let serves = told.serves.take();
             let again = self.decide_and_commit(waiting, told)?;
-            told.behind = behind;
+            told.serves = serves;
             if let Some(Outcome::Applied { closed, .. }) = told.outcomes.get_mut(&place) {
                 *closed = Some(Box::new(done));
             }
@@ -398,11 +399,11 @@ impl<'a> Processor<'a> {
         let mut decided = self.decide(ready.by_ref().take(SLICE).collect(), &mut read)?;
         loop {
             let next: Vec<_> = ready.by_ref().take(SLICE).collect();
-            let behind = told.behind.filter(|_| next.is_empty() && later.is_empty());
-            let (mut again, ahead) = match behind {
-                Some(behind) => {
+            let serves = told.serves.filter(|_| !decided.is_empty() && next.is_empty() && later.is_empty());
+            let (mut again, ahead) = match serves {
+                Some(serves) => {
                     let (again, came) =
-                        self.commit_and_serve(decided, &mut read, &mut doubts, told, behind)?;
+                        self.commit_and_serve(decided, &mut read, &mut doubts, told, serves)?;
                     later = came.later;
                     (again, came.decided)
                 }
@@ -433,16 +434,17 @@ impl<'a> Processor<'a> {
         read: &mut Read,
         doubts: &mut Doubts,
         told: &mut Told<'_>,
-        behind: &Behind<'_>,
+        serves: &Serves<'_>,
     ) -> Result<(Vec<Waiting>, Came), HostError> {
         let mut flight = Flight::of(&decided, self.needs(&[]));
-        // What comes is read when all before these is in the ledger.
-        let left = Doubts::left_by(&decided);
+        // What comes is read when all before these is in the ledger, and nothing of those who were given something here is decided.
+        let restocked = decided.iter().any(Decided::restocks);
+        let left = Doubts { any: true, restocked, ..Doubts::default() };
         let (doubts, outcomes) = (mem::replace(doubts, left), mem::take(&mut told.outcomes));
-        behind.committed.store(false, Ordering::Release);
-        behind.commits.send(Commit { decided, doubts, outcomes }).expect(NO_PANIC);
-        let came = self.decide_what_comes(behind, &mut flight, read, told);
-        let (mut outcomes, again) = behind.done.recv().expect(NO_PANIC);
+        serves.committed.store(false, Ordering::Release);
+        serves.commits.send(Commit { decided, doubts, outcomes }).expect(NO_PANIC);
+        let came = self.decide_what_comes(serves, &mut flight, read, told);
+        let (mut outcomes, again) = serves.done.recv().expect(NO_PANIC);
         told.outcomes.append(&mut outcomes);
         Ok((again?, came?))
     }
@@ -450,19 +452,26 @@ impl<'a> Processor<'a> {
     /// Decides what comes until the last is committed, as far as it need not be in the ledger for that.
     fn decide_what_comes(
         &self,
-        behind: &Behind<'_>,
+        serves: &Serves<'_>,
         flight: &mut Flight,
         read: &mut Read,
         told: &mut Told<'_>,
     ) -> Result<Came, HostError> {
         let mut came = Came::default();
-        while came.later.is_empty() && came.decided.len() < SLICE {
-            let sent = behind.line.next(&|| behind.committed.load(Ordering::Acquire));
+        while came.later.is_empty()
+            && let room = SLICE.saturating_sub(came.decided.len())
+            && room > 0
+        {
+            let sent = serves.line.next(room, &|| serves.committed.load(Ordering::Acquire));
             if sent.is_empty() {
                 break;
             }
-            let waiting = self.placed(sent, told);
-            let (ready, later) = self.ready(waiting, flight, read, &mut told.outcomes)?;
+            let mut waiting = self.placed(sent, told);
+            // What a closed day needs is done before it is decided.
+            let closes = waiting.iter().position(|waiting| is_whole_close(&waiting.event));
+            let apart = waiting.split_off(closes.unwrap_or(waiting.len()));
+            let (ready, mut later) = self.ready(waiting, flight, read, &mut told.outcomes)?;
+            later.extend(apart);
             let decided = self.decide(ready, read)?;
             flight.carry(&decided);
             came.decided.extend(decided);
@@ -485,7 +494,7 @@ impl<'a> Processor<'a> {
         let later = waiting.split_off(end);
         let waiting = self.delivering_what_was_sent(waiting, outcomes)?;
         // What is not in flight is read anew.
-        read.members.retain(|member, _| flight.owners.contains_key(member));
+        read.members.retain(|member, _| flight.members.contains_key(member));
         let known = self.read(&waiting, read)?;
         let mut fresh = Vec::with_capacity(waiting.len());
         for (waiting, known) in waiting.into_iter().zip(known) {
@@ -855,33 +864,32 @@ struct Doubts {
     moved: HashSet<MemberId>,
     /// Whether something was put back into a stock.
     restocked: bool,
+    /// Whether there was anything.
+    any: bool,
 }
 
 impl Doubts {
-    fn left_by(decided: &[Decided]) -> Self {
-        let mut doubts = Self::default();
-        for Decided { verdict, owner, .. } in decided {
-            if let Ok((entry, _)) = verdict {
-                doubts.add(entry, owner.as_ref());
-            }
-        }
-        doubts
-    }
-
-    fn add(&mut self, entry: &Entry, owner: Option<&MemberId>) {
-        self.restocked |= !entry.restocked.is_empty();
-        self.moved.extend(given(entry, owner).cloned());
-    }
-
-    /// Splits decisions before the first refusal that something before it may have made untrue.
+    /// Splits decisions before the first that something before it may have made untrue, and that does not say on what it depends.
     fn split_off(&mut self, decided: &mut Vec<Decided>) -> Vec<Decided> {
-        let unsure = decided.iter().position(|Decided { verdict, owner, .. }| match verdict {
-            Ok((entry, _)) => {
-                self.add(entry, owner.as_ref());
-                false
-            }
-            Err(_) => self.restocked || owner.as_ref().is_some_and(|owner| self.moved.contains(owner)),
-        });
+        let unsure =
+            decided.iter().position(|Decided { waiting: Waiting { event, .. }, owner, verdict, .. }| {
+                let unsure = match verdict {
+                    // Which gifts there were too few of is not in the entry.
+                    Ok(_) => self.restocked && matches!(event.body, Body::Close(_)),
+                    Err(refusal) => {
+                        let moved = owner.as_ref().is_some_and(|owner| self.moved.contains(owner));
+                        // It may be refused for what others have set aside.
+                        let held = self.any && event.correction().is_some();
+                        moved || held || self.restocked && redemption::is_out_of_stock(refusal)
+                    }
+                };
+                if let Ok((entry, _)) = verdict {
+                    self.any = true;
+                    self.restocked |= !entry.restocked.is_empty();
+                    self.moved.extend(given(entry, owner.as_ref()).cloned());
+                }
+                unsure
+            });
         decided.split_off(unsure.unwrap_or(decided.len()))
     }
 }
@@ -894,6 +902,11 @@ fn given<'e>(entry: &'e Entry, owner: Option<&MemberId>) -> impl Iterator<Item =
 }
 
 impl Decided {
+    /// Returns whether it puts something back into a stock.
+    fn restocks(&self) -> bool {
+        self.verdict.as_ref().is_ok_and(|(entry, _)| !entry.restocked.is_empty())
+    }
+
     /// Returns whether there is too little of what it asks for, and some may be held for too long.
     fn is_short(&self) -> bool {
         let short = |refusal: &InvalidEvent| redemption::is_out_of_stock(refusal);
@@ -1021,9 +1034,9 @@ impl Done {
 struct Flight {
     turns: Turns,
     needs: Needs,
-    /// Whose events are among it, and the first day from which what a happening needs is known of them; nothing where one of their events
+    /// Whom it changes, and the first day from which what a happening needs is known of them; nothing where one of their events
     /// is more than a happening, or another's gives them something, and the ledger must say what that leaves.
-    owners: HashMap<MemberId, Option<i32>>,
+    members: HashMap<MemberId, Option<i32>>,
 }
 
 impl Flight {
@@ -1041,10 +1054,10 @@ impl Flight {
         for Decided { waiting: Waiting { event, day, .. }, owner, verdict, .. } in decided {
             let entry = verdict.iter().map(|(entry, _)| entry);
             let others = entry.flat_map(|entry| given(entry, owner.as_ref()));
-            self.owners.extend(others.map(|other| (other.clone(), None)));
+            self.members.extend(others.map(|other| (other.clone(), None)));
             let Some(owner) = owner else { continue };
             let known = is_plain(event).then(|| first_day_needed(self.needs, day));
-            let first = self.owners.entry(owner.clone()).or_insert(known);
+            let first = self.members.entry(owner.clone()).or_insert(known);
             *first = first.zip(known).map(|(first, known)| first.min(known));
         }
     }
@@ -1052,7 +1065,7 @@ impl Flight {
     /// Returns whether an event of a member can be decided on what is known of the member.
     fn lets(&self, owner: &MemberId, event: &Event, day: &Day) -> bool {
         let enough = |known: i32| is_plain(event) && known <= first_day_needed(self.needs, day);
-        self.owners.get(owner).is_none_or(|known| known.is_some_and(enough))
+        self.members.get(owner).is_none_or(|known| known.is_some_and(enough))
     }
 }
 
@@ -1292,3 +1305,6 @@ fn bring_lots(
         member.lots.extend(missing.map(|part| part.lot.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,6 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::components::Guest;
 use crate::mixed;
 use crate::service::Answer;
 use crate::town::{Town, market, purchase, registration, text, until};
@@ -222,7 +221,6 @@ fn a_request_behind_a_change_of_the_program_comes_out_again() {
 fn the_backtest_of_a_client_that_leaves_ends() {
     let town = Town::new();
     // Each event takes until its fuel is spent: the back-test is not over before the client has left.
-    town.policy("looping", &Guest::new().evaluate("(loop $again (br $again)) (unreachable)").build());
     let program = town.program(&[("rate", "looping", "base", "")]).read("program.toml");
     assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
     town.summary("l.db", &market(200, 10));

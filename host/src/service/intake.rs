@@ -224,14 +224,14 @@ fn work(desk: &Arc<Desk>, queue: &Queue) {
 }
 
 /// Decides a batch, and what comes behind it: what is decided by the same program, and follows each other, together.
-fn decide(desk: &Arc<Desk>, programs: &Programs<'_>, behind: Option<&Queue>, batch: Vec<Submission>) {
+fn decide(desk: &Arc<Desk>, programs: &Programs<'_>, queue: Option<&Queue>, batch: Vec<Submission>) {
     let (live, mut batch) = (desk.live(), VecDeque::from(batch));
     while let Some(active) = batch.front().map(|first| Arc::clone(first.by(&live))) {
         let others = batch.iter().position(|next| next.by(&live).digest != active.digest);
         let rest = batch.split_off(others.unwrap_or(batch.len()));
         // Nothing comes before what is taken already.
-        let behind = behind.filter(|_| rest.is_empty());
-        answer(&Turn::new(desk, &live, &active, behind), programs, mem::replace(&mut batch, rest).into());
+        let queue = queue.filter(|_| rest.is_empty());
+        answer(&Turn::new(desk, &live, &active, queue), programs, mem::replace(&mut batch, rest).into());
     }
 }
 
@@ -257,7 +257,7 @@ fn process(turn: &Turn<'_>, programs: &Programs<'_>, events: Vec<Sent>) -> Resul
     }
     let processor = Processor::new(turn.active, programs, &**ledger, *threads);
     // The ledger takes a batch or nothing of it, and nothing else outlives one.
-    let decided = catch_unwind(AssertUnwindSafe(|| match turn.behind {
+    let decided = catch_unwind(AssertUnwindSafe(|| match turn.queue {
         Some(_) => processor.serve(events, turn),
         None => processor.process(events).map(|outcomes| turn.hear(&mut (0..).zip(outcomes).collect())),
     }));
@@ -276,8 +276,8 @@ struct Turn<'a> {
     desk: &'a Arc<Desk>,
     live: &'a Live,
     active: &'a Arc<Active>,
-    /// What more comes from.
-    behind: Option<&'a Queue>,
+    /// Where more comes from.
+    queue: Option<&'a Queue>,
     taken: Mutex<Taken>,
 }
 
@@ -302,8 +302,8 @@ impl Taken {
 }
 
 impl<'a> Turn<'a> {
-    fn new(desk: &'a Arc<Desk>, live: &'a Live, active: &'a Arc<Active>, behind: Option<&'a Queue>) -> Self {
-        Self { desk, live, active, behind, taken: Mutex::default() }
+    fn new(desk: &'a Arc<Desk>, live: &'a Live, active: &'a Arc<Active>, queue: Option<&'a Queue>) -> Self {
+        Self { desk, live, active, queue, taken: Mutex::default() }
     }
 
     /// Takes submissions over, and returns their events.
@@ -325,16 +325,17 @@ impl<'a> Turn<'a> {
 }
 
 impl Line for Turn<'_> {
-    fn next(&self, enough: &dyn Fn() -> bool) -> Vec<Sent> {
-        let fits = |next: &Submission| {
-            !self.desk.behind.load(Ordering::Acquire)
-                && next.by(&self.desk.live()).digest == self.active.digest
+    fn next(&self, events: usize, enough: &dyn Fn() -> bool) -> Vec<Sent> {
+        let is_live = || {
+            let live = self.desk.live.read().unwrap_or_else(PoisonError::into_inner);
+            live.change.version == self.live.change.version && !self.desk.behind.load(Ordering::Acquire)
         };
-        self.behind.map(|queue| self.take(queue.next(BATCH, fits, enough))).unwrap_or_default()
+        let fits = |next: &Submission| next.by(self.live).digest == self.active.digest && is_live();
+        self.queue.map(|queue| self.take(queue.next(events, fits, enough))).unwrap_or_default()
     }
 
     fn stir(&self) {
-        if let Some(queue) = self.behind {
+        if let Some(queue) = self.queue {
             queue.stir();
         }
     }

@@ -83,7 +83,7 @@ fn describe() {
     describe_histogram!(SECONDS, Unit::Seconds, "Time that an evaluation took, with its instance");
     describe_histogram!(FUEL, "Fuel that an evaluation used, the same on every machine");
     describe_counter!(FAULTS, "Evaluations that gave no answer, by fault");
-    describe_histogram!(BATCH_EVENTS, "Events that were committed together");
+    describe_histogram!(BATCH_EVENTS, "Events that were answered together");
     describe_histogram!(BATCH_SECONDS, Unit::Seconds, "Time until a batch was in the ledger");
     describe_gauge!(QUEUE_EVENTS, "Events that wait, or are decided now");
     describe_gauge!(VERSION, "The version of the list of changes that this host decides by");
