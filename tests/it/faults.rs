@@ -227,13 +227,16 @@ fn a_log_that_is_torn_anywhere_is_a_ledger_that_stopped_earlier() {
     }
 }
 
+/// How a server ends.
+type End = fn(&Server);
+
 #[test]
 fn a_server_that_goes_in_the_middle_stops_the_run_and_the_next_one_goes_on() {
     if !on_postgres() {
         return;
     }
     let (trial, server) = (Trial::new(300), Server::start());
-    let ends: [(&str, fn(&Server)); 2] = [("killed.db", Server::kill), ("stopped.db", Server::stop_at_once)];
+    let ends: [(&str, End); 2] = [("killed.db", Server::kill), ("stopped.db", Server::stop_at_once)];
     for (ledger, end) in ends {
         trial.town.put(ledger, server.new_schema());
         trial.town.begin(ledger);

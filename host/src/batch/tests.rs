@@ -103,12 +103,14 @@ fn told(outcome: &Outcome) -> String {
     }
 }
 
+/// What it is about, what is there, what is sent, what comes while that is committed, and how many of all are applied.
+type Story<'s> = (&'s str, &'s [Value], &'s [Value], &'s [&'s [Value]], usize);
+
 #[test]
 fn what_comes_meanwhile_is_what_it_comes_to_one_after_the_other() {
     let mut dearer = buy("1", "ann", 25);
     dearer["data"]["lines"][0]["amount"] = json!(200);
-    // What is there, what is sent, what comes while that is committed, and how many of all are applied.
-    let stories: [(&str, &[Value], &[Value], &[&[Value]], usize); 9] = [
+    let stories: [Story<'_>; 9] = [
         ("of another", &[], &[buy("1", "ann", 25)], &[&[buy("2", "bob", 25)]], 2),
         ("of the same", &[], &[buy("1", "ann", 25)], &[&[buy("2", "ann", 25)], &[buy("3", "ann", 26)]], 3),
         ("of the same, and late", &[], &[buy("1", "ann", 25)], &[&[buy("2", "ann", 1)]], 2),
