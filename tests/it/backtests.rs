@@ -29,7 +29,8 @@ fn town() -> Town {
     town
 }
 
-fn backtest(town: &Town, more: &[&str]) -> Value {
+/// Decides a ledger's history again with the town's program beside, and returns the report.
+pub(crate) fn backtest(town: &Town, more: &[&str]) -> Value {
     let command =
         ["backtest", "--ledger", "l.db", "--program", "program.toml", "--policies", "policies", "--json"];
     let done = town.done(&[&command, more].concat());
@@ -235,4 +236,5 @@ fn the_backtest_of_a_client_that_leaves_ends() {
     drop(client);
     assert!(until(|| asked().is_some_and(|step| !step["status"].is_null())), "it does not end");
     assert_eq!(asked().expect("it is there")["status"], 499);
+    assert_eq!(host.post("/v1/program/backtest", program).status, 200);
 }

@@ -5,6 +5,7 @@ use std::thread;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::backtests::backtest;
 use crate::mixed;
 use crate::service::{Answer, Host};
 use crate::town::{Town, objects, purchase, registration, text, until};
@@ -299,9 +300,7 @@ fn what_many_clients_send_at_once_comes_out_again() {
         thread::scope(|scope| (0..6).for_each(|client| drop(scope.spawn(move || send(client)))));
         let entries = town.log("l.db").len();
         assert!(entries > 300, "seed {seed}: {entries} entries");
-        let backtest =
-            ["backtest", "--ledger", "l.db", "--program", "program.toml", "--policies", "policies"];
-        let report = town.done(&[&backtest[..], &["--json"]].concat()).json();
+        let report = backtest(&town, &[]);
         assert_eq!(report["differ"], 0, "seed {seed}: {report}");
         assert_eq!(u64::try_from(entries).ok(), Some(town.replay("l.db")), "seed {seed}");
     }
