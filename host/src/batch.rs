@@ -871,25 +871,25 @@ struct Doubts {
 impl Doubts {
     /// Splits decisions before the first that something before it may have made untrue, and that does not say on what it depends.
     fn split_off(&mut self, decided: &mut Vec<Decided>) -> Vec<Decided> {
-        let unsure =
-            decided.iter().position(|Decided { waiting: Waiting { event, .. }, owner, verdict, .. }| {
-                let unsure = match verdict {
-                    // Which gifts there were too few of is not in the entry.
-                    Ok(_) => self.restocked && matches!(event.body, Body::Close(_)),
-                    Err(refusal) => {
-                        let moved = owner.as_ref().is_some_and(|owner| self.moved.contains(owner));
-                        // It may be refused for what others have set aside.
-                        let held = self.any && event.correction().is_some();
-                        moved || held || self.restocked && redemption::is_out_of_stock(refusal)
-                    }
-                };
-                if let Ok((entry, _)) = verdict {
-                    self.any = true;
-                    self.restocked |= !entry.restocked.is_empty();
-                    self.moved.extend(given(entry, owner.as_ref()).cloned());
+        let unsure = decided.iter().position(|it| {
+            let Decided { waiting: Waiting { event, .. }, owner, verdict, .. } = it;
+            let unsure = match verdict {
+                // Which gifts there were too few of is not in the entry.
+                Ok(_) => self.restocked && matches!(event.body, Body::Close(_)),
+                Err(refusal) => {
+                    let moved = owner.as_ref().is_some_and(|owner| self.moved.contains(owner));
+                    // It may be refused for what others have set aside.
+                    let held = self.any && event.correction().is_some();
+                    moved || held || self.restocked && redemption::is_out_of_stock(refusal)
                 }
-                unsure
-            });
+            };
+            if let Ok((entry, _)) = verdict {
+                self.any = true;
+                self.moved.extend(given(entry, owner.as_ref()).cloned());
+            }
+            self.restocked |= it.restocks();
+            unsure
+        });
         decided.split_off(unsure.unwrap_or(decided.len()))
     }
 }
