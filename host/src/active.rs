@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::campaign::Campaign;
+use crate::description;
 use crate::error::{HostError, ReleaseError};
 use crate::facts::{needs_of, scalars_of};
 use crate::meter::Meter;
@@ -134,7 +135,12 @@ impl Active {
             releases.find(deployed.policy).map_err(|source| deployed.not_found(source))
         };
         let found = deployed(&program).map(find).collect::<Result<Vec<_>, _>>()?;
-        Self::load(text, program, &found, store)
+        let active = Self::load(text, program, &found, store)?;
+        // What was taken once is taken for ever.
+        if !releases.keep_program(&active.key())? {
+            hold_against_schemas(&active.program, &found, store)?;
+        }
+        Ok(active)
     }
 
     /// Loads the program of a change, with what the ledger keeps alone.
@@ -325,6 +331,33 @@ struct Deployed<'p> {
     lots: bool,
     /// Whether the program has levels.
     levels: bool,
+}
+
+/// Refuses parameters that are not as the schema of their policy says, though the policy takes them: what it does not know, it may
+/// ignore.
+fn hold_against_schemas(
+    program: &Program,
+    found: &[Arc<Release>],
+    store: &PolicyStore,
+) -> Result<(), HostError> {
+    let mut by_release = BTreeMap::<_, (_, Vec<_>)>::new();
+    for (deployed, release) in deployed(program).zip(found) {
+        let (_, all) = by_release.entry(&release.digest).or_insert((release, Vec::new()));
+        all.push(deployed);
+    }
+    let by_release: Vec<_> = by_release.into_values().collect();
+    let held = parallel::map(&by_release, parallel::cores(), |(release, deployed)| {
+        let Some(description) = description::text(&release.component) else { return Ok(()) };
+        let sets: Vec<_> = deployed.iter().map(|deployed| deployed.parameters).collect();
+        let (set, source) = match store.unfit(&description, &sets) {
+            Ok(None) => return Ok(()),
+            Ok(Some(unfit)) => unfit,
+            Err(error) => (0, error),
+        };
+        let Deployed { line, id, .. } = deployed.get(set).expect("one of those that were handed over");
+        Err(HostError::Policy { line: *line, id: (*id).clone(), source })
+    });
+    held.into_iter().collect()
 }
 
 /// Returns everything that a program deploys: for earning first, then for redemptions, each in the order of the file.

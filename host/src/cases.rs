@@ -22,7 +22,7 @@ use rules_guest::probe::{Claims, Kind, Trial, Tried, Unanswered};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::parallel;
+use crate::{description, parallel};
 
 /// Why a case could not be run. That a policy answers otherwise is no error.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ struct Fuel {
 struct Seen {
     /// Whether the component takes them, of those that it was compiled with.
     sets: BTreeMap<String, Result<(), Declined>>,
-    /// Why there is no policy with any: a script is compiled for all.
+    /// Why there is no policy with any.
     none: Option<Declined>,
     /// A policy of which nothing is asked: as long as it is there, a script's code is loaded once for all sets.
     held: Option<Arc<Policy>>,
@@ -181,6 +181,28 @@ impl<'a> Respondent<'a> {
         }))
     }
 
+    /// Returns which of the cases whose parameters the policy is to take has some that are not as its description's schema says, if one
+    /// has; nothing where the description has no schema.
+    ///
+    /// # Errors
+    ///
+    /// If what it has is no schema, or there is trouble with the compiler.
+    pub(crate) fn unfit(
+        &self,
+        description: &str,
+        cases: &[Case],
+    ) -> Result<Option<Option<String>>, PolicyError> {
+        if !description::has_schema(description) {
+            return Ok(None);
+        }
+        let taken = |case: &&Case| !matches!(case.expect, Outcome::InvalidParameters(_));
+        let taken: Vec<_> = cases.iter().filter(taken).collect();
+        let sets: Vec<_> = taken.iter().map(|case| case.parameters.get()).collect();
+        let unfit = self.store.unfit(description, &sets)?;
+        let of = |set: usize| taken.get(set).map(|case| &*case.about).unwrap_or_default();
+        Ok(Some(unfit.map(|(set, error)| format!("{:?}: {error} [{}]", of(set), error.code()))))
+    }
+
     /// Returns what the component answers to a case as it stands, with the fuel that it took.
     pub(crate) fn run(&self, case: &Case) -> Result<(Outcome, u64), CaseError> {
         Ok(match self.put(case, &self.cases)? {
@@ -252,14 +274,13 @@ impl<'a> Respondent<'a> {
             return Err(declined);
         }
         let configured = self.store.policy(self.component, parameters).map_err(Declined::from);
-        if self.is_script() {
-            match &configured {
-                Ok(policy) => self.seen().held = Some(Arc::clone(policy)),
-                Err(Declined::Other(error)) if !error.is_of_parameters() => {
-                    self.seen().none = configured.as_ref().err().cloned();
-                }
-                Err(_) => {}
+        match &configured {
+            Ok(policy) if self.is_script() => self.seen().held = Some(Arc::clone(policy)),
+            // It takes too long with these; with others it would as well.
+            Err(Declined::Other(error)) if !error.is_of_parameters() => {
+                self.seen().none = configured.as_ref().err().cloned();
             }
+            Ok(_) | Err(_) => {}
         }
         configured
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jifen_author::DESCRIPTION;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wasmparser::{Parser, Payload};
@@ -51,6 +52,15 @@ impl Description {
     pub(crate) fn words(&self, code: &str) -> Option<&Words> {
         self.reasons.get(code)
     }
+}
+
+/// Returns whether a description says by a schema what the parameters are.
+pub(crate) fn has_schema(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Described {
+        parameters: Option<IgnoredAny>,
+    }
+    toml::from_str::<Described>(text).is_ok_and(|described| described.parameters.is_some())
 }
 
 /// Returns the text of the description in a component, if it has one.

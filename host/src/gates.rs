@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use jifen_engine::{PolicyError, PolicyStore, Report};
 use jifen_ledger::{Digest, Signer};
 use rules_guest::case::Case;
+use rules_guest::probe::{TRIES, Tried};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -66,7 +67,7 @@ pub(crate) struct Finding {
     pub(crate) what: String,
     /// Whether it is as it should be.
     pub(crate) passed: bool,
-    /// What shows it: figures, or a counter-example.
+    /// What shows it: figures, or a counter-example. Reports of earlier builds have none of what passed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) evidence: String,
 }
@@ -195,17 +196,10 @@ impl Upload {
             Ok(case) => answered(name, case, &respondent),
         }));
         let description = report.description.unwrap_or_default();
+        findings.extend(described(&respondent, &description, &sound)?);
         match respondent.claims(&description, &sound) {
             Err(unreadable) => findings.push(Finding::failed(Gate::Description, "promises", unreadable)),
-            Ok(tried) => findings.extend(tried.into_iter().map(|tried| {
-                let evidence = tried.counterexample.as_ref().map(ToString::to_string).unwrap_or_default();
-                Finding {
-                    gate: Gate::Claim,
-                    what: tried.what,
-                    passed: tried.counterexample.is_none(),
-                    evidence,
-                }
-            })),
+            Ok(tried) => findings.extend(tried.into_iter().map(Finding::of_claim)),
         }
         if sound.is_empty() {
             let evidence = "no case came with it; send one for each kind of parameters, so that fairness can be tried with them";
@@ -245,6 +239,22 @@ pub(crate) fn misnamed(policy: &str) -> Option<String> {
     })
 }
 
+/// Returns whether the parameters of cases are as a description's schema says; nothing where it has none.
+fn described(
+    respondent: &Respondent<'_>,
+    description: &str,
+    cases: &[Case],
+) -> Result<Option<Finding>, PolicyError> {
+    let (passed, evidence) = match respondent.unfit(description, cases) {
+        Ok(None) => return Ok(None),
+        Ok(Some(None)) => (true, "those of all cases are as the schema says".to_owned()),
+        Ok(Some(Some(unfit))) => (false, unfit),
+        Err(error) if error.is_refusal() => (false, format!("{error} [{}]", error.code())),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Finding { gate: Gate::Description, what: "parameters".to_owned(), passed, evidence }))
+}
+
 fn answered(name: &str, case: &Case, respondent: &Respondent<'_>) -> Finding {
     let (passed, evidence) = match respondent.run(case) {
         Err(error) => (false, error.to_string()),
@@ -257,6 +267,16 @@ fn answered(name: &str, case: &Case, respondent: &Respondent<'_>) -> Finding {
 }
 
 impl Finding {
+    fn of_claim(tried: Tried) -> Self {
+        let Tried { what, sets, counterexample } = tried;
+        let passed = counterexample.is_none();
+        let evidence = match counterexample {
+            Some(counterexample) => counterexample.to_string(),
+            None => format!("holds in {TRIES} circumstances with each of {sets} sets of parameters"),
+        };
+        Self { gate: Gate::Claim, what, passed, evidence }
+    }
+
     fn failed(gate: Gate, what: &str, evidence: String) -> Self {
         Self { gate, what: what.to_owned(), passed: false, evidence }
     }

@@ -76,6 +76,14 @@ impl<'a> Releases<'a> {
         }
     }
 
+    /// Returns whether the ledger keeps a program.
+    pub(crate) fn keep_program(&self, program: &jifen_ledger::Digest) -> Result<bool, HostError> {
+        match self.ledger {
+            Some(ledger) => Ok(ledger.program(program)?.is_some()),
+            None => Ok(false),
+        }
+    }
+
     fn find_name(&self, name: &str, version: Option<&str>) -> Result<Arc<Release>, ReleaseError> {
         let wanted = |release: &Arc<Release>| {
             version.is_none_or(|version| release.version.as_deref() == Some(version))

@@ -36,7 +36,7 @@ pub use self::fairness::Probe;
 pub use self::promise::Promise;
 
 /// How many circumstances a promise or a probe is tried in, for each set of parameters.
-const TRIES: u32 = 256;
+pub const TRIES: u32 = 256;
 /// How often what failed is made smaller at most.
 const SHRINKS: u32 = 2_000;
 /// How many facts a policy is told in one case at most; more is a policy that never stops asking.
@@ -102,6 +102,8 @@ pub enum Trial<'a> {
 pub struct Tried {
     /// What was tried: `promise: …` in words, or `fairness: …` by its name.
     pub what: String,
+    /// With how many sets of parameters, each in [`TRIES`] circumstances unless something came of one.
+    pub sets: usize,
     /// What shows that it is not so.
     pub counterexample: Option<Counterexample>,
 }
@@ -178,11 +180,13 @@ impl Claims {
         let mut found = found.into_iter();
         let promises = self.promises.iter().zip(found.by_ref()).map(|(promise, counterexample)| Tried {
             what: format!("promise: {}", promise.words()),
+            sets: 1,
             counterexample,
         });
         let mut tried: Vec<_> = promises.collect();
         tried.extend(probes.map(|probe| Tried {
             what: format!("fairness: {}", probe.name()),
+            sets: parameters.len(),
             counterexample: self.unfair(*probe, parameters.iter().copied().zip(found.by_ref())),
         }));
         tried

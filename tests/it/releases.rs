@@ -100,15 +100,17 @@ fn a_release_is_published_deployed_and_rolled_back() {
     let findings = report["findings"].as_array().expect("a list");
     let told: Vec<_> =
         findings.iter().map(|it| format!("{} {}", text(&it["gate"]), text(&it["what"]))).collect();
-    for expected in [
-        "component contract",
-        "component imports",
-        "component bounds",
-        "description name and version",
-        "case a-purchase",
-        "claim fairness: splitting",
+    for (expected, evidence) in [
+        ("component contract", "a component of the world earning-policy"),
+        ("component imports", "it may ask nothing"),
+        ("component bounds", " functions, 65536 bytes of memory"),
+        ("description name and version", "rate 1.0.0: "),
+        ("case a-purchase", " fuel"),
+        ("claim fairness: splitting", "holds in 256 circumstances with each of 1 sets of parameters"),
     ] {
-        assert!(told.iter().any(|told| told == expected), "{expected}: {told:?}");
+        let place = told.iter().position(|told| told == expected);
+        let finding = &findings[place.unwrap_or_else(|| panic!("{expected}: {told:?}"))];
+        assert!(text(&finding["evidence"]).contains(evidence), "{finding}");
     }
     // The same again is what was published; the name is never another component's.
     let again = publish(&host, "rate@1.0.0", &rate("1.0.0", 100, ""), &[]);
@@ -213,6 +215,71 @@ fn what_does_not_pass_is_told_why_and_leaves_nothing() {
     let page = host.get("/v1/policies").json();
     assert_eq!(page["releases"], json!([]));
     assert_eq!(awarded(&host, "1"), 1);
+}
+
+/// What a policy does not know it may ignore: its schema says what it knows.
+#[test]
+fn parameters_are_held_against_the_schema_of_the_policy() {
+    const SCHEMA: &str = "[parameters]\ntype = 'object'\nadditionalProperties = false\nrequired = ['per']\n\
+        properties = { per = { type = 'integer', minimum = 1 }, only = { type = 'array', items = { pattern = '^[a-z]+$' } } }\n";
+    let town = Town::new();
+    let host = start(&town);
+    let with =
+        |parameters: &str| case(68).replace(r#""parameters":{}"#, &format!(r#""parameters":{parameters}"#));
+    let fit = with(r#"{"per": 100}"#);
+    for (what, schema, case, words) in [
+        (
+            "a name that is none",
+            SCHEMA,
+            r#"{"per": 100, "pre": 1}"#,
+            "\"a purchase\": the parameters are not as the policy's schema says: they: ",
+        ),
+        ("too little", SCHEMA, r#"{"per": 0}"#, "/per: "),
+        ("no number", SCHEMA, r#"{"per": "100"}"#, "/per: "),
+        ("within a list", SCHEMA, r#"{"per": 1, "only": ["a", "B"]}"#, "/only/1: "),
+        ("a schema that is none", "[parameters]\ntype = 'none'\n", r#"{"per": 100}"#, "[invalid-schema]"),
+        (
+            "a schema elsewhere",
+            "[parameters]\n'$ref' = 'file:///etc/hostname'\n",
+            r#"{"per": 100}"#,
+            "a schema stands by itself",
+        ),
+        ("a schema without end", "[parameters]\n'$ref' = '#'\n", r#"{"per": 100}"#, "reference cycle"),
+        (
+            "a deep one",
+            "[parameters]\n'$ref' = '#/allOf/0'\nallOf = [{ '$ref' = '#' }]\n",
+            r#"{"per": 100}"#,
+            "reference cycle",
+        ),
+    ] {
+        let answer = publish(&host, "rate@1.0.0", &rate("1.0.0", 100, schema), &[with(case)]);
+        let problem = answer.json();
+        assert_eq!((answer.status, text(&problem["code"])), (422, "release-refused"), "{what}: {answer:?}");
+        assert!(text(&problem["detail"]).contains(words), "{what}: {problem}");
+    }
+    let published = publish(&host, "rate@1.0.0", &rate("1.0.0", 100, SCHEMA), &[fit]);
+    assert_eq!(published.status, 201, "{published:?}");
+    let findings = published.json()["findings"].clone();
+    let told = json!({"gate": "description", "what": "parameters", "passed": true, "evidence": "those of all cases are as the schema says"});
+    assert!(findings.as_array().expect("a list").contains(&told), "{findings}");
+    let deployed = |parameters: &str| {
+        let text = town
+            .program(&[("award", "rate", "base", &format!("parameters = {parameters}"))])
+            .read("program.toml");
+        Answer::to(host.put(&format!("/v1/program?{BECAUSE}")).header("if-match", "\"1\"").body(text))
+    };
+    let unfit = deployed("{ per = 100, pre = 1 }");
+    assert_eq!(problem(&unfit), (422, "program-refused".to_owned()));
+    assert!(text(&unfit.json()["detail"]).contains("'pre'"), "{unfit:?}");
+    assert_eq!(deployed("{ per = 100 }").status, 200);
+    assert_eq!(awarded(&host, "1"), 68);
+    town.policy("rate", &rate("1.0.0", 100, SCHEMA));
+    let refused = town.done(&["check", "policies/rate.wasm", "--parameters", "{\"pre\": 1}", "--json"]);
+    assert_eq!((refused.code, text(&refused.json()["code"])), (Some(1), "parameters-unfit"), "{refused:?}");
+    town.program(&[("award", "rate", "base", "parameters = { pre = 1 }")]);
+    let run = town.run("other.db", &[purchase("1", "ann", NOON, 6_850)], &[]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.err.contains("program.toml:") && run.err.contains("schema says"), "{run:?}");
 }
 
 #[test]

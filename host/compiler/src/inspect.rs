@@ -1,9 +1,9 @@
 //! Looks at a component without running or compiling any of it: one pass over its bytes.
 //!
 //! Everything that can be said of an upload in words is said here, before wasmtime sees it: what it is, what it
-//! imports and exports, how much of everything it has, and what its loops would cost the compiler.
+//! imports and exports, how much of everything it has, and what its functions would cost the compiler.
 
-mod loops;
+mod costs;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,8 @@ struct Counts {
     memories: u64,
     memory_bytes: u64,
     tables: u64,
-    costs: loops::Costs,
+    costs: costs::Costs,
+    descriptions: u64,
     description: Option<String>,
 }
 
@@ -113,7 +114,8 @@ impl Counts {
             memories: 0,
             memory_bytes: 0,
             tables: 0,
-            costs: loops::Costs::within(limits),
+            costs: costs::Costs::within(limits),
+            descriptions: 0,
             description: None,
         }
     }
@@ -172,8 +174,12 @@ impl Counts {
     }
 
     fn add_custom(&mut self, name: &str, data: &[u8]) -> Result<(), Refusal> {
-        self.custom_bytes = self.custom_bytes.saturating_add(bytes(data.len()));
+        let all = name.len().saturating_add(data.len());
+        self.custom_bytes = self.custom_bytes.saturating_add(bytes(all));
         if name == DESCRIPTION {
+            // Of two, one reader would believe the first, and another the last.
+            grow(&mut self.descriptions, 1);
+            at_most("descriptions of itself", self.descriptions, 1)?;
             at_most("bytes in its description", bytes(data.len()), limits::DESCRIPTION_BYTES_MAX)?;
             self.description = std::str::from_utf8(data).ok().map(str::to_owned);
         }

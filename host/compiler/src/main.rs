@@ -11,13 +11,14 @@ mod compile;
 mod inspect;
 mod limits;
 mod prune;
+mod schema;
 mod snapshot;
 
 use std::io::{self, BufReader, Read};
 use std::process::ExitCode;
 
 use jifen_engine::limits::{Limits, SCRIPT};
-use jifen_engine::protocol::{self, Request, Response};
+use jifen_engine::protocol::{self, Request, Response, Task};
 use jifen_engine::sealed::JobKey;
 
 fn main() -> ExitCode {
@@ -40,7 +41,7 @@ fn run() -> io::Result<()> {
     let component_bytes = usize::try_from(request.component_bytes).unwrap_or(usize::MAX);
     limits::set_time(Limits::of(component_bytes))?;
     let component = read_component(stdin, request.component_bytes)?;
-    let (response, sealed) = serve(&request, &component)?;
+    let (response, sealed) = serve(request.task, &component)?;
     protocol::write(io::stdout().lock(), &response, &sealed)
 }
 
@@ -54,16 +55,22 @@ fn read_component(from: impl Read, component_bytes: u64) -> io::Result<Vec<u8>> 
 }
 
 /// Does what was asked for. A refusal is an answer, not a failure.
-fn serve(request: &Request, component: &[u8]) -> io::Result<(Response, Vec<u8>)> {
-    let key = request.key.as_deref().map(JobKey::from_hex).transpose().map_err(io::Error::other)?;
-    let compiled = if request.inspect_only {
-        inspect::inspect(component).map(|report| (report, Vec::new()))
-    } else {
-        compile::compile(component, &request.parameters)
+fn serve(task: Task, component: &[u8]) -> io::Result<(Response, Vec<u8>)> {
+    let done = match task {
+        Task::Inspect => inspect::inspect(component).map(|report| (report, Vec::new())),
+        Task::Compile { parameters, key } => {
+            let key = JobKey::from_hex(&key).map_err(io::Error::other)?;
+            compile::compile(component, &parameters).map(|(report, code)| {
+                let sealed = key.seal(&report, &code);
+                (report, sealed)
+            })
+        }
+        Task::Validate { description, parameters } => {
+            return Ok((schema::validate(&description, &parameters), Vec::new()));
+        }
     };
-    Ok(match compiled {
-        Ok((report, code)) => {
-            let sealed = key.map_or_else(Vec::new, |key| key.seal(&report, &code));
+    Ok(match done {
+        Ok((report, sealed)) => {
             let sealed_bytes = compile::bytes(sealed.len());
             (Response::Done { report: Box::new(report), sealed_bytes }, sealed)
         }

@@ -134,7 +134,7 @@ fn read_answer(
     let response = protocol::read_header(&mut stdout)?;
     let sealed_bytes = match &response {
         Response::Done { sealed_bytes, .. } => *sealed_bytes,
-        Response::Refused(_) => 0,
+        Response::Fit | Response::Unfit { .. } | Response::Refused(_) => 0,
     };
     if sealed_bytes > compiled_bytes_max {
         return Err(io::Error::other("more code than is taken"));

@@ -36,6 +36,9 @@ pub struct Limits {
     /// Compiling a function costs about 1.2 ns times the square of what [`crate::refusal::Refusal::TooCostly`] counts, so
     /// a thousand million are about one second.
     pub loop_cost: u64,
+    /// Compiling functions costs about 0.5 µs for each of their locals and blocks, what [`crate::refusal::Refusal::TooBranched`]
+    /// multiplies: four million are two seconds. The stock policies have up to 30,000, Python 1.5 million.
+    pub block_cost: u64,
     /// Wall clock of the compiling child. Far above its processor time: the machine may be busy.
     pub compile_wall: Duration,
     /// Processor seconds of the compiling child.
@@ -78,6 +81,7 @@ pub static ORDINARY: Limits = Limits {
     nesting: 256,
     branch_targets: 50_000,
     loop_cost: 1_000_000_000,
+    block_cost: 4_000_000,
     compile_wall: Duration::from_secs(30),
     // The largest component takes 5.
     compile_cpu_seconds: 10,
@@ -109,6 +113,7 @@ pub static SCRIPT: Limits = Limits {
     nesting: 2_000,
     branch_targets: 200_000,
     loop_cost: 20_000_000_000,
+    block_cost: 40_000_000,
     compile_wall: Duration::from_secs(300),
     compile_cpu_seconds: 150,
     compiled_bytes: 256 << 20,

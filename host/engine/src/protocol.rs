@@ -9,20 +9,38 @@ use serde::{Deserialize, Serialize};
 use crate::refusal::Refusal;
 use crate::sealed::Report;
 
-/// Bytes of the line of JSON: a report with its description, or parameters.
+/// Bytes of the line of JSON: a report with its description, or a description with parameters.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
 
 /// What the child is asked to do. The component follows. It cannot be printed, because of the key.
 #[derive(Serialize, Deserialize)]
 pub struct Request {
-    /// Bytes of the component.
+    /// Bytes of the component; none where it is not needed.
     pub component_bytes: u64,
-    /// The deployment's parameters, a JSON object.
-    pub parameters: String,
-    /// The key to seal with. Without it, the component is inspected, configured and compiled, and the code dropped.
-    pub key: Option<String>,
-    /// Look at the component only: nothing of it runs.
-    pub inspect_only: bool,
+    /// What to do.
+    pub task: Task,
+}
+
+/// What there is to do.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Look at the component: nothing of it runs.
+    Inspect,
+    /// Configure it and compile it.
+    Compile {
+        /// The deployment's parameters, a JSON object.
+        parameters: String,
+        /// The key to seal with.
+        key: String,
+    },
+    /// Hold parameters against the schema in a description.
+    Validate {
+        /// What a component says of itself.
+        description: String,
+        /// Sets of parameters, each a JSON object.
+        parameters: Vec<String>,
+    },
 }
 
 /// What the child answers. Sealed code follows, where it was asked for.
@@ -36,7 +54,16 @@ pub enum Response {
         /// Bytes of sealed code.
         sealed_bytes: u64,
     },
-    /// The component or its parameters are not taken.
+    /// All parameters are as the schema says, or there is none.
+    Fit,
+    /// Some parameters are not.
+    Unfit {
+        /// The place of their set.
+        set: usize,
+        /// What is wrong with it.
+        refusal: Refusal,
+    },
+    /// The component, its parameters or its description are not taken.
     Refused(Refusal),
 }
 

@@ -115,11 +115,36 @@ pub enum Refusal {
         /// The sum over its loops of the different locals assigned inside.
         assigned: u64,
     },
+    /// Blocks over which so many locals may live that the compiler would take too long.
+    #[error(
+        "would take too long to compile: function {function} has {locals} locals and {blocks} blocks, and each may live over each; split \
+         it"
+    )]
+    TooBranched {
+        /// Its index within its module.
+        function: u64,
+        /// Its locals, without its parameters.
+        locals: u64,
+        /// Its blocks, loops and branches.
+        blocks: u64,
+    },
     /// The policy does not take its parameters: its own words.
     #[error("the policy refuses its parameters: {message}")]
     ParametersRefused {
         /// What it says.
         message: String,
+    },
+    /// The policy takes parameters that its own schema does not.
+    #[error("the parameters are not as the policy's schema says: {why}")]
+    ParametersUnfit {
+        /// Where, and what the schema says of it.
+        why: String,
+    },
+    /// What should be a schema of the parameters is none.
+    #[error("[parameters] in the policy's description is no JSON Schema: {why}")]
+    InvalidSchema {
+        /// What is wrong with it.
+        why: String,
     },
     /// Facts belong to a member, and there is none yet.
     #[error("asks for facts in configure, which is for all members; ask in evaluate or quote")]
@@ -185,8 +210,10 @@ impl Refusal {
             Self::NestedComponent => "nested-component",
             Self::MemoryTooLarge { .. } => "memory-too-large",
             Self::TooMany { .. } => "too-many",
-            Self::TooCostly { .. } => "too-costly",
+            Self::TooCostly { .. } | Self::TooBranched { .. } => "too-costly",
             Self::ParametersRefused { .. } => "parameters-refused",
+            Self::ParametersUnfit { .. } => "parameters-unfit",
+            Self::InvalidSchema { .. } => "invalid-schema",
             Self::FactsInConfigure => "facts-in-configure",
             Self::ConfigureFailed { .. } => "configure-failed",
             Self::NotCompiled { .. } => "not-compiled",

@@ -15,7 +15,7 @@ use crate::child::{self, CompileError};
 use crate::fault::bytes;
 use crate::limits::{self, Limits, SCRIPT};
 use crate::policy::{Code, Engine, Policy};
-use crate::protocol::{Request, Response};
+use crate::protocol::{Request, Response, Task};
 use crate::refusal::Refusal;
 use crate::sealed::{FRESH, Job, Key, Report, temporary, write_new};
 use crate::words::clean;
@@ -87,6 +87,7 @@ impl PolicyError {
             Self::Refused(refusal) => matches!(
                 refusal,
                 Refusal::ParametersRefused { .. }
+                    | Refusal::ParametersUnfit { .. }
                     | Refusal::ConfigureFailed { .. }
                     | Refusal::FactsInConfigure
             ),
@@ -114,6 +115,9 @@ impl PolicyError {
 
 /// How the name of a compiled policy's file ends.
 const ENTRY: &str = "policy";
+
+/// Bytes of parameters that the compiler is sent at a time, so that they fit into a message.
+const PARAMETERS_AT_A_TIME: usize = 256 << 10;
 
 /// The times of a file that was asked for.
 const ASKED_NOW: Timestamps = Timestamps {
@@ -297,8 +301,8 @@ impl PolicyStore {
         component: &[u8],
         parameters: &str,
     ) -> Result<(Component, Report), PolicyError> {
-        let key = Some(self.key.of_job(job).to_hex());
-        let (_, sealed) = self.ask(component, parameters, key, false)?;
+        let (parameters, key) = (parameters.to_owned(), self.key.of_job(job).to_hex());
+        let (_, sealed) = self.ask(component, Task::Compile { parameters, key })?;
         let compiled = self.key.of_job(job).open(&sealed).ok_or_else(|| self.mismatch(None))?;
         let loaded = compiled.load(&self.engine).map_err(|error| self.mismatch(Some(error)))?;
         self.keep(job, &sealed)?;
@@ -316,27 +320,62 @@ impl PolicyStore {
     /// If it is refused, or there is trouble with the compiler.
     pub fn inspect(&self, component: &[u8]) -> Result<Report, PolicyError> {
         check_size(component)?;
-        let (report, _) = self.ask(component, "{}", None, true)?;
+        let (report, _) = self.ask(component, Task::Inspect)?;
         Ok(report)
     }
 
-    fn ask(
+    /// Returns the first of some sets of parameters that is not as the schema in a component's description says, by its place.
+    ///
+    /// # Errors
+    ///
+    /// If what is there is no schema, or there is trouble with the compiler.
+    pub fn unfit(
         &self,
-        component: &[u8],
-        parameters: &str,
-        key: Option<String>,
-        inspect_only: bool,
-    ) -> Result<(Report, Vec<u8>), PolicyError> {
-        let component_bytes = bytes(component.len());
-        let request = Request { component_bytes, parameters: parameters.to_owned(), key, inspect_only };
+        description: &str,
+        parameters: &[&str],
+    ) -> Result<Option<(usize, PolicyError)>, PolicyError> {
+        let mut before = 0_usize;
+        let mut left = parameters;
+        while !left.is_empty() {
+            let mut room = PARAMETERS_AT_A_TIME;
+            let fits = |set: &&str| match room.checked_sub(set.len()) {
+                Some(rest) => {
+                    room = rest;
+                    true
+                }
+                None => false,
+            };
+            let (sets, rest) = left.split_at(left.iter().copied().take_while(fits).count().max(1));
+            let parameters = sets.iter().map(|set| (*set).to_owned()).collect();
+            let task = Task::Validate { description: description.to_owned(), parameters };
+            match self.respond(&[], task)? {
+                (Response::Fit, _) => {}
+                (Response::Unfit { set, refusal }, _) => {
+                    return Ok(Some((before.saturating_add(set), refusal.into())));
+                }
+                (Response::Refused(refusal), _) => return Err(refusal.into()),
+                (Response::Done { .. }, _) => return Err(self.mismatch(None)),
+            }
+            (before, left) = (before.saturating_add(sets.len()), rest);
+        }
+        Ok(None)
+    }
+
+    fn ask(&self, component: &[u8], task: Task) -> Result<(Report, Vec<u8>), PolicyError> {
+        match self.respond(component, task)? {
+            (Response::Done { report, .. }, sealed) => Ok((*report, sealed)),
+            (Response::Refused(refusal), _) => Err(refusal.into()),
+            (Response::Fit | Response::Unfit { .. }, _) => Err(self.mismatch(None)),
+        }
+    }
+
+    fn respond(&self, component: &[u8], task: Task) -> Result<(Response, Vec<u8>), PolicyError> {
+        let request = Request { component_bytes: bytes(component.len()), task };
         let limits = Limits::of(component.len());
         let deadline = self.compile_wall_max.unwrap_or(limits.compile_wall);
         // Each takes long, and much memory.
         let _alone = limits.script.then(|| self.script.lock().unwrap_or_else(PoisonError::into_inner));
-        match child::ask(&self.compiler, deadline, &request, component)? {
-            (Response::Done { report, .. }, sealed) => Ok((*report, sealed)),
-            (Response::Refused(refusal), _) => Err(refusal.into()),
-        }
+        Ok(child::ask(&self.compiler, deadline, &request, component)?)
     }
 
     /// Loads what an earlier run left. Whatever is wrong with it, the compiler can make it anew.

@@ -43,7 +43,14 @@ impl Check {
         let component = PolicyStore::read(&self.component)?;
         let report = match &self.parameters {
             None => store.inspect(&component)?,
-            Some(parameters) => store.policy(&component, parameters)?.report().clone(),
+            Some(parameters) => {
+                let report = store.policy(&component, parameters)?.report().clone();
+                let description = report.description.as_deref().unwrap_or_default();
+                match store.unfit(description, &[parameters])? {
+                    Some((_, unfit)) => return Err(unfit),
+                    None => report,
+                }
+            }
         };
         Ok((component, report))
     }

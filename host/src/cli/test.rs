@@ -196,6 +196,7 @@ fn claims(
     };
     let tried = respondent.claims(&description, cases).map_err(Error::msg);
     let tried = tried.with_context(|| format!("{policy}: policy.toml"))?;
+    let unfit = respondent.unfit(&description, cases).with_context(|| format!("{policy}: policy.toml"))?;
     let result = |tried: Tried| Result {
         policy: policy.to_owned(),
         what: What::Claim(tried.what),
@@ -204,7 +205,15 @@ fn claims(
         cost: None,
         blessed: false,
     };
-    Ok(tried.into_iter().map(result).collect())
+    let described = unfit.map(|unfit| Result {
+        policy: policy.to_owned(),
+        what: What::Claim("parameters as its schema says".to_owned()),
+        passed: unfit.is_none(),
+        difference: unfit,
+        cost: None,
+        blessed: false,
+    });
+    Ok(described.into_iter().chain(tried.into_iter().map(result)).collect())
 }
 
 /// Returns the folder itself if it has cases, else the folders in it that have.

@@ -157,7 +157,53 @@ fn oversized() -> Vec<Upload> {
             "too-many",
             "functions; at most 10000 are taken",
         ),
-        upload("deep nesting", guest().item(&blocks).build(), "too-many", "blocks within each other"),
+        upload(
+            "deep nesting",
+            guest().item(&blocks).build(),
+            "too-many",
+            "has 300 blocks within each other in function 6; at most 256",
+        ),
+        upload(
+            "many locals",
+            guest().item(&format!("(func {})", "(local i64)".repeat(2_001))).build(),
+            "too-many",
+            "has 2001 locals in function 6",
+        ),
+        upload(
+            "a name longer than any may be",
+            core(&format!("(component (core module (func (export {:?}))))", "a".repeat(100_001))),
+            "invalid",
+            "string size out of bounds",
+        ),
+        upload(
+            "huge names of sections that nobody reads",
+            guest().item(&format!("(@custom {:?} \"\")", "名".repeat(30_000)).repeat(4)).build(),
+            "too-many",
+            "bytes in custom sections",
+        ),
+        upload(
+            "data beyond the memory",
+            guest().item("(data (i32.const 65533) \"jifen\")").build(),
+            "configure-failed",
+            "it trapped: out of bounds memory access",
+        ),
+        upload(
+            "two descriptions",
+            guest().described("honest", "1.0.0", "").described("another", "1.0.0", "").build(),
+            "too-many",
+            "has 2 descriptions of itself; at most 1",
+        ),
+        upload(
+            "instances that need each other",
+            core(
+                r#"(component
+                    (core module $m (import "a" "f" (func)) (export "f" (func 0)))
+                    (core instance $first (instantiate $m (with "a" (instance $second))))
+                    (core instance $second (instantiate $m (with "a" (instance $first)))))"#,
+            ),
+            "invalid",
+            "x",
+        ),
         upload(
             "a loop bomb of 9 kB",
             guest().item(&bomb(200, 1_900)).build(),
@@ -169,6 +215,12 @@ fn oversized() -> Vec<Upload> {
             guest().item(&bomb(10, 1_000).repeat(20)).build(),
             "too-costly",
             "assigns 10000 locals in loops",
+        ),
+        upload(
+            "a bomb of branches",
+            guest().item(&branches(5_000, 1_990)).build(),
+            "too-costly",
+            "function 6 has 1990 locals and 5000 blocks",
         ),
         upload(
             "vectors",
@@ -428,16 +480,16 @@ fn a_compiler_that_hangs_dies_or_talks_nonsense_is_an_error() {
     }
 }
 
-/// What inspecting cannot foresee ends with the process.
+/// What takes longer than it should, because the machine is busy or we foresaw too little, ends with the process.
 #[test]
 fn compiling_ends_at_the_deadline() {
     let room = Room::new();
     let store = PolicyStore::open(room.cache.path(), compiler()).unwrap();
-    let store = store.with_compile_wall_max(Duration::from_secs(2));
-    let component = Guest::new().item(&branches(5_000, 1_990)).build();
-    let error = store.policy(&component, "{}").map(|_| ()).expect_err("it takes more than ten seconds");
+    let store = store.with_compile_wall_max(Duration::from_millis(100));
+    let component = Guest::new().item(&branches(1_900, 1_990)).build();
+    let error = store.policy(&component, "{}").map(|_| ()).expect_err("it takes seconds");
     assert_eq!(error.code(), "compiler-deadline", "{error}");
-    assert!(error.to_string().contains("took longer than 2 s and was stopped"), "{error}");
+    assert!(error.to_string().contains("and was stopped"), "{error}");
     assert_eq!(points(&evaluate(&room.policy(&constant(61)))), 61);
 }
 

@@ -69,3 +69,20 @@ fn the_description_is_found_wherever_it_stands() {
     let outer = wat::parse_str(r#"(component (@custom "jifen-policy" "outer"))"#).unwrap();
     assert_eq!(count(&outer).unwrap().description.as_deref(), Some("outer"));
 }
+
+#[test]
+fn locals_count_once_a_block() {
+    for (name, body, expected) in [
+        ("a straight line", "", 0),
+        ("blocks", "(block) (loop) (if (i32.const 0) (then))", 9),
+        ("branches", "(block (br_if 0 (i32.const 0)) (br_table 0 0 (i32.const 0)))", 9),
+    ] {
+        let function = format!("(func (local i32 i32 i32) {body})");
+        let counts = counted(&function.repeat(2)).unwrap();
+        assert_eq!(counts.costs.spread(), 2 * expected, "{name}");
+    }
+    let wide = |blocks: usize| format!("(func {} {})", "(local i32)".repeat(2_000), "(block)".repeat(blocks));
+    assert!(counted(&wide(1_000).repeat(2)).is_ok());
+    let refused = counted(&format!("(func) {}{}", wide(1_000), wide(1_001))).map(|_| ()).unwrap_err();
+    assert_eq!(refused, Refusal::TooBranched { function: 2, locals: 2_000, blocks: 1_001 });
+}

@@ -1,8 +1,11 @@
-//! What a function's loops would cost the compiler.
+//! What functions would cost the compiler.
 //!
-//! Limits on bytes do not bound compile time: a module of 9 kB was seen to take two minutes. What it takes is, for each
-//! function, about 1.2 ns × (Σ over its loops of the different locals assigned inside)², because every such local needs
-//! a merge at the loop's head, and register allocation then compares them all. That sum is linear to compute.
+//! Limits on bytes do not bound compile time: a module of 9 kB was seen to take two minutes. Both of what it takes can be told in one
+//! pass:
+//!
+//! * About 1.2 ns × (Σ over a function's loops of the different locals assigned inside)², because every such local needs
+//!   a merge at the loop's head, and register allocation then compares them all.
+//! * About 0.5 µs × a function's locals × its blocks, because each local may live over each block.
 
 use std::collections::HashSet;
 
@@ -23,25 +26,34 @@ pub(super) struct Costs {
     total: u64,
     /// The costliest function, and what its loops assign.
     costliest: (u64, u64),
+    /// Over all functions, the locals of each once for each of its blocks.
+    spread: u64,
+    /// The function in which that is most, with its locals and blocks.
+    widest: (u64, u64, u64),
 }
 
 impl Costs {
     pub(super) fn within(limits: &'static Limits) -> Self {
-        Self { limits, functions: 0, total: 0, costliest: (0, 0) }
+        Self { limits, functions: 0, total: 0, costliest: (0, 0), spread: 0, widest: (0, 0, 0) }
     }
 
     /// Adds a function. Functions come in the order of their modules, without the imported ones.
     pub(super) fn add(&mut self, body: &FunctionBody<'_>) -> Result<(), Refusal> {
-        check_locals(body, self.limits)?;
+        let locals = self.locals(body)?;
         let mut walk = Walk::default();
         for operator in body.get_operators_reader().map_err(|error| invalid(&error))? {
             walk.step(&operator.map_err(|error| invalid(&error))?);
         }
-        walk.check(self.limits)?;
+        self.check_blocks(&walk)?;
         self.total = self.total.saturating_add(walk.assigned.saturating_mul(walk.assigned));
         if walk.assigned > self.costliest.1 {
             self.costliest = (self.functions, walk.assigned);
         }
+        let (_, most, over) = self.widest;
+        if locals.saturating_mul(walk.blocks) > most.saturating_mul(over) {
+            self.widest = (self.functions, locals, walk.blocks);
+        }
+        self.spread = self.spread.saturating_add(locals.saturating_mul(walk.blocks));
         self.functions = self.functions.saturating_add(1);
         Ok(())
     }
@@ -52,28 +64,49 @@ impl Costs {
         self.costliest.1
     }
 
+    /// Returns the locals of all functions, each once for each block of its function.
+    #[cfg(test)]
+    pub(super) fn spread(&self) -> u64 {
+        self.spread
+    }
+
+    fn locals(&self, body: &FunctionBody<'_>) -> Result<u64, Refusal> {
+        let mut locals: u64 = 0;
+        for group in body.get_locals_reader().map_err(|error| invalid(&error))? {
+            let (count, _) = group.map_err(|error| invalid(&error))?;
+            locals = locals.saturating_add(count.into());
+        }
+        self.at_most("locals", locals, self.limits.locals)?;
+        Ok(locals)
+    }
+
+    fn check_blocks(&self, walk: &Walk) -> Result<(), Refusal> {
+        self.at_most("blocks within each other", bytes(walk.deepest), bytes(self.limits.nesting))?;
+        self.at_most("branch targets", walk.branch_targets, self.limits.branch_targets)
+    }
+
+    /// Refuses more of something than the function that is looked at may have.
+    fn at_most(&self, what: &str, count: u64, limit: u64) -> Result<(), Refusal> {
+        at_most(&format!("{what} in function {}", self.functions), count, limit)
+    }
+
     pub(super) fn check(&self) -> Result<(), Refusal> {
         let (function, assigned) = self.costliest;
-        if self.total <= self.limits.loop_cost {
-            Ok(())
-        } else {
-            Err(Refusal::TooCostly { function, assigned })
+        if self.total > self.limits.loop_cost {
+            return Err(Refusal::TooCostly { function, assigned });
         }
+        let (function, locals, blocks) = self.widest;
+        if self.spread > self.limits.block_cost {
+            return Err(Refusal::TooBranched { function, locals, blocks });
+        }
+        Ok(())
     }
-}
-
-fn check_locals(body: &FunctionBody<'_>, limits: &Limits) -> Result<(), Refusal> {
-    let mut locals: u64 = 0;
-    for group in body.get_locals_reader().map_err(|error| invalid(&error))? {
-        let (count, _) = group.map_err(|error| invalid(&error))?;
-        locals = locals.saturating_add(count.into());
-    }
-    at_most("locals in a function", locals, limits.locals)
 }
 
 #[derive(Default)]
 struct Walk {
     open: Vec<Frame>,
+    blocks: u64,
     deepest: usize,
     assigned: u64,
     branch_targets: u64,
@@ -92,19 +125,17 @@ impl Walk {
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                 self.assign(*local_index);
             }
+            Operator::BrIf { .. } => self.blocks = self.blocks.saturating_add(1),
             Operator::BrTable { targets } => {
                 self.branch_targets = self.branch_targets.saturating_add(targets.len().into());
+                self.blocks = self.blocks.saturating_add(targets.len().into());
             }
             _ => {}
         }
     }
 
-    fn check(&self, limits: &Limits) -> Result<(), Refusal> {
-        at_most("blocks within each other", bytes(self.deepest), bytes(limits.nesting))?;
-        at_most("branch targets in a function", self.branch_targets, limits.branch_targets)
-    }
-
     fn enter(&mut self, frame: Frame) {
+        self.blocks = self.blocks.saturating_add(1);
         self.open.push(frame);
         self.deepest = self.deepest.max(self.open.len());
     }
