@@ -70,6 +70,7 @@ fn names(got: &[Got]) -> Vec<&str> {
     names
 }
 
+/// A14: that it came is the proof.
 #[test]
 fn a_notice_comes_once_and_the_ledger_says_so() {
     let town = town(3);
