@@ -363,7 +363,7 @@ impl<'a> Tally<'a> {
     ) {
         let again = match outcome {
             Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) => Some(&recorded.digest),
-            Outcome::Refused(_) => None,
+            Outcome::Refused { .. } => None,
         };
         if again != Some(&logged.receipt_digest) {
             self.differ = self.differ.saturating_add(1);

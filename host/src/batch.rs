@@ -268,7 +268,7 @@ impl<'a> Processor<'a> {
             told.places = place.saturating_add(1);
             match self.day_of(&event) {
                 Ok(day) => waiting.push(Waiting { place, day, event, within, restocked: false }),
-                Err(refusal) => drop(told.outcomes.insert(place, Outcome::Refused(refusal))),
+                Err(refusal) => drop(told.outcomes.insert(place, Outcome::refused(refusal))),
             }
         }
         waiting
@@ -318,7 +318,7 @@ impl<'a> Processor<'a> {
             let done = match self.close(&first.event)? {
                 Ok(done) => done,
                 Err(refusal) => {
-                    told.outcomes.insert(place, Outcome::Refused(refusal));
+                    told.outcomes.insert(place, Outcome::refused(refusal));
                     return Ok(waiting.into_iter().skip(1).collect());
                 }
             };
@@ -466,8 +466,8 @@ impl<'a> Processor<'a> {
         for waiting in waiting {
             match notice::admit(self.ledger, &waiting.event) {
                 Ok(()) => admitted.push(waiting),
-                Err(Undecided::Refused(refusal)) => {
-                    outcomes.insert(waiting.place, Outcome::Refused(refusal));
+                Err(Undecided::Refused(refusal) | Undecided::Declined(refusal, _)) => {
+                    outcomes.insert(waiting.place, Outcome::refused(refusal));
                 }
                 Err(Undecided::Failed(error)) => return Err(error),
             }
@@ -493,15 +493,17 @@ impl<'a> Processor<'a> {
             let closes = close::closes(self.ledger, self.active, event, close, members)?;
             for outcome in self.process(closes)? {
                 match outcome {
-                    Outcome::Refused(refusal) if !close::is_nothing_due(&refusal) => return Ok(Err(refusal)),
-                    Outcome::Refused(_) | Outcome::Duplicate(_) => {}
+                    Outcome::Refused { refusal, .. } if !close::is_nothing_due(&refusal) => {
+                        return Ok(Err(refusal));
+                    }
+                    Outcome::Refused { .. } | Outcome::Duplicate(_) => {}
                     outcome @ Outcome::Applied { .. } => done.add(outcome),
                 }
             }
         }
         match campaign::run_all(self, close, &mut done) {
             Ok(()) => Ok(Ok(done)),
-            Err(Undecided::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Undecided::Refused(refusal) | Undecided::Declined(refusal, _)) => Ok(Err(refusal)),
             Err(Undecided::Failed(error)) => Err(error),
         }
     }
@@ -515,7 +517,7 @@ impl<'a> Processor<'a> {
         }
         let first =
             self.ledger.find(&event.source, &event.id)?.map(|logged| logged.event).unwrap_or_default();
-        Ok(Outcome::Refused(conflict(&first, &event.canonical)))
+        Ok(Outcome::refused(conflict(&first, &event.canonical)))
     }
 
     /// Commits decisions up to the first that no longer holds, and returns the events from there on. Before there is too
@@ -566,7 +568,9 @@ impl<'a> Processor<'a> {
             let outcome = match promise {
                 Promise::Applied(applied) => seqs.next().map(|seq| applied.at(seq)),
                 // A refusal holds only if everything before it did.
-                Promise::Refused(reason) => undone.is_empty().then_some(Outcome::Refused(reason)),
+                Promise::Refused(refusal, answered) => {
+                    undone.is_empty().then_some(Outcome::Refused { refusal, answered })
+                }
             };
             match outcome {
                 Some(outcome) => drop(outcomes.insert(waiting.place, outcome)),

@@ -296,11 +296,11 @@ impl Pass<'_> {
             let mut refused = None;
             for outcome in self.processor.finish(events)? {
                 match outcome {
-                    Outcome::Refused(refusal) if refusal.reason.starts_with(NOTHING_TO_DO) => {}
-                    Outcome::Refused(refusal) if refusal.reason.starts_with(NOTHING_LEFT) => {
+                    Outcome::Refused { refusal, .. } if refusal.reason.starts_with(NOTHING_TO_DO) => {}
+                    Outcome::Refused { refusal, .. } if refusal.reason.starts_with(NOTHING_LEFT) => {
                         tally.withheld = tally.withheld.saturating_add(1);
                     }
-                    Outcome::Refused(refusal) => refused = Some(refusal),
+                    Outcome::Refused { refusal, .. } => refused = Some(refusal),
                     Outcome::Applied { .. } | Outcome::Duplicate(_) => {
                         tally.acted = tally.acted.saturating_add(1);
                         done.add(outcome);

@@ -7,7 +7,7 @@ use jifen_engine::World;
 use jifen_ledger::LedgerError;
 use jifen_loyalty::program::InvalidProgram;
 use jifen_loyalty::receipt::InvalidReceipt;
-use jifen_loyalty::{DeploymentId, InvalidEvent};
+use jifen_loyalty::{DeploymentId, Fault, InvalidEvent};
 
 use crate::active::Pins;
 use crate::governor::TooSoon;
@@ -100,11 +100,22 @@ pub(crate) enum ReleaseError {
     Ledger(#[from] LedgerError),
 }
 
+/// Which rules were asked about an event that is refused, and how each failed that did.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// The digest of the program that deploys them.
+    pub(crate) program: String,
+    /// The deployments.
+    pub(crate) deployments: Vec<(DeploymentId, Option<Fault>)>,
+}
+
 /// Why an event was not decided.
 #[derive(Debug)]
 pub(crate) enum Undecided {
     /// It cannot be applied, whoever tries; nothing of it is.
     Refused(InvalidEvent),
+    /// The same, after rules were asked.
+    Declined(InvalidEvent, Box<Answered>),
     /// The host failed. The event may be sent again.
     Failed(HostError),
 }

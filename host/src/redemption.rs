@@ -10,7 +10,7 @@
 mod derive;
 mod payment;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jifen_engine::PreparedRequest;
@@ -33,7 +33,7 @@ use jifen_loyalty::{
 pub(crate) use self::derive::derive;
 pub(crate) use self::payment::{GivenBack, Payment, payments};
 use crate::active::{Active, Loaded};
-use crate::error::{HostError, Undecided};
+use crate::error::{Answered, HostError, Undecided};
 use crate::pipeline::{Draft, Faults, Known, Source, View, after, repayments};
 use crate::programs::Programs;
 
@@ -125,13 +125,20 @@ fn hold(
     let member = less(known.member, &repayments);
     let view = View::of(event.time, &member, known);
     let quotation = quote(active, event.time, request, situation, on_request, &view)?;
-    let (deployment, offer) = quotation.accepted(request)?;
-    let purse = active.program.purse_of(deployment);
-    let held = take(there(&member, purse, event.time), offer.points);
-    enough(&held, offer.points)?;
-    let stock = draw(deployment, request, day);
     let restocked = restocked(&lapsed, known.member);
-    in_stock(&stock, &restocked, known)?;
+    let set_aside = || {
+        let (deployment, offer) = quotation.accepted(request)?;
+        let purse = active.program.purse_of(deployment);
+        let held = take(there(&member, purse, event.time), offer.points);
+        enough(&held, offer.points)?;
+        let stock = draw(deployment, request, day);
+        in_stock(&stock, &restocked, known)?;
+        Ok((deployment, offer, held, stock))
+    };
+    let (deployment, offer, held, stock) = match set_aside() {
+        Ok(set_aside) => set_aside,
+        Err(refusal) => return Err(Undecided::Declined(refusal, Box::new(quotation.answered(active)))),
+    };
     let step = held_by(active, &redemption.name, request, (deployment, offer), held, event.time);
     let owner = (Some(request.member.clone()), known.member.version.saturating_add(1));
     let receipt = Receipt {
@@ -313,6 +320,17 @@ impl<'p> Quotation<'p> {
                 Err(refused("data.points", reason))
             }
         }
+    }
+
+    /// Returns which deployments of a program were asked, and how each failed that did.
+    fn answered(self, active: &Active) -> Answered {
+        let mut faults: BTreeMap<_, _> = self.decision.faults.into_iter().collect();
+        let asked = self.evaluations.into_iter().map(|evaluation| evaluation.deployment);
+        let deployments = asked.map(|id| {
+            let fault = faults.remove(&id);
+            (id, fault)
+        });
+        Answered { program: active.digest.clone(), deployments: deployments.collect() }
     }
 
     fn refusal(&self, request: &Request) -> InvalidEvent {

@@ -125,7 +125,9 @@ impl<'a> Replay<'a> {
         };
         let receipt = match self.derive(logged, &event, inputs) {
             Ok(receipt) => receipt,
-            Err(Undecided::Refused(refusal)) => return Ok(Some(refusal.to_string())),
+            Err(Undecided::Refused(refusal) | Undecided::Declined(refusal, _)) => {
+                return Ok(Some(refusal.to_string()));
+            }
             Err(Undecided::Failed(error)) => return Err(error),
         };
         let postings = receipt.postings(&receipt.lots(event.time), event.time);

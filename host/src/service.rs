@@ -25,6 +25,7 @@ mod queue;
 mod quotes;
 mod redemptions;
 mod releases;
+mod shown;
 mod signers;
 mod telemetry;
 mod watch;

@@ -144,6 +144,66 @@ fn each_role_may_what_it_may_and_nothing_else() {
     assert_eq!(code(&changed), (403, "forbidden".to_owned()));
 }
 
+/// What a rule asks of a member is of purchases anywhere: a merchant is shown what its own rules asked, and no more.
+#[test]
+fn a_merchant_is_not_shown_what_others_rules_asked() {
+    let town = Town::new();
+    let capped = "cap = { per_member_per_day = 1000 }";
+    let program = town.program(&[
+        ("ours", "counting", "base", "scope = { merchant = 'shop' }"),
+        ("theirs", "counting", "base", capped),
+    ]);
+    let program = program.read("program.toml") + "\n[[merchant]]\nid = 'stall'\nregion = 'cn'\n";
+    town.write("program.toml", program);
+    let applied = town.change_program("apply", "program.toml", &[]);
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    let Keys { operator, shop, stall, .. } = keys(&town);
+    let host = town.host();
+    let joined = of("jifen.member.registered", "0", json!({"member": "ann", "referrer": "bob"}));
+    assert_eq!(host.events_with(&operator, &joined).status, 200);
+    let shown = |receipt: &Value| {
+        let evaluations = receipt["evaluations"].as_array().expect("a list");
+        let one = |it: &Value| format!("{} {} {}", text(&it["deployment"]), it["facts"], it["usage"]);
+        evaluations.iter().map(one).collect::<Vec<_>>()
+    };
+    let bought = purchase("1", "ann", NOON, 100);
+    let asked = "[[\"purchases.lifetime-count\",0]]";
+    let whole = vec![format!("ours {asked} null"), format!("theirs {asked} {{\"day\":0,\"month\":0}}")];
+    let own = vec![format!("ours {asked} null"), "theirs null null".to_owned()];
+    let key = "source=/merchants/shop&id=1";
+    let quoted = host.post_with(&shop, "/v1/quotes", &bought).json();
+    assert_eq!(shown(&quoted), own, "{quoted}");
+    let sent = host.events_with(&shop, &bought).json();
+    assert_eq!(shown(&sent), own, "{sent}");
+    assert_eq!(shown(&host.events_with(&shop, &json!([bought])).json()[0]), own, "once more, in a batch");
+    let get = |key: &str, path: &str| Answer::to(host.with(key, "get", path)).json();
+    assert_eq!(shown(&get(&shop, &format!("/v1/events?{key}"))), own);
+    assert_eq!(shown(&get(&shop, &format!("/v1/events/why?{key}"))["receipt"]), own);
+    let seen = get(&operator, &format!("/v1/events?{key}"));
+    assert_eq!(shown(&seen), whole);
+    // All else is what it is, in its place.
+    assert_eq!(seen["referrer"], "bob");
+    let mut rest = seen.clone();
+    rest.as_object_mut().expect("an object").remove("referrer");
+    for evaluation in rest["evaluations"].as_array_mut().expect("a list").iter_mut().skip(1) {
+        let evaluation = evaluation.as_object_mut().expect("an object");
+        evaluation.remove("facts");
+        evaluation.remove("usage");
+    }
+    assert_eq!(get(&shop, &format!("/v1/events?{key}")), rest);
+    let elsewhere = host.events_with(&stall, &at_stall(purchase("2", "ann", NOON, 100))).json();
+    assert_eq!(shown(&elsewhere), ["theirs null null"], "{elsewhere}");
+    // A return before its purchase: the purchase's receipt has what was asked of all of it, and of what remains.
+    let half = json!([{"sku": "rice", "quantity": 0, "amount": 50}]);
+    let returned = of("jifen.purchase.refunded", "3", json!({"order": "4", "lines": half}));
+    assert_eq!(host.events_with(&operator, &returned).json()["outcome"], "applied");
+    let bought = host.events_with(&shop, &purchase("4", "ann", NOON, 100)).json();
+    let fact = |it: &str| it.contains("lifetime-count");
+    let told = [&bought, &bought["refund"]]
+        .map(|receipt| shown(receipt).iter().map(|it| fact(it)).collect::<Vec<_>>());
+    assert_eq!(told, [[true, false], [true, false]], "{bought}");
+}
+
 /// Returns an event of the stall's counter.
 fn at_stall(mut event: Value) -> Value {
     event["source"] = json!("/merchants/stall");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::components::spend_guest;
+use crate::components::{redemption, spend_guest};
 use crate::ledgers::on_postgres;
 use crate::service::Answer;
 use crate::town::{Done, Town, purchase, text, until};
@@ -232,6 +232,51 @@ fn a_release_that_fails_three_times_in_a_row_is_put_back() {
     assert_eq!(host.get("/v1/program").json()["program"], first["program"]);
 }
 
+/// F10 of a rule that members ask for what they can use.
+#[test]
+fn a_redemption_rule_that_fails_three_times_in_a_row_is_put_back() {
+    let town = Town::new();
+    town.policy("mug", &redemption(60, 0, 0));
+    // More points than there can be.
+    town.policy("broken", &redemption(u64::MAX, 0, 0));
+    let flat = ("flat", "flat", "base", "parameters = { points = 100 }");
+    for policy in ["mug", "broken"] {
+        let head = town.program(&[flat]).read("program.toml");
+        let text = format!("{head}\n[[redemption]]\nid = 'mug'\npolicy = '{policy}'\nunit = 'points'\n");
+        town.write(&format!("{policy}.toml"), text);
+        apply(&town, &format!("{policy}.toml"), &[]);
+    }
+    let host = town.host();
+    let version = || host.get("/v1/program").json()["version"].clone();
+    assert_eq!(host.events(&purchase("1", "ann", NOON, 100)).status, 200);
+    let ask = |name: &str, item: &str| {
+        let wanted = json!({"redemption": name, "member": "ann", "merchant": "shop", "item": item});
+        host.post("/v1/redemptions", wanted.to_string())
+    };
+    for name in ["r1", "r2"] {
+        let refused = ask(name, "mug");
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert!(text(&refused.json()["detail"]).contains("mug failed ("), "{refused:?}");
+    }
+    assert_eq!(version(), 2);
+    assert_eq!(ask("r3", "mug").status, 422);
+    assert!(until(|| version() == 3), "the program is put back");
+    let taken = ask("r3", "mug");
+    assert_eq!(taken.status, 200, "{taken:?}");
+    let counted = host.get("/metrics").text;
+    assert!(
+        counted.contains("jifen_rules_put_back_total{deployment=\"mug\",outcome=\"put-back\"} 1"),
+        "{counted}"
+    );
+    host.tell_to_stop();
+    let (_, told) = host.end();
+    let alert = "version 2: mug failed 3 times in a row; the last time it ";
+    assert!(
+        told.contains(alert) && told.contains("what was at work before is at work as version 3"),
+        "{told}"
+    );
+}
+
 #[test]
 fn two_bad_releases_do_not_take_turns() {
     let town = Town::new();
@@ -282,7 +327,10 @@ fn one_of_several_changes_is_made() {
 /// and both follow.
 #[test]
 fn swaps_under_load_lose_nothing() {
-    const PROGRAMS: usize = 6;
+    const PROGRAMS: usize = 20;
+    const EVENTS: usize = 10_000;
+    const CLIENTS: usize = 4;
+    const BATCH: usize = 20;
     let town = Town::new();
     program(&town, "one.toml", 1);
     program(&town, "two.toml", 2);
@@ -290,14 +338,17 @@ fn swaps_under_load_lose_nothing() {
     let hosts = [town.host(), town.host()];
     let done = AtomicBool::new(false);
     let receipts: Vec<Value> = thread::scope(|scope| {
-        let clients: Vec<_> = (0..4)
+        let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 let (host, done) = (&hosts[client % 2], &done);
                 let buy = move |n| purchase(&format!("{client}-{n}"), &format!("m{client}"), NOON, 100);
-                let decided = move |n| host.events(&buy(n)).json();
-                scope.spawn(move || {
-                    (0..).take_while(|_| !done.load(Ordering::Relaxed)).map(decided).collect::<Vec<_>>()
-                })
+                let decided = move |batch: usize| {
+                    let events: Vec<_> = (batch * BATCH..(batch + 1) * BATCH).map(buy).collect();
+                    host.events(&json!(events)).json().as_array().expect("an array").clone()
+                };
+                let goes_on =
+                    move |batch: &usize| !done.load(Ordering::Relaxed) || batch * BATCH * CLIENTS < EVENTS;
+                scope.spawn(move || (0..).take_while(goes_on).flat_map(decided).collect::<Vec<_>>())
             })
             .collect();
         for (n, file) in ["two.toml", "one.toml"].into_iter().cycle().take(PROGRAMS).enumerate() {
@@ -312,11 +363,12 @@ fn swaps_under_load_lose_nothing() {
     let decided: BTreeSet<_> =
         receipts.iter().map(|receipt| (text(&receipt["program"]), granted(receipt))).collect();
     assert_eq!(decided.len(), 2, "each program has its points: {decided:?}");
+    assert!(receipts.len() >= EVENTS);
     assert_eq!(town.log("l.db").len(), receipts.len());
     assert_eq!(u64::try_from(receipts.len()), Ok(town.replay("l.db")));
     assert_eq!(apply(&town, "two.toml", &[]).code, Some(0));
     for (n, host) in hosts.iter().enumerate() {
-        assert!(until(|| host.get("/v1/program").json()["version"] == 8), "a host follows");
+        assert!(until(|| host.get("/v1/program").json()["version"] == PROGRAMS + 2), "a host follows");
         assert_eq!(granted(&host.events(&purchase(&format!("last-{n}"), "ann", NOON, 100)).json()), 2);
     }
 }

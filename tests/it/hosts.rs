@@ -7,7 +7,9 @@ use std::process::{Child, Stdio};
 use serde_json::{Value, json};
 
 use crate::components::redemption;
-use crate::town::{Done, Town, lines, purchase};
+use crate::ledgers::on_postgres;
+use crate::server::Server;
+use crate::town::{Done, Town, lines, purchase, text, until};
 
 const MEMBERS: usize = 24;
 
@@ -67,6 +69,40 @@ fn start(town: &Town, file: usize, more: Stdio) -> Child {
     let run = ["run", "--program", "program.toml", "--policies", "policies", "--ledger", "l.db", "--json"];
     let mut run = town.jifen(&[&run[..], &[&file, "-"]].concat());
     run.stdin(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("jifen starts")
+}
+
+/// A host that cannot reach the ledger decides nothing, and goes on when it can.
+#[test]
+fn a_host_without_its_ledger_refuses_until_it_has_it_again() {
+    if !on_postgres() {
+        return;
+    }
+    let (town, server) = (Town::new(), Server::start());
+    town.put("l.db", server.new_schema());
+    for (points, file) in [(1, "one.toml"), (2, "two.toml")] {
+        town.program(&[("flat", "flat", "base", &format!("parameters = {{ points = {points} }}"))]);
+        town.write(file, town.read("program.toml"));
+    }
+    assert_eq!(town.change_program("apply", "one.toml", &[]).code, Some(0));
+    let host = town.host();
+    let buy = |id: &str| host.events(&purchase(id, "ann", "2025-07-25T12:00:00+08:00", 100));
+    assert_eq!(buy("1").json()["awards"][0]["granted"], 1);
+    server.stop_at_once();
+    for id in ["2", "1"] {
+        let refused = buy(id);
+        assert_eq!((refused.status, text(&refused.json()["code"])), (503, "unavailable"), "{refused:?}");
+    }
+    assert!(until(|| host.get("/readyz").status == 503), "it says that it is not ready");
+    assert_eq!(host.get("/healthz").status, 200);
+    server.go_on();
+    assert!(until(|| host.get("/readyz").status == 200), "it is ready again");
+    assert_eq!(buy("2").json()["awards"][0]["granted"], 1);
+    assert_eq!(buy("1").json()["seq"], 1);
+    // It hears of another program as before.
+    assert_eq!(town.change_program("apply", "two.toml", &["--without-notice"]).code, Some(0));
+    assert!(until(|| host.get("/v1/program").json()["version"] == 2), "the host follows");
+    assert_eq!(buy("3").json()["awards"][0]["granted"], 2);
+    assert_eq!(town.replay("l.db"), 3);
 }
 
 #[test]

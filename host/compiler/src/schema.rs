@@ -40,12 +40,13 @@ fn first_unfit(description: &str, parameters: &[Value]) -> Result<Response, Refu
     compiler.use_loader(Box::new(Nothing));
     compiler.add_resource(NAME, schema).map_err(|error| invalid(&error))?;
     let schema = compiler.compile(NAME, &mut schemas).map_err(|error| invalid(&format_args!("{error:#}")))?;
-    let validated = parameters.iter().map(|set| schemas.validate(set, schema));
-    let unfit = validated.enumerate().find_map(|(set, valid)| Some((set, valid.err()?)));
-    Ok(unfit.map_or(Response::Fit, |(set, error)| {
-        let why = said(&faults(&error).join("; "));
-        Response::Unfit { set, refusal: Refusal::ParametersUnfit { why } }
-    }))
+    for (set, parameters) in parameters.iter().enumerate() {
+        if let Err(error) = schemas.validate(parameters, schema) {
+            let why = said(&faults(&error).join("; "));
+            return Ok(Response::Unfit { set, refusal: Refusal::ParametersUnfit { why } });
+        }
+    }
+    Ok(Response::Fit)
 }
 
 /// Returns what is wrong, each with its place.

@@ -65,15 +65,16 @@ impl Processor<'_> {
             let reaches = |within| reach::concerns(within, &waiting.event, order, redemptions);
             let reached = waiting.within.as_ref().map_or(Ok(()), reaches).map_err(Undecided::Refused);
             let decide = |()| process(self.active, self.programs, &waiting.event, &known);
-            let verdict = match reached.and_then(decide) {
+            let (verdict, answered) = match reached.and_then(decide) {
                 Ok((entry, faults)) => {
                     member.apply(&entry);
-                    Ok((entry, faults))
+                    (Ok((entry, faults)), None)
                 }
-                Err(Undecided::Refused(refusal)) => Err(refusal),
+                Err(Undecided::Refused(refusal)) => (Err(refusal), None),
+                Err(Undecided::Declined(refusal, answered)) => (Err(refusal), Some(answered)),
                 Err(Undecided::Failed(error)) => return Err(error),
             };
-            Ok(Decided { waiting, owner, verdict, beside })
+            Ok(Decided { waiting, owner, verdict, answered, beside })
         };
         let decided = events.into_iter().map(decide).collect::<Result<_, HostError>>()?;
         Ok((members, decided))

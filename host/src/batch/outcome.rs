@@ -8,6 +8,7 @@ use jifen_loyalty::{Decision, DeploymentId, Entry, InvalidEvent, MemberId, Point
 
 use super::Waiting;
 use crate::campaign::Tally;
+use crate::error::Answered;
 use crate::pipeline::Faults;
 use crate::redemption;
 
@@ -32,7 +33,19 @@ pub(crate) enum Outcome {
     /// It had been applied before: the first receipt.
     Duplicate(Recorded),
     /// It cannot be applied; nothing of it was.
-    Refused(InvalidEvent),
+    Refused {
+        /// Why.
+        refusal: InvalidEvent,
+        /// The rules that were asked before, where some were.
+        answered: Option<Box<Answered>>,
+    },
+}
+
+impl Outcome {
+    /// Returns the outcome of what was refused before any rule was asked.
+    pub(crate) fn refused(refusal: InvalidEvent) -> Self {
+        Self::Refused { refusal, answered: None }
+    }
 }
 
 /// What a program would have decided, or why it would not take the event.
@@ -103,6 +116,8 @@ pub(super) struct Decided {
     /// Whose event it is.
     pub(super) owner: Option<MemberId>,
     pub(super) verdict: Result<(Entry, Faults), InvalidEvent>,
+    /// The rules that were asked, where it is refused after that.
+    pub(super) answered: Option<Box<Answered>>,
     /// What the programs beside would have decided.
     pub(super) beside: Vec<Beside>,
 }
@@ -122,7 +137,7 @@ impl Decided {
     /// Hands the entry over and returns what becomes of the event if it is committed.
     pub(super) fn promise(self, entries: &mut Vec<Entry>) -> (Waiting, Promise) {
         let promise = match self.verdict {
-            Err(reason) => Promise::Refused(reason),
+            Err(refusal) => Promise::Refused(refusal, self.answered),
             Ok((entry, faults)) => {
                 let (receipt, digest) = (entry.receipt.clone(), entry.receipt_digest);
                 let (lots, moved) = (awarded(&entry), moved(&entry));
@@ -137,7 +152,7 @@ impl Decided {
 /// What becomes of an event once everything before it is committed.
 pub(super) enum Promise {
     Applied(Applied),
-    Refused(InvalidEvent),
+    Refused(InvalidEvent, Option<Box<Answered>>),
 }
 
 /// An entry on its way into the ledger.

@@ -99,7 +99,7 @@ fn told(outcome: &Outcome) -> String {
             format!("applied {} {}{closes}", recorded.seq, hex::encode(recorded.digest))
         }
         Outcome::Duplicate(recorded) => format!("known {}", recorded.seq),
-        Outcome::Refused(refusal) => format!("refused {} {}", refusal.field, refusal.reason),
+        Outcome::Refused { refusal, .. } => format!("refused {} {}", refusal.field, refusal.reason),
     }
 }
 

@@ -192,7 +192,7 @@ impl Pass<'_> {
         let mut tried = Vec::new();
         for ((due, line), outcome) in due.into_iter().zip(lines).zip(self.processor.process(events)?) {
             match outcome {
-                Outcome::Refused(refusal) => {
+                Outcome::Refused { refusal, .. } => {
                     tried.push(failed(
                         due,
                         now,

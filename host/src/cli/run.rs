@@ -222,11 +222,11 @@ impl Report {
         let mut outcomes = processor.process(events)?.into_iter();
         for (line, refusal) in lines {
             let outcome = match refusal {
-                Some(refusal) => Outcome::Refused(refusal),
+                Some(refusal) => Outcome::refused(refusal),
                 None => outcomes.next().context("match every event with its outcome")?,
             };
             summary.count(&outcome);
-            if let Outcome::Refused(refusal) = &outcome
+            if let Outcome::Refused { refusal, .. } = &outcome
                 && summary.refused <= REFUSALS_TOLD
             {
                 let Line { file, number, .. } = &line;
@@ -238,7 +238,7 @@ impl Report {
     }
 
     fn write(&mut self, line: &Line, outcome: &Outcome) -> anyhow::Result<()> {
-        if let (Some(rejects), Outcome::Refused(_), Ok(text)) = (&mut self.rejects, outcome, &line.text) {
+        if let (Some(rejects), Outcome::Refused { .. }, Ok(text)) = (&mut self.rejects, outcome, &line.text) {
             rejects
                 .write_all(text)
                 .and_then(|()| rejects.write_all(b"\n"))
@@ -248,7 +248,7 @@ impl Report {
         let written = match outcome {
             Outcome::Applied { recorded, .. } => receipts.applied("applied", recorded),
             Outcome::Duplicate(recorded) => receipts.applied("duplicate", recorded),
-            Outcome::Refused(refusal) => refused(receipts, line, refusal),
+            Outcome::Refused { refusal, .. } => refused(receipts, line, refusal),
         };
         written.context("write a receipt")
     }
@@ -300,7 +300,7 @@ impl Summary {
         one(&mut self.events);
         match outcome {
             Outcome::Duplicate(_) => one(&mut self.duplicate),
-            Outcome::Refused(_) => one(&mut self.refused),
+            Outcome::Refused { .. } => one(&mut self.refused),
             Outcome::Applied { lots, moved, faults, closed, .. } => {
                 one(&mut self.applied);
                 for lot in lots {

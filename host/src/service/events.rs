@@ -280,6 +280,7 @@ pub(super) async fn post(
             let outcome = service.intake.submit(vec![event], within, under, bytes).await?.pop();
             let outcome = outcome.ok_or_else(Problem::broken)?;
             let requoted = promise.is_some_and(|promise| !promise.was_kept(&outcome));
+            let outcome = caller.shown_of(&service.desk, outcome);
             one(&outcome, if requoted { b"\"requoted\":true," } else { b"" })
         }
         Incoming::Many(_) if Promise::token(&headers).is_some() => {
@@ -308,7 +309,8 @@ pub(super) async fn find(
 ) -> Result<Response, Problem> {
     caller.may_see_events_of(&key.source)?;
     let logged = service.ask(move |desk| logged(desk, &key)).await?;
-    let recorded = Recorded { seq: logged.seq, receipt: logged.receipt, digest: logged.receipt_digest };
+    let shown = caller.shown(&service.desk, logged.receipt);
+    let recorded = Recorded { seq: logged.seq, receipt: shown, digest: logged.receipt_digest };
     Ok(json(receipt(&recorded, b"")))
 }
 
@@ -393,7 +395,7 @@ pub(super) fn one(outcome: &Outcome, more: &[u8]) -> Result<Response, Problem> {
             let replayed = [(REPLAYED, HeaderValue::from_static("true"))];
             Ok((replayed, json(receipt(recorded, more))).into_response())
         }
-        Outcome::Refused(refusal) => Err(refusal.into()),
+        Outcome::Refused { refusal, .. } => Err(refusal.into()),
     }
 }
 
@@ -428,12 +430,12 @@ async fn many(
             body.push(b',');
         }
         let outcome =
-            refusal.map(Outcome::Refused).or_else(|| outcomes.next()).ok_or_else(Problem::broken)?;
-        match &outcome {
+            refusal.map(Outcome::refused).or_else(|| outcomes.next()).ok_or_else(Problem::broken)?;
+        match &caller.shown_of(&service.desk, outcome) {
             Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) => {
                 write(&mut body, recorded, b"");
             }
-            Outcome::Refused(refusal) => {
+            Outcome::Refused { refusal, .. } => {
                 let refused = Refused::new(Names::of(sent.get().as_bytes()), refusal);
                 serde_json::to_writer(&mut body, &refused).expect("memory takes all");
             }

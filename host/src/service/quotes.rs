@@ -105,7 +105,8 @@ pub(super) async fn quote(
     let (quoted, held) =
         service.ask(move |desk| desk.quote(program.as_deref(), &event, within, hold)).await?;
     match quoted {
-        Quoted::Receipt(mut receipt) => {
+        Quoted::Receipt(receipt) => {
+            let mut receipt = caller.shown(&service.desk, receipt);
             receipt.pop();
             receipt.extend(b",\"outcome\":\"quoted\"");
             if let Some(Held { token, until }) = held {
@@ -115,8 +116,8 @@ pub(super) async fn quote(
             Ok(json(receipt))
         }
         Quoted::Refused(refusal) => Err(Problem::from(&refusal)),
-        Quoted::Known(Outcome::Refused(_)) if !caller.may_see_conflicts() => Err(Problem::named()),
-        Quoted::Known(outcome) => one(&outcome, b""),
+        Quoted::Known(Outcome::Refused { .. }) if !caller.may_see_conflicts() => Err(Problem::named()),
+        Quoted::Known(outcome) => one(&caller.shown_of(&service.desk, outcome), b""),
     }
 }
 

@@ -319,9 +319,11 @@ impl Step {
             let outcome = service.intake.submit(vec![event], within, None, bytes.clone()).await?.pop();
             let outcome = outcome.ok_or_else(Problem::broken)?;
             let refusal = match outcome {
-                Outcome::Refused(refusal) if tries < TRIES => refusal,
-                Outcome::Refused(refusal) => return Err(refused(refusal)),
-                outcome @ (Outcome::Applied { .. } | Outcome::Duplicate(_)) => return one(&outcome, b""),
+                Outcome::Refused { refusal, .. } if tries < TRIES => refusal,
+                Outcome::Refused { refusal, .. } => return Err(refused(refusal)),
+                outcome @ (Outcome::Applied { .. } | Outcome::Duplicate(_)) => {
+                    return one(&caller.shown_of(&service.desk, outcome), b"");
+                }
             };
             tries = tries.saturating_add(1);
             let first = if is_conflict(&refusal) {

@@ -1,7 +1,7 @@
-//! The watch over a new program: an earning rule that fails three times in a row is put back to what was before it (F10).
+//! The watch over a new program: a rule that fails three times in a row is put back to what was before it (F10).
 //!
-//! An event that a rule fails on is decided without it, so nobody waits; but members get less than they were promised, and who
-//! changed the program is asleep.
+//! An event that a rule fails on is decided without it, so nobody waits; but members get less than they were promised, or cannot use
+//! what they have, and who changed the program is asleep. Campaigns are not watched: they run once a day, and all of it at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,6 +13,7 @@ use serde::de::IgnoredAny;
 use tracing::warn;
 
 use super::intake::{Desk, Live};
+use super::metrics;
 use crate::active::Document;
 use crate::batch::Outcome;
 use crate::change::{self, Reason};
@@ -54,19 +55,16 @@ impl Watch {
         }
         let mut failed = Vec::new();
         for outcome in outcomes {
-            let Outcome::Applied { faults, recorded, .. } = outcome else { continue };
-            if streaks.faults.is_empty() && faults.is_empty() {
-                continue;
-            }
-            // What is returned is put to the program by which it was bought.
-            let Some(asked) = Asked::by(&live.active.digest, &recorded.receipt) else { continue };
-            streaks.faults.retain(|id, _| !asked.has(id) || faults.iter().any(|(of, _)| of == id));
-            for (id, fault) in faults {
+            for (id, fault) in answered(&live.active.digest, outcome, !streaks.faults.is_empty()) {
+                let Some(fault) = fault else {
+                    streaks.faults.remove(&id);
+                    continue;
+                };
                 let streak = streaks.faults.entry(id.clone()).or_default();
                 streak.faults = streak.faults.saturating_add(1);
                 if streak.faults >= FAULTS && !streak.seen_to {
                     streak.seen_to = true;
-                    failed.push(Failed { deployment: id.clone(), fault: fault.clone() });
+                    failed.push(Failed { deployment: id, fault });
                 }
             }
         }
@@ -79,6 +77,23 @@ impl Watch {
         if let Some(streak) = streaks.faults.get_mut(&failed.deployment) {
             streak.seen_to = false;
         }
+    }
+}
+
+/// Returns which rules of a program were asked about something new, and how each failed that did. Where nobody asks how rules do that
+/// failed before, nothing is said of an event on which none does.
+fn answered(program: &str, outcome: &Outcome, asks: bool) -> Vec<(DeploymentId, Option<Fault>)> {
+    match outcome {
+        Outcome::Applied { faults, recorded, .. } if asks || !faults.is_empty() => {
+            let asked = Asked::by(program, &recorded.receipt).into_iter().flat_map(|asked| asked.evaluations);
+            let fault = |id: &DeploymentId| Some(faults.iter().find(|(of, _)| of == id)?.1.clone());
+            let ids = asked.map(|evaluation| DeploymentId::from(&*evaluation.deployment));
+            ids.map(|id| (id.clone(), fault(&id))).collect()
+        }
+        Outcome::Refused { answered: Some(answered), .. } if answered.program == program => {
+            answered.deployments.clone()
+        }
+        Outcome::Applied { .. } | Outcome::Refused { .. } | Outcome::Duplicate(_) => Vec::new(),
     }
 }
 
@@ -100,10 +115,6 @@ impl Asked {
     fn by(program: &str, receipt: &[u8]) -> Option<Self> {
         let asked: Self = serde_json::from_slice(receipt).ok()?;
         (asked.program == program && asked.refund.is_none()).then_some(asked)
-    }
-
-    fn has(&self, id: &DeploymentId) -> bool {
-        self.evaluations.iter().any(|evaluation| evaluation.deployment == id.as_str())
     }
 }
 
@@ -132,14 +143,18 @@ impl Desk {
     /// Puts the program back to one that ran something else in place of what failed.
     pub(super) fn put_back(&self, live: &Live, failed: &Failed) {
         let version = live.change.version;
-        let became = match self.before(live, failed) {
-            Ok(Some(now)) => format!("what was at work before is at work as version {now}"),
-            Ok(None) => "nothing that was at work before would do better, so it stays; see to it".to_owned(),
+        let (became, outcome) = match self.before(live, failed) {
+            Ok(Some(now)) => (format!("what was at work before is at work as version {now}"), "put-back"),
+            Ok(None) => (
+                "nothing that was at work before would do better, so it stays; see to it".to_owned(),
+                "stays",
+            ),
             Err(error) => {
                 self.watch.again(failed);
-                format!("it cannot be put back yet, see to it: {error}")
+                (format!("it cannot be put back yet, see to it: {error}"), "failed")
             }
         };
+        metrics::count_watched(&failed.deployment, outcome);
         warn!("version {version}: {failed}; {became}");
     }
 

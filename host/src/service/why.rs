@@ -87,7 +87,8 @@ pub(super) async fn why(
     caller.may_see_events_of(&key.source)?;
     let explanation = service.ask(move |desk| {
         let logged = logged(desk, &key)?;
-        explain(&*desk.ledger, logged).map_err(|error| Problem::failed(&error))
+        let shown = caller.shown(desk, logged.receipt.clone());
+        explain(&*desk.ledger, logged, shown).map_err(|error| Problem::failed(&error))
     });
     explanation.await.map(Json)
 }
@@ -107,7 +108,8 @@ struct Named {
     deployment: String,
 }
 
-fn explain(ledger: &dyn Ledger, logged: Logged) -> anyhow::Result<Explanation> {
+/// Explains an entry to whom that is shown of its receipt.
+fn explain(ledger: &dyn Ledger, logged: Logged, shown: Vec<u8>) -> anyhow::Result<Explanation> {
     let asked: Asked = serde_json::from_slice(&logged.receipt).context("read the receipt")?;
     let event = Event::parse(&logged.event).context("read the event")?;
     let (program, pins) = program_of(ledger, &logged)?;
@@ -144,7 +146,7 @@ fn explain(ledger: &dyn Ledger, logged: Logged) -> anyhow::Result<Explanation> {
         }
     });
     let policies = policies.collect();
-    let recorded = Recorded { seq: logged.seq, receipt: logged.receipt, digest: logged.receipt_digest };
+    let recorded = Recorded { seq: logged.seq, receipt: shown, digest: logged.receipt_digest };
     let receipt = RawValue::from_string(String::from_utf8(receipt(&recorded, b""))?)?;
     Ok(Explanation { receipt, day, policies })
 }
