@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use jifen_author::DESCRIPTION;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use wasmparser::{Parser, Payload};
+
+use crate::words::Words;
 
 /// What a policy says of itself.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,17 +25,6 @@ pub(crate) struct Description {
     /// Words for the reasons it gives, by code.
     #[serde(default)]
     pub(crate) reasons: BTreeMap<String, Words>,
-}
-
-/// Words in Chinese and English.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
-pub(crate) struct Words {
-    /// Chinese.
-    #[serde(default)]
-    pub(crate) zh: String,
-    /// English.
-    #[serde(default)]
-    pub(crate) en: String,
 }
 
 impl Description {

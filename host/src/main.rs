@@ -44,6 +44,7 @@ mod signature;
 mod term;
 mod view;
 mod webhook;
+mod words;
 
 use std::process::ExitCode;
 

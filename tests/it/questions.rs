@@ -280,6 +280,32 @@ fn who_asks_twice_at_once_is_told_the_same() {
     assert_eq!(town.replay("l.db"), 7);
 }
 
+/// What limited an award and what a rule asked are Jifen's own words.
+#[test]
+fn why_has_words_for_what_is_no_rules_own() {
+    let town = Town::new();
+    let capped = "parameters = { points = 9 }\ncap = { per_member_per_day = 12 }";
+    town.program(&[("flat", "flat", "base", capped), ("counting", "counting", "bonus", "")]);
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+    let host = town.host();
+    for id in ["1", "2"] {
+        assert_eq!(host.events(&purchase(id, "ann", NOON, 100)).status, 200);
+    }
+    let why = host.get("/v1/events/why?source=/merchants/shop&id=2").json();
+    assert_eq!(why["policies"][0]["cap"], json!({"per_member_per_day": 12}), "{why}");
+    assert_eq!((&why["policies"][0]["lane"], &why["policies"][1]["lane"]), (&json!("base"), &json!("bonus")));
+    let words = json!({
+        "day_cap": {"zh": "每位会员每日的上限", "en": "the most that a member is granted in a day"},
+        "purchases.lifetime-count": {"zh": "历来的消费次数", "en": "purchases ever"},
+    });
+    assert_eq!(why["words"], words);
+    let told = town.done(&["why", "--ledger", "l.db", "/merchants/shop", "2"]).out;
+    assert!(
+        told.contains("limited by day_cap (the most that a member is granted in a day / 每位会员每日的上限)"),
+        "{told}"
+    );
+}
+
 #[test]
 fn why_has_the_words_of_the_rules_and_both_calendars() {
     let (_town, host) = town();
@@ -293,8 +319,16 @@ fn why_has_the_words_of_the_rules_and_both_calendars() {
     assert_eq!((&policies[0]["deployment"], &policies[0]["policy"]), (&json!("rate"), &json!("rate@1.0.0")));
     assert_eq!(policies[0]["summary"]["zh"], "每元一分");
     assert_eq!(policies[0]["reasons"]["test"], json!({"zh": "消费得分", "en": "For what was bought"}));
+    assert_eq!(
+        (&policies[0]["lane"], &policies[0]["cap"], &why["words"]),
+        (&json!("base"), &Value::Null, &json!({}))
+    );
     host.events(&wish("r1"));
     let why = host.get("/v1/events/why?source=/app&id=r1").json();
-    assert_eq!(why["policies"][0]["deployment"], "mug", "{why}");
+    assert_eq!(
+        (&why["policies"][0]["deployment"], &why["policies"][0]["lane"]),
+        (&json!("mug"), &Value::Null),
+        "{why}"
+    );
     assert_eq!(host.get("/v1/events/why?source=/app&id=r2").status, 404);
 }

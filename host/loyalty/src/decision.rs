@@ -113,6 +113,20 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// All there are.
+    pub const ALL: [Self; 10] = [
+        Self::Lane,
+        Self::Shadow,
+        Self::NoReferrer,
+        Self::SamePerson,
+        Self::PerEvent,
+        Self::PerMemberPerDay,
+        Self::PerMemberPerMonth,
+        Self::PerReferrerPerDay,
+        Self::PerReferrerPerMonth,
+        Self::Budget,
+    ];
+
     /// Returns the code that stands on receipts.
     pub fn code(self) -> &'static str {
         match self {

@@ -19,11 +19,11 @@ use super::progress;
 use crate::active::{self, Active, Pins};
 use crate::batch::{Outcome, Processor};
 use crate::clock;
-use crate::description::Words;
 use crate::notice::Written;
 use crate::programs::Programs;
 use crate::releases::Releases;
 use crate::webhook::{Endpoint, Message};
+use crate::words::Words;
 
 /// Notices that are read, sent and marked together.
 const PAGE: usize = 256;

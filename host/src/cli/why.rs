@@ -18,6 +18,7 @@ use super::settle::prepaid_words;
 use super::statement::{money, signed_money};
 use crate::active::{self, Pins};
 use crate::releases::Releases;
+use crate::words::Words as HostWords;
 
 #[derive(Args)]
 pub(super) struct Why {
@@ -561,7 +562,10 @@ impl Words<'_> {
         let why = self.reason(deployment, code.as_ref().unwrap_or(reason));
         match code {
             None => words.push_str(&format!(": {why}")),
-            Some(_) => words.push_str(&format!("; {asked} asked: {why}; limited by {reason}")),
+            Some(_) => {
+                words.push_str(&format!("; {asked} asked: {why}; limited by {reason}"));
+                words.extend(HostWords::of_limit(reason).map(|it| format!(" ({} / {})", it.en, it.zh)));
+            }
         }
         words.extend(award.awaits.iter().map(|action| format!("; available once {action}")));
         let not_before = if award.awaits.is_some() { "not before" } else { "available from" };

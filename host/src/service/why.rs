@@ -7,7 +7,9 @@ use anyhow::Context;
 use axum::extract::State;
 use axum::{Extension, Json};
 use jifen_ledger::{Ledger, Logged};
-use jifen_loyalty::Event;
+use jifen_loyalty::program::Cap;
+use jifen_loyalty::{Event, Points};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -19,8 +21,9 @@ use super::extract::Parameters;
 use super::problem::Problem;
 use crate::active::program_of;
 use crate::batch::Recorded;
-use crate::description::{Description, Words};
+use crate::description::Description;
 use crate::releases::Releases;
+use crate::words::Words;
 
 /// A receipt with what explains it.
 #[derive(Serialize, ToSchema)]
@@ -32,6 +35,9 @@ pub(super) struct Explanation {
     day: DayOf,
     /// The rules that were asked, in the order of the program.
     policies: Vec<Explained>,
+    /// What the codes mean that are no rule's own: what limited an award, and what was asked.
+    #[schema(example = json!({"day_cap": {"zh": "每位会员每日的上限", "en": "the most that a member is granted in a day"}}))]
+    words: BTreeMap<String, Words>,
 }
 
 /// A business day, by both calendars.
@@ -55,6 +61,13 @@ pub(super) struct DayOf {
 pub(super) struct Explained {
     /// The deployment.
     deployment: String,
+    /// Its lane; absent where it is one of redemption or a campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "base")]
+    lane: Option<String>,
+    /// What it grants at most; absent where nothing limits that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cap: Option<Most>,
     /// Its policy, with the version.
     policy: String,
     /// The SHA-256 of the component that ran.
@@ -65,9 +78,43 @@ pub(super) struct Explained {
     reasons: BTreeMap<String, Words>,
 }
 
+/// What a deployment grants at most, in points.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Most {
+    /// For one event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_event: Option<u64>,
+    /// To a member on a business day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_member_per_day: Option<u64>,
+    /// To a member in a civil month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_member_per_month: Option<u64>,
+    /// To whoever brought members, on a business day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_referrer_per_day: Option<u64>,
+    /// To whoever brought members, in a civil month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_referrer_per_month: Option<u64>,
+}
+
+impl Most {
+    fn of(cap: &Cap) -> Option<Self> {
+        let points = |most: Option<Points>| most.map(Points::get);
+        let limits = cap.per_event.is_some() || cap.over_periods() || cap.of_referrers();
+        limits.then(|| Self {
+            per_event: points(cap.per_event),
+            per_member_per_day: points(cap.per_member_per_day),
+            per_member_per_month: points(cap.per_member_per_month),
+            per_referrer_per_day: points(cap.per_referrer_per_day),
+            per_referrer_per_month: points(cap.per_referrer_per_month),
+        })
+    }
+}
+
 /// Return why an event came to what it came to.
 ///
-/// The receipt, with the words that the policies have for their codes, in Chinese and English, and the day by both calendars.
+/// The receipt, with what limits each rule, the words for all codes, in Chinese and English, and the day by both calendars.
 #[utoipa::path(
     get,
     path = "/v1/events/why",
@@ -93,24 +140,51 @@ pub(super) async fn why(
     explanation.await.map(Json)
 }
 
-/// The deployments that a receipt names.
+/// The deployments and codes that a receipt names.
 #[derive(Deserialize)]
 struct Asked {
     #[serde(default)]
-    evaluations: Vec<Named>,
+    awards: Vec<Award>,
     #[serde(default)]
-    redemptions: Vec<Named>,
+    evaluations: Vec<Evaluation>,
+    #[serde(default)]
+    redemptions: Vec<Redeemed>,
+}
+
+/// Where there is a code, it is the policy's, and the reason is what limited the award.
+#[derive(Deserialize)]
+struct Award {
+    reason: String,
+    code: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct Evaluation {
+    deployment: String,
+    #[serde(default)]
+    facts: Vec<(String, u64)>,
+}
+
+#[derive(Deserialize)]
+struct Redeemed {
     #[serde(default)]
     deployment: String,
 }
 
+impl Asked {
+    /// Returns words for the codes that are no rule's own.
+    fn words(&self) -> BTreeMap<String, Words> {
+        let limits = self.awards.iter().filter(|award| award.code.is_some()).map(|award| &award.reason);
+        let limits = limits.filter_map(|code| Some((code.clone(), Words::of_limit(code)?)));
+        let facts = self.evaluations.iter().flat_map(|evaluation| &evaluation.facts);
+        let facts = facts.filter_map(|(fact, _)| Some((fact.clone(), Words::of_fact(fact)?)));
+        limits.chain(facts).collect()
+    }
+}
+
 /// Explains an entry to whom that is shown of its receipt.
 fn explain(ledger: &dyn Ledger, logged: Logged, shown: Vec<u8>) -> anyhow::Result<Explanation> {
-    let asked: Asked = serde_json::from_slice(&logged.receipt).context("read the receipt")?;
+    let told: Asked = serde_json::from_slice(&shown).context("read the receipt")?;
     let event = Event::parse(&logged.event).context("read the event")?;
     let (program, pins) = program_of(ledger, &logged)?;
     let (day, market_day) = match event.happening() {
@@ -128,16 +202,21 @@ fn explain(ledger: &dyn Ledger, logged: Logged, shown: Vec<u8>) -> anyhow::Resul
         lunar_day: lunar.day,
         market_day,
     };
-    let named: BTreeSet<_> =
-        asked.evaluations.into_iter().chain(asked.redemptions).map(|it| it.deployment).collect();
+    let words = told.words();
+    let evaluated = told.evaluations.into_iter().map(|evaluation| evaluation.deployment);
+    let named: BTreeSet<_> = evaluated.chain(told.redemptions.into_iter().map(|it| it.deployment)).collect();
     let releases = Releases::new(None, Some(ledger));
     let asked = pins.policies.into_iter().filter(|pin| named.contains(&pin.deployment));
     let policies = asked.map(|pin| {
         let release = releases.find_digest(&pin.component).ok();
         let description = release.as_ref().and_then(|release| release.description.as_ref());
-        let words = |it: &Description| (it.summary.clone(), it.reasons.clone());
-        let (summary, reasons) = description.map(words).unwrap_or_default();
+        let own = |it: &Description| (it.summary.clone(), it.reasons.clone());
+        let (summary, reasons) = description.map(own).unwrap_or_default();
+        let deployment = program.deployments.iter().find(|it| it.id.as_str() == pin.deployment);
+        let lane = deployment.filter(|it| it.campaign.is_none()).and_then(|it| program.lanes.get(it.lane));
         Explained {
+            lane: lane.map(|lane| lane.id.as_str().to_owned()),
+            cap: deployment.and_then(|it| Most::of(&it.cap)),
             deployment: pin.deployment,
             policy: pin.policy,
             component: pin.component,
@@ -148,5 +227,5 @@ fn explain(ledger: &dyn Ledger, logged: Logged, shown: Vec<u8>) -> anyhow::Resul
     let policies = policies.collect();
     let recorded = Recorded { seq: logged.seq, receipt: shown, digest: logged.receipt_digest };
     let receipt = RawValue::from_string(String::from_utf8(receipt(&recorded, b""))?)?;
-    Ok(Explanation { receipt, day, policies })
+    Ok(Explanation { receipt, day, policies, words })
 }
