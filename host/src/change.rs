@@ -28,6 +28,8 @@ const RUNS: [&str; 3] = ["deployment", "campaign", "redemption"];
 pub(crate) struct Reason {
     pub(crate) who: String,
     pub(crate) why: String,
+    /// Whether nobody looks whether members would be awarded less.
+    pub(crate) without_notice: bool,
 }
 
 impl Reason {
@@ -48,7 +50,7 @@ impl Reason {
                 ));
             }
         }
-        Ok(Self { who, why })
+        Ok(Self { who, why, without_notice: false })
     }
 }
 
@@ -102,9 +104,10 @@ fn append(
     ledger: &dyn Ledger,
     program: Digest,
     after: u64,
-    Reason { who, why }: Reason,
+    Reason { who, why, without_notice }: Reason,
 ) -> Result<ProgramChange, HostError> {
-    let change = ProgramChange { version: after.saturating_add(1), program, made_at: clock::now(), who, why };
+    let (version, made_at) = (after.saturating_add(1), clock::now());
+    let change = ProgramChange { version, program, made_at, who, why, without_notice };
     ledger.change_program(&change)?;
     Ok(change)
 }

@@ -5,6 +5,7 @@
 
 use std::num::NonZeroUsize;
 
+use jifen_engine::limits::Limits;
 use jifen_engine::{PolicyError, PolicyStore, Report};
 use jifen_ledger::{Digest, Signer};
 use rules_guest::case::Case;
@@ -24,6 +25,9 @@ pub(crate) const CASES_MAX: usize = 200;
 /// Sets of parameters that a release is tried with, at most: twice as many as the cases of any stock policy have. A compilation of an
 /// honest component takes a tenth of a second; a script has one for all of them.
 const SETS_MAX: usize = 60;
+
+/// Bytes of all that is compiled to try a release, the component once for each set: 60 sets of up to 270 KB, 16 of the largest.
+const COMPILED_BYTES_MAX: usize = 16 << 20;
 
 /// Bytes of a policy's name, and of its version: both are keys of an index.
 const NAME_BYTES_MAX: usize = 64;
@@ -186,7 +190,7 @@ impl Upload {
         };
         findings.extend(Finding::of_component(&report));
         findings.push(self.named());
-        let bounds = Bounds { fuel: report.limits().trial_fuel, parameters: SETS_MAX };
+        let bounds = Bounds { fuel: report.limits().trial_fuel, parameters: sets_max(self.component.len()) };
         let respondent = Respondent::within(bounds, &self.component, store, threads);
         let cases: Vec<_> = self.cases.iter().map(|(name, json)| (name, Case::parse(json))).collect();
         let sound: Vec<_> = cases.iter().filter_map(|(_, case)| case.as_ref().ok().cloned()).collect();
@@ -237,6 +241,14 @@ pub(crate) fn misnamed(policy: &str) -> Option<String> {
             "{policy:?} is no name of a policy; take up to {NAME_BYTES_MAX} small letters and digits, words parted by -"
         )
     })
+}
+
+/// Returns with how many sets of parameters a component of so many bytes is tried at most.
+fn sets_max(component_bytes: usize) -> usize {
+    if Limits::of(component_bytes).script {
+        return SETS_MAX;
+    }
+    COMPILED_BYTES_MAX.checked_div(component_bytes).unwrap_or(SETS_MAX).min(SETS_MAX)
 }
 
 /// Returns whether the parameters of cases are as a description's schema says; nothing where it has none.

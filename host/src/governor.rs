@@ -99,7 +99,7 @@ pub(crate) fn announce(
     ledger: &dyn Ledger,
     active: &Active,
     releases: &Releases<'_>,
-    Reason { who, why }: Reason,
+    Reason { who, why, .. }: Reason,
 ) -> Result<Announcement, HostError> {
     active.keep(ledger, releases)?;
     let program = active.key();

@@ -175,13 +175,18 @@ pub(crate) struct ChangeLine {
     pub(crate) who: String,
     /// Why.
     pub(crate) why: String,
+    /// `true` where it was made without looking whether members would be awarded less.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(default = false)]
+    pub(crate) without_notice: bool,
 }
 
 impl From<&ProgramChange> for ChangeLine {
     fn from(change: &ProgramChange) -> Self {
-        let ProgramChange { version, program, made_at, who, why } = change;
+        let ProgramChange { version, program, made_at, who, why, without_notice } = change;
         let (program, made) = (hex::encode(program), made_at.to_string());
-        Self { version: *version, program, made, who: who.clone(), why: why.clone() }
+        let (who, why) = (who.clone(), why.clone());
+        Self { version: *version, program, made, who, why, without_notice: *without_notice }
     }
 }
 

@@ -95,6 +95,11 @@ fn what_gives_nobody_less_is_put_to_work_at_once() {
     program(&town, "parameters = { points = 1 }");
     let without = change(&town, "apply", &["--without-notice"]);
     assert_eq!(without.code, Some(0), "{without:?}");
+    // Whoever looks later sees that it was so.
+    let listed = town.done(&["changes", "--ledger", "l.db"]).out;
+    let told: Vec<_> = listed.lines().map(|line| line.ends_with(": a test (without notice)")).collect();
+    assert_eq!(told.iter().filter(|told| **told).count(), 1, "{listed}");
+    assert_eq!(told.last(), Some(&true), "{listed}");
 }
 
 /// What is wrong can be undone at once; to go further back is a change as any other.
@@ -161,5 +166,9 @@ fn a_host_asks_for_notice_too() {
     assert_eq!(Answer::to(back).status, 200);
     let without = host.put("/v1/program?who=x&why=y&without_notice=true").header("if-match", "\"3\"");
     let harsh = program(&town, "parameters = { points = 0 }");
-    assert_eq!(Answer::to(without.body(harsh)).json()["version"], 4);
+    let without = Answer::to(without.body(harsh)).json();
+    assert_eq!((&without["version"], &without["without_notice"]), (&json!(4), &json!(true)));
+    let listed = host.get("/v1/program/changes").json()["changes"].clone();
+    let flags: Vec<_> = listed.as_array().expect("a list").iter().map(|it| &it["without_notice"]).collect();
+    assert_eq!(flags, [&Value::Null, &Value::Null, &Value::Null, &json!(true)]);
 }

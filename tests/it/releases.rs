@@ -188,6 +188,14 @@ fn what_does_not_pass_is_told_why_and_leaves_nothing() {
         assert!(text(&problem["detail"]).contains(words), "{what}: {problem}");
         assert_eq!(problem["report"]["accepted"], false, "{what}");
     }
+    // The larger a component, the fewer sets of parameters it is compiled with.
+    let large = format!("(data (i32.const 65536) {:?})", "x".repeat(800_000));
+    let large = spend_guest(100).memory("16").item(&large).described("rate", "1.0.0", "").build();
+    let sets = |n: usize| case(68).replace(r#""parameters":{}"#, &format!(r#""parameters":{{"n":{n}}}"#));
+    let many: Vec<_> = (0..=20).map(sets).collect();
+    let answer = publish(&host, "rate@1.0.0", &large, &many);
+    assert_eq!(answer.status, 422);
+    assert!(answer.text.contains("what came before has 20 sets of parameters"), "{}", answer.text);
     // Parameters that are refused are refused once, however often a promise is tried with them.
     let promise = "[[promises]]\nzh = 'x'\nen = 'x'\nparameters = { points = 'none' }\nwhen = { spend_from = 5000 }\nthen = { times = '2' }\n";
     let refusing = configurable_guest().described("rate", "1.0.0", &promise.repeat(40)).build();

@@ -55,7 +55,7 @@ pub(crate) fn name<R: Row, T: for<'a> From<&'a str>>(row: &R, column: usize) -> 
     row.text(column).map(T::from)
 }
 
-/// Reads version, program, time, who and why of a change.
+/// Reads version, program, time, who and why of a change, and whether it was made without notice.
 pub(crate) fn change<R: Row>(row: &R) -> Result<ProgramChange, R::Error> {
     Ok(ProgramChange {
         version: count(row, 0)?,
@@ -63,6 +63,7 @@ pub(crate) fn change<R: Row>(row: &R) -> Result<ProgramChange, R::Error> {
         made_at: Instant::from_millis(row.number(2)?),
         who: row.text(3)?.to_owned(),
         why: row.text(4)?.to_owned(),
+        without_notice: flag(row, 5)?,
     })
 }
 

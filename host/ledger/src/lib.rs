@@ -309,6 +309,8 @@ pub struct ProgramChange {
     pub who: String,
     /// Why.
     pub why: String,
+    /// Whether it was made without looking whether members would be awarded less.
+    pub without_notice: bool,
 }
 
 /// A policy's component under a name and a version.

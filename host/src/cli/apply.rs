@@ -19,7 +19,7 @@ use crate::view::{AnnouncementLine, ChangeLine};
 #[derive(Args)]
 pub(super) struct Candidate {
     /// The program file
-    #[arg(long)]
+    #[arg(long, visible_alias = "candidate")]
     program: PathBuf,
     /// The folder of components, one <name>.wasm for each policy [default: what was published in the ledger]
     #[arg(long)]
@@ -140,7 +140,7 @@ impl Show {
 
 impl Apply {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let reason = self.because.reason()?;
+        let reason = Reason { without_notice: self.without_notice, ..self.because.reason()? };
         let ledger = jifen_ledger::open(&self.ledger)?;
         let releases = Releases::new(self.candidate.policies.as_deref(), Some(&*ledger));
         let store = super::policy_store()?;
@@ -156,7 +156,7 @@ impl Apply {
         if !self.json {
             super::print(&words(&plan))?;
         }
-        if let Some(last) = ledger.last_program_change()?.filter(|_| !self.without_notice) {
+        if let Some(last) = ledger.last_program_change()?.filter(|_| !reason.without_notice) {
             governor::admit(&*ledger, &store, &last, &active, super::threads(None))?;
         }
         told(&put_to_work(&*ledger, &active, &releases, plan.after, reason)?, self.json)
@@ -184,7 +184,7 @@ impl Announce {
 
 impl Rollback {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let reason = self.because.reason()?;
+        let reason = Reason { without_notice: self.without_notice, ..self.because.reason()? };
         let ledger = self.ledger.open()?;
         let notice = (!self.without_notice).then(|| super::threads(None));
         let (change, _) = roll_back(&*ledger, &super::policy_store()?, self.after, self.to, notice, reason)?;
@@ -202,9 +202,10 @@ impl Changes {
             if self.json {
                 return serde_json::to_string(&line);
             }
-            let ChangeLine { version, program, made, who, why } = line;
+            let ChangeLine { version, program, made, who, why, without_notice } = line;
             let short = program.get(..12).unwrap_or(&program);
-            Ok(format!("{version:>4}  {made}  {short}  {who}: {why}"))
+            let unannounced = if without_notice { " (without notice)" } else { "" };
+            Ok(format!("{version:>4}  {made}  {short}  {who}: {why}{unannounced}"))
         };
         super::print_pages(find, |change| change.version, line)
     }

@@ -222,7 +222,7 @@ fn begin(ledger: &dyn Ledger, active: &Active, releases: &Releases<'_>) -> anyho
             ),
             None => {
                 let (who, why) = ("jifen serve".to_owned(), "the first program".to_owned());
-                match put_to_work(ledger, active, releases, 0, Reason { who, why }) {
+                match put_to_work(ledger, active, releases, 0, Reason { who, why, without_notice: false }) {
                     Err(HostError::Ledger(LedgerError::Superseded { .. })) => {}
                     change => return Ok(change?),
                 }

@@ -336,10 +336,9 @@ pub(super) async fn put(
 ) -> Result<Response, Problem> {
     caller.still(&service).await?;
     let reason = Reason::new(caller.who(who)?, why).map_err(Problem::malformed)?;
+    let reason = Reason { without_notice, ..reason };
     let (after, text) = (precondition(&headers)?, text(body)?);
-    let changed = service
-        .one_of(&service.works, move |desk| desk.put_to_work(&text, after, without_notice, reason))
-        .await?;
+    let changed = service.one_of(&service.works, move |desk| desk.put_to_work(&text, after, reason)).await?;
     Ok(([etag(changed.change.version)], Json(changed)).into_response())
 }
 
@@ -369,10 +368,9 @@ pub(super) async fn roll_back(
 ) -> Result<Response, Problem> {
     caller.still(&service).await?;
     let reason = Reason::new(caller.who(who)?, why).map_err(Problem::malformed)?;
+    let reason = Reason { without_notice, ..reason };
     let after = precondition(&headers)?;
-    let change = service
-        .one_of(&service.roll_backs, move |desk| desk.roll_back(after, to, without_notice, reason))
-        .await?;
+    let change = service.one_of(&service.roll_backs, move |desk| desk.roll_back(after, to, reason)).await?;
     Ok(([etag(change.version)], Json(change)).into_response())
 }
 
@@ -406,13 +404,7 @@ impl Desk {
         Ok((active, plan))
     }
 
-    fn put_to_work(
-        &self,
-        text: &str,
-        after: u64,
-        without_notice: bool,
-        reason: Reason,
-    ) -> Result<Changed, Problem> {
+    fn put_to_work(&self, text: &str, after: u64, reason: Reason) -> Result<Changed, Problem> {
         let (active, plan) = self.plan(text)?;
         let Some(last) = self.ledger.last_program_change()?.filter(|last| last.version == after) else {
             return Err(Problem::superseded(plan.after));
@@ -420,7 +412,7 @@ impl Desk {
         if plan.differences.is_empty() {
             return Ok(Changed { change: ChangeLine::from(&last), differences: Vec::new() });
         }
-        if !without_notice {
+        if !reason.without_notice {
             let (ledger, store) = (&*self.ledger, &self.store);
             governor::admit(ledger, store, &last, &active, NonZeroUsize::MIN).map_err(refused)?;
         }
@@ -432,14 +424,8 @@ impl Desk {
         Ok(Changed { change: line, differences: plan.differences })
     }
 
-    fn roll_back(
-        &self,
-        after: u64,
-        to: Option<u64>,
-        without_notice: bool,
-        reason: Reason,
-    ) -> Result<ChangeLine, Problem> {
-        let notice = (!without_notice).then_some(NonZeroUsize::MIN);
+    fn roll_back(&self, after: u64, to: Option<u64>, reason: Reason) -> Result<ChangeLine, Problem> {
+        let notice = (!reason.without_notice).then_some(NonZeroUsize::MIN);
         let back = change::roll_back(&*self.ledger, &self.store, Some(after), to, notice, reason);
         let (change, active) = back.map_err(refused)?;
         let line = ChangeLine::from(&change);

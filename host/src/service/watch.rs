@@ -171,7 +171,8 @@ impl Desk {
         for change in before.filter(|change| !put_back.contains(&change.program)) {
             let document = Document::of(&hex::encode(change.program), &*self.ledger)?;
             if failed.runs(&document) != failed.runs(&live.active.document) {
-                let reason = Reason { who: WHO.to_owned(), why: failed.to_string() };
+                let (who, why) = (WHO.to_owned(), failed.to_string());
+                let reason = Reason { who, why, without_notice: false };
                 let (ledger, store) = (&*self.ledger, &self.store);
                 let (change, active) =
                     change::roll_back(ledger, store, Some(version), Some(change.version), None, reason)?;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -116,18 +116,23 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
 pub(super) fn program(data: &[PathBuf]) -> Result<String> {
     let mut merchants = BTreeSet::new();
     for file in data {
-        let file = File::open(file).with_context(|| format!("open {}", file.display()))?;
-        let mut reader = BufReader::new(file);
-        let gzipped = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-        let reader: Box<dyn Read> =
-            if gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-        for line in BufReader::new(reader).lines() {
+        for line in lines(file)? {
             let event: Value = serde_json::from_str(&line?)?;
             merchants.extend(event["data"]["merchant"].as_str().map(str::to_owned));
         }
     }
     let tables = merchants.iter().map(|id| format!("\n[[merchant]]\nid = {id:?}\nregion = \"cn/town\"\n"));
     Ok(tables.fold(PROGRAM.to_owned(), |program, table| program + &table))
+}
+
+/// Returns the lines of a file, gzipped or not.
+pub(super) fn lines(file: &Path) -> Result<impl Iterator<Item = io::Result<String>>> {
+    let opened = File::open(file).with_context(|| format!("open {}", file.display()))?;
+    let mut reader = BufReader::new(opened);
+    let gzipped = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    let reader: Box<dyn Read> =
+        if gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+    Ok(BufReader::new(reader).lines())
 }
 
 struct Bench<'a> {

@@ -3,7 +3,8 @@
 #![expect(clippy::float_arithmetic, reason = "rates for people, far from points and money")]
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,14 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::report::{Report, median};
-use super::{forget, run};
+use super::{forget, run, server_of_its_own};
 use crate::served::Served;
 use crate::{cargo, demo, policies};
 
 const ROUNDS: usize = 3;
+
+/// How often the events are sent while programs are swapped, each time under other names: 100,000 events at the least.
+const TIMES: usize = 3;
 
 /// Connections, and events of a request.
 const LOADS: [(u32, u32); 6] = [(1, 1), (16, 1), (64, 1), (2, 50), (4, 50), (16, 50)];
@@ -58,6 +62,8 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
         )?;
     }
     bench.operate(events, &mut figures)?;
+    bench.govern(events, &mut figures)?;
+    bench.follow(&mut figures)?;
     bench.take_in(&mut figures)?;
     bench.deploy_many(&mut figures)?;
     report.write("service", "cargo xtask bench service --data FILES", figures.trim_end())
@@ -115,19 +121,39 @@ impl Bench<'_> {
     /// Starts a service, sends it all events, and ends it.
     fn load(&self, service: &mut Command, load: &[String]) -> Result<Value> {
         let service = Running::start(service)?;
-        self.send(&service, load)
+        self.send(&service, load, &self.data)
     }
 
     /// Sends all events to a host on a fresh ledger, and ends it.
     fn ours(&self, load: &[String]) -> Result<Value> {
         forget(&self.folder.join("service.db"))?;
         let service = self.serve("service.toml", "service.db")?;
-        self.send(&service, load)
+        self.send(&service, load, &self.data)
     }
 
-    fn send(&self, service: &Running, load: &[String]) -> Result<Value> {
+    /// Writes all events several times, each time under other names and of other orders.
+    fn repeat(&self) -> Result<PathBuf> {
+        let file = self.folder.join("repeated.jsonl");
+        let mut to = BufWriter::new(File::create(&file)?);
+        for time in 0..TIMES {
+            for file in &self.data {
+                for line in run::lines(file)? {
+                    let mut event: Value = serde_json::from_str(&line?)?;
+                    for name in ["/id", "/data/order"] {
+                        let name = event.pointer_mut(name).context("an event has an id and an order")?;
+                        *name = format!("{}-{time}", name.as_str().unwrap_or_default()).into();
+                    }
+                    writeln!(to, "{event}")?;
+                }
+            }
+        }
+        to.flush()?;
+        Ok(file)
+    }
+
+    fn send(&self, service: &Running, load: &[String], data: &[PathBuf]) -> Result<Value> {
         let mut client = self.program("examples/load");
-        let output = client.arg("send").arg(&service.service.address).args(load).args(&self.data).output()?;
+        let output = client.arg("send").arg(&service.service.address).args(load).args(data).output()?;
         ensure!(output.status.success(), "the load failed: {}", String::from_utf8_lossy(&output.stderr));
         run::last_line(&output.stdout)
     }
@@ -150,20 +176,24 @@ impl Bench<'_> {
     /// Measures what operators and merchants do: swaps under load, an upload until it is at work, a roll-back.
     fn operate(&self, events: u64, figures: &mut String) -> Result<()> {
         let load = ["64".to_owned(), "1".to_owned()];
+        let (repeated, events) = ([self.repeat()?], events.saturating_mul(u64::try_from(TIMES)?));
         let text = fs::read_to_string(self.folder.join("service.toml"))?;
         let programs = [text.replace("multiplier = \"2\"", "multiplier = \"3\""), text];
         let (mut still, mut swapped, mut uploads, mut back) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut swaps = Vec::new();
         for _ in 0..ROUNDS {
-            still.push(p99(&self.ours(&load)?)?);
+            forget(&self.folder.join("service.db"))?;
+            let service = self.serve("service.toml", "service.db")?;
+            still.push(p99(&self.send(&service, &load, &repeated)?)?);
+            drop(service);
             forget(&self.folder.join("service.db"))?;
             let service = self.serve("service.toml", "service.db")?;
             let done = AtomicBool::new(false);
             let (told, made) = thread::scope(|scope| {
                 let swapping =
                     scope.spawn(|| swap(&service, &self.folder.join("swapped.toml"), &programs, &done));
-                let told = self.send(&service, &load);
+                let told = self.send(&service, &load, &repeated);
                 done.store(true, Ordering::Relaxed);
                 (told, swapping.join())
             });
@@ -182,7 +212,7 @@ impl Bench<'_> {
         writeln!(figures, "\n| | |\n|---|---|")?;
         writeln!(
             figures,
-            "| p99 of single events at 64 connections, {:.0} swaps of the program meanwhile | {swapped:.1} ms, {:.2} × that without |",
+            "| p99 of {events} single events at 64 connections, {:.0} swaps of the program meanwhile | {swapped:.1} ms, {:.2} × that without |",
             median(swaps),
             swapped / still
         )?;
@@ -192,6 +222,52 @@ impl Bench<'_> {
             median(uploads)
         )?;
         writeln!(figures, "| a roll-back, until the host is on it | {:.0} ms |", median(back) * 1_000.0)?;
+        Ok(())
+    }
+
+    /// Measures how long a change takes of which it is looked whether members would have been awarded less on all events.
+    fn govern(&self, events: u64, figures: &mut String) -> Result<()> {
+        let service = self.serve("service.toml", "service-run.db")?;
+        let text = fs::read_to_string(self.folder.join("service.toml"))?;
+        let mut taken = Vec::new();
+        for multiplier in 3..3_u32.saturating_add(u32::try_from(ROUNDS)?) {
+            let better = text.replace("multiplier = \"2\"", &format!("multiplier = \"{multiplier}\""));
+            fs::write(self.folder.join("better.toml"), better)?;
+            taken.push(answer(&mut service.change(&self.folder.join("better.toml"), "")?)?.0);
+        }
+        let taken = median(taken);
+        writeln!(
+            figures,
+            "| a change that leaves nobody with less, as {events} events show when they are decided again | {taken:.2} s |"
+        )?;
+        Ok(())
+    }
+
+    /// Measures how soon a roll-back is at work on another host of a ledger in PostgreSQL.
+    #[expect(clippy::disallowed_methods, reason = "this is what is measured")]
+    fn follow(&self, figures: &mut String) -> Result<()> {
+        const CHANGES: usize = 20;
+        let server = server_of_its_own();
+        let ledger = server.new_schema();
+        let hosts = [self.serve("service.toml", &ledger)?, self.serve("service.toml", &ledger)?];
+        let text = fs::read_to_string(self.folder.join("service.toml"))?;
+        fs::write(self.folder.join("more.toml"), text.replace("multiplier = \"2\"", "multiplier = \"3\""))?;
+        let mut taken = Vec::new();
+        for _ in 0..CHANGES {
+            let (_, changed) = answer(&mut hosts[0].change(&self.folder.join("more.toml"), WITHOUT_NOTICE)?)?;
+            let version = changed["version"].as_u64().context("read the version")?;
+            hosts[1].waits_for(version)?;
+            let began = Instant::now();
+            hosts[0].roll_back(version)?;
+            hosts[1].waits_for(version.saturating_add(1))?;
+            taken.push(began.elapsed().as_secs_f64());
+        }
+        taken.sort_unstable_by(f64::total_cmp);
+        let [middle, worst] = [CHANGES.div_euclid(2), CHANGES.saturating_sub(1)].map(|n| taken[n] * 1_000.0);
+        writeln!(
+            figures,
+            "| a roll-back, until another host on PostgreSQL is on it | {middle:.0} ms, {worst:.0} ms the slowest of {CHANGES} |"
+        )?;
         Ok(())
     }
 
@@ -219,7 +295,7 @@ impl Bench<'_> {
                     }
                     anyhow::Ok(made)
                 });
-                let told = self.send(&service, &load);
+                let told = self.send(&service, &load, &self.data);
                 done.store(true, Ordering::Relaxed);
                 (told, strangers.join())
             });
@@ -253,11 +329,10 @@ impl Bench<'_> {
             answer(&mut self.put(service, "market-day", "/v1/policies/market-day/releases/0.1.0")?)?;
         let text = fs::read_to_string(self.folder.join("service.toml"))? + MORE;
         fs::write(self.folder.join("more.toml"), text)?;
-        let (deployed, changed) = answer(&mut service.change(&self.folder.join("more.toml"))?)?;
+        let (deployed, changed) =
+            answer(&mut service.change(&self.folder.join("more.toml"), WITHOUT_NOTICE)?)?;
         let version = changed["version"].as_u64().context("read the version")?;
-        let mut back = service.curl("/v1/program/rollback?who=bench&why=measured");
-        let (back, _) = answer(back.args(["-X", "POST", "-H"]).arg(format!("If-Match: \"{version}\"")))?;
-        Ok((published + deployed, back))
+        Ok((published + deployed, service.roll_back(version)?))
     }
 
     /// Measures a program of a thousand deployments: how soon it is ready, and what it takes.
@@ -300,6 +375,9 @@ impl Bench<'_> {
     }
 }
 
+/// Without looking whether members would be awarded less.
+const WITHOUT_NOTICE: &str = "&without_notice=true";
+
 /// A deployment of the release that is published.
 const MORE: &str = r#"
 [[deployment]]
@@ -320,7 +398,7 @@ fn swap(service: &Running, file: &Path, programs: &[String; 2], done: &AtomicBoo
             break;
         }
         fs::write(file, text)?;
-        answer(&mut service.change(file)?)?;
+        answer(&mut service.change(file, WITHOUT_NOTICE)?)?;
         made = made.saturating_add(1);
         thread::sleep(Duration::from_millis(25));
     }
@@ -363,14 +441,31 @@ impl Running {
         curl
     }
 
-    /// Puts a program to work on whatever is.
-    fn change(&self, file: &Path) -> Result<Command> {
-        let (_, program) = answer(&mut self.curl("/v1/program"))?;
-        let version = program["version"].as_u64().context("read the version")?;
-        let mut put = self.curl("/v1/program?who=bench&why=measured&without_notice=true");
+    /// Returns what puts a program to work on whatever is.
+    fn change(&self, file: &Path, notice: &str) -> Result<Command> {
+        let version = self.version()?;
+        let mut put = self.curl(&format!("/v1/program?who=bench&why=measured{notice}"));
         put.args(["-X", "PUT", "-H"]).arg(format!("If-Match: \"{version}\"")).arg("--data-binary");
         put.arg(format!("@{}", file.display()));
         Ok(put)
+    }
+
+    /// Goes back from a version, and returns the seconds until that is answered.
+    fn roll_back(&self, version: u64) -> Result<f64> {
+        let mut back = self.curl("/v1/program/rollback?who=bench&why=measured");
+        Ok(answer(back.args(["-X", "POST", "-H"]).arg(format!("If-Match: \"{version}\"")))?.0)
+    }
+
+    /// Returns the version by which it decides.
+    fn version(&self) -> Result<u64> {
+        let (_, program) = answer(&mut self.curl("/v1/program"))?;
+        program["version"].as_u64().context("read the version")
+    }
+
+    /// Waits until it decides by a version.
+    fn waits_for(&self, version: u64) -> Result<()> {
+        while self.version()? != version {}
+        Ok(())
     }
 
     fn resident_kib(&self) -> Result<f64> {

@@ -18,7 +18,7 @@ use crate::{LedgerError, Place};
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// The schema, step by step. A ledger has taken as many steps as its `ledger_schema` says; steps are only ever added.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("schema.sql"),
     include_str!("changes.sql"),
     include_str!("publications.sql"),
@@ -26,6 +26,7 @@ const STEPS: [&str; 7] = [
     include_str!("keys.sql"),
     include_str!("quotes.sql"),
     include_str!("signers.sql"),
+    include_str!("overrides.sql"),
 ];
 
 // Plans do not depend on what is bound and are made once in a while (`Link::age`): by the index, wherever there is one,

@@ -223,16 +223,16 @@ pub(super) fn trail(link: &Link, after: u64, limit: usize) -> Result<Vec<(u64, T
 
 pub(super) fn put_change(change: &ProgramChange) -> Call<'_> {
     let sql = "
-        INSERT INTO changes (version, program, made_ms, who, why)
-        VALUES ($1, $2, $3, $4, $5)";
-    let ProgramChange { version, program, made_at, who, why } = change;
+        INSERT INTO changes (version, program, made_ms, who, why, without_notice)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    let ProgramChange { version, program, made_at, who, why, without_notice } = change;
     let call = Call::new(sql).value(Unsigned(*version)).value(&program[..]).value(made_at.millis());
-    call.value(&**who).value(&**why)
+    call.value(&**who).value(&**why).value(i64::from(*without_notice))
 }
 
 pub(super) fn changes(link: &Link, after: u64, limit: usize) -> Result<Vec<ProgramChange>, Stop> {
     let sql = "
-        SELECT version, program, made_ms, who, why
+        SELECT version, program, made_ms, who, why, without_notice
         FROM changes
         WHERE version > $1
         ORDER BY version
@@ -244,7 +244,7 @@ pub(super) fn changes(link: &Link, after: u64, limit: usize) -> Result<Vec<Progr
 
 pub(super) fn last_change(link: &Link) -> Result<Option<ProgramChange>, Stop> {
     let sql = "
-        SELECT version, program, made_ms, who, why
+        SELECT version, program, made_ms, who, why, without_notice
         FROM changes
         ORDER BY version DESC
         LIMIT 1";

@@ -183,7 +183,7 @@ fn publications_of_an_earlier_schema_stay() {
     let published = publish(&Postgres::open(&url).unwrap());
     let schema = schema(&url);
     server().perform(&format!(
-        "DROP TABLE {schema}.signers, {schema}.quotes, {schema}.keys, {schema}.trail; ALTER TABLE {schema}.publications DROP COLUMN owner; UPDATE {schema}.ledger_schema SET version = 4"
+        "DROP TABLE {schema}.signers, {schema}.quotes, {schema}.keys, {schema}.trail; ALTER TABLE {schema}.publications DROP COLUMN owner; ALTER TABLE {schema}.changes DROP COLUMN without_notice; UPDATE {schema}.ledger_schema SET version = 4"
     ));
     let ledger = Postgres::open(&url).unwrap();
     assert_eq!(ledger.publications(None, ("", ""), 9).unwrap(), [published]);
@@ -228,7 +228,9 @@ fn changes_of_the_program_are_told() {
     ledger.put_program(&program, b"one").unwrap();
     let change = |version| {
         let (made_at, who, why) = (Instant::from_millis(0), "赵敏".to_owned(), "a test".to_owned());
-        ledger.change_program(&ProgramChange { version, program, made_at, who, why }).unwrap();
+        ledger
+            .change_program(&ProgramChange { version, program, made_at, who, why, without_notice: false })
+            .unwrap();
     };
     assert!(!watch.wait(Duration::from_millis(1)), "nothing was changed");
     change(1);

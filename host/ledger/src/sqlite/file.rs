@@ -20,7 +20,7 @@ const BEGIN_ATTEMPTS: usize = 100;
 const APPLICATION_ID: i32 = 0x4A69_6665;
 
 /// The schema, step by step. A file has taken as many steps as its `user_version` says; steps are only ever added.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("schema.sql"),
     include_str!("changes.sql"),
     include_str!("publications.sql"),
@@ -28,6 +28,7 @@ const STEPS: [&str; 7] = [
     include_str!("keys.sql"),
     include_str!("quotes.sql"),
     include_str!("signers.sql"),
+    include_str!("overrides.sql"),
 ];
 
 // Pages of 4 KiB: pages of 16 KiB were worth 10 to 30 % in large batches and cost 25 % one at a time.

@@ -221,16 +221,17 @@ pub(super) fn put_change(connection: &Connection, change: &ProgramChange) -> std
         return Err(LedgerError::Superseded { last }.into());
     }
     let sql = "
-        INSERT INTO changes (version, program, made_ms, who, why)
-        VALUES (?1, ?2, ?3, ?4, ?5)";
-    let ProgramChange { version, program, made_at, who, why } = change;
-    connection.prepare_cached(sql)?.execute(params![version, program, made_at.millis(), who, why])?;
+        INSERT INTO changes (version, program, made_ms, who, why, without_notice)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let ProgramChange { version, program, made_at, who, why, without_notice } = change;
+    let values = params![version, program, made_at.millis(), who, why, without_notice];
+    connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
 pub(super) fn changes(connection: &Connection, after: u64, limit: usize) -> Result<Vec<ProgramChange>> {
     let sql = "
-        SELECT version, program, made_ms, who, why
+        SELECT version, program, made_ms, who, why, without_notice
         FROM changes
         WHERE version > ?1
         ORDER BY version
@@ -241,7 +242,7 @@ pub(super) fn changes(connection: &Connection, after: u64, limit: usize) -> Resu
 
 pub(super) fn last_change(connection: &Connection) -> Result<Option<ProgramChange>> {
     let sql = "
-        SELECT version, program, made_ms, who, why
+        SELECT version, program, made_ms, who, why, without_notice
         FROM changes
         ORDER BY version DESC
         LIMIT 1";

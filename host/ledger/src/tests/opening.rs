@@ -85,7 +85,7 @@ fn publications_of_an_earlier_schema_stay() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.jifen");
     let published = publish(&Sqlite::open(&path).unwrap());
-    let earlier = "DROP TABLE signers; DROP TABLE quotes; DROP TABLE keys; DROP TABLE trail; ALTER TABLE publications DROP COLUMN owner; PRAGMA user_version = 4";
+    let earlier = "DROP TABLE signers; DROP TABLE quotes; DROP TABLE keys; DROP TABLE trail; ALTER TABLE publications DROP COLUMN owner; ALTER TABLE changes DROP COLUMN without_notice; PRAGMA user_version = 4";
     Connection::open(&path).unwrap().execute_batch(earlier).unwrap();
     let ledger = Sqlite::open(&path).unwrap();
     assert_eq!(ledger.publications(None, ("", ""), 9).unwrap(), [published]);

@@ -557,6 +557,7 @@ fn changes_of_the_program_follow_each_other() {
             made_at: Instant::from_millis(1_764_000_000_123),
             who: "赵敏".to_owned(),
             why: "the first of a month".to_owned(),
+            without_notice: version == 2,
         };
         let superseded = |change: ProgramChange| match ledger.change_program(&change) {
             Err(LedgerError::Superseded { last }) => last,
