@@ -137,8 +137,8 @@ impl Active {
         let found = deployed(&program).map(find).collect::<Result<Vec<_>, _>>()?;
         let active = Self::load(text, program, &found, store)?;
         // What was taken once is taken for ever.
-        if !releases.keep_program(&active.key())? {
-            hold_against_schemas(&active.program, &found, store)?;
+        if !releases.keeps_program(&active.key())? {
+            hold_against_schemas(&active, &found, &releases.pins_at_work()?, store)?;
         }
         Ok(active)
     }
@@ -336,18 +336,25 @@ struct Deployed<'p> {
 /// Refuses parameters that are not as the schema of their policy says, though the policy takes them: what it does not know, it may
 /// ignore.
 fn hold_against_schemas(
-    program: &Program,
+    active: &Active,
     found: &[Arc<Release>],
+    at_work: &[Pin],
     store: &PolicyStore,
 ) -> Result<(), HostError> {
+    let is_at_work = |pin: &Pin| {
+        at_work.iter().any(|it| (&it.component, &it.parameters) == (&pin.component, &pin.parameters))
+    };
     let mut by_release = BTreeMap::<_, (_, Vec<_>)>::new();
-    for (deployed, release) in deployed(program).zip(found) {
-        let (_, all) = by_release.entry(&release.digest).or_insert((release, Vec::new()));
-        all.push(deployed);
+    for ((deployed, release), pin) in deployed(&active.program).zip(found).zip(&active.document.pins.policies)
+    {
+        if !is_at_work(pin) {
+            by_release.entry(&release.digest).or_insert((release, Vec::new())).1.push(deployed);
+        }
     }
     let by_release: Vec<_> = by_release.into_values().collect();
     let held = parallel::map(&by_release, parallel::cores(), |(release, deployed)| {
-        let Some(description) = description::text(&release.component) else { return Ok(()) };
+        let description = description::text(&release.component).filter(|text| description::has_schema(text));
+        let Some(description) = description else { return Ok(()) };
         let sets: Vec<_> = deployed.iter().map(|deployed| deployed.parameters).collect();
         let (set, source) = match store.unfit(&description, &sets) {
             Ok(None) => return Ok(()),

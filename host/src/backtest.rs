@@ -362,7 +362,7 @@ impl<'a> Tally<'a> {
         outcome: &Outcome,
     ) {
         let again = match outcome {
-            Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) => Some(&recorded.digest),
+            Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) => recorded.digest.as_ref(),
             Outcome::Refused { .. } => None,
         };
         if again != Some(&logged.receipt_digest) {

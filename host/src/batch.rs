@@ -513,7 +513,7 @@ impl<'a> Processor<'a> {
     fn again(&self, event: &Event, known: Known) -> Result<Outcome, HostError> {
         if known.event_digest == event.digest {
             let Known { seq, receipt, receipt_digest, .. } = known;
-            return Ok(Outcome::Duplicate(Recorded { seq, receipt, digest: receipt_digest }));
+            return Ok(Outcome::Duplicate(Recorded { seq, receipt, digest: Some(receipt_digest) }));
         }
         let first =
             self.ledger.find(&event.source, &event.id)?.map(|logged| logged.event).unwrap_or_default();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use jifen_engine::limits::Limits;
+use jifen_engine::limits::{Limits, PARAMETERS_BYTES_MAX};
 use jifen_engine::{Policy, PolicyError, PolicyStore, Prepared, PreparedRequest, Refusal, World};
 use jifen_loyalty::day::BusinessDay;
 use jifen_loyalty::event::{Body, Happening, Occasion, Redemption, Step};
@@ -195,11 +195,17 @@ impl<'a> Respondent<'a> {
         if !description::has_schema(description) {
             return Ok(None);
         }
-        let taken = |case: &&Case| !matches!(case.expect, Outcome::InvalidParameters(_));
-        let taken: Vec<_> = cases.iter().filter(taken).collect();
-        let sets: Vec<_> = taken.iter().map(|case| case.parameters.get()).collect();
-        let unfit = self.store.unfit(description, &sets)?;
-        let of = |set: usize| taken.get(set).map(|case| &*case.about).unwrap_or_default();
+        // What cannot be read is told elsewhere.
+        let promised =
+            Claims::parse(description).map(|claims| claims.promised_parameters()).unwrap_or_default();
+        let taken = cases.iter().filter(|case| !matches!(case.expect, Outcome::InvalidParameters(_)));
+        let taken = taken.map(|case| (case.parameters.get(), &*case.about));
+        let taken = taken.chain(promised.iter().map(|set| (set.get(), "a promise")));
+        // As many as are compiled, and none that is refused for its size.
+        let sets: BTreeMap<_, _> = taken.filter(|(set, _)| set.len() <= PARAMETERS_BYTES_MAX).collect();
+        let sets: Vec<_> = sets.into_iter().take(self.bounds.parameters).collect();
+        let unfit = self.store.unfit(description, &sets.iter().map(|(set, _)| *set).collect::<Vec<_>>())?;
+        let of = |set: usize| sets.get(set).map(|(_, of)| *of).unwrap_or_default();
         Ok(Some(unfit.map(|(set, error)| format!("{:?}: {error} [{}]", of(set), error.code()))))
     }
 

@@ -28,7 +28,7 @@ const RUNS: [&str; 3] = ["deployment", "campaign", "redemption"];
 pub(crate) struct Reason {
     pub(crate) who: String,
     pub(crate) why: String,
-    /// Whether nobody looks whether members would be awarded less.
+    /// Whether the notice is waived that members have of awards that get less.
     pub(crate) without_notice: bool,
 }
 

@@ -103,6 +103,8 @@ pub(crate) enum ReleaseError {
 /// Which rules were asked about an event that is refused, and how each failed that did.
 #[derive(Debug)]
 pub(crate) struct Answered {
+    /// Source and id of the event, which may be sent again.
+    pub(crate) event: (String, String),
     /// The digest of the program that deploys them.
     pub(crate) program: String,
     /// The deployments.

@@ -5,7 +5,6 @@
 
 use std::num::NonZeroUsize;
 
-use jifen_engine::limits::Limits;
 use jifen_engine::{PolicyError, PolicyStore, Report};
 use jifen_ledger::{Digest, Signer};
 use rules_guest::case::Case;
@@ -26,8 +25,9 @@ pub(crate) const CASES_MAX: usize = 200;
 /// honest component takes a tenth of a second; a script has one for all of them.
 const SETS_MAX: usize = 60;
 
-/// Bytes of all that is compiled to try a release, the component once for each set: 60 sets of up to 270 KB, 16 of the largest.
-const COMPILED_BYTES_MAX: usize = 16 << 20;
+/// Milliseconds that all compilations of a release may be foreseen to take, one for each set: 60 of a component of 150 KB, 8 of the largest.
+/// What is foreseen is the same on every machine.
+const FORESEEN_MS_MAX: u64 = 45_000;
 
 /// Bytes of a policy's name, and of its version: both are keys of an index.
 const NAME_BYTES_MAX: usize = 64;
@@ -190,7 +190,7 @@ impl Upload {
         };
         findings.extend(Finding::of_component(&report));
         findings.push(self.named());
-        let bounds = Bounds { fuel: report.limits().trial_fuel, parameters: sets_max(self.component.len()) };
+        let bounds = Bounds { fuel: report.limits().trial_fuel, parameters: sets_max(&report) };
         let respondent = Respondent::within(bounds, &self.component, store, threads);
         let cases: Vec<_> = self.cases.iter().map(|(name, json)| (name, Case::parse(json))).collect();
         let sound: Vec<_> = cases.iter().filter_map(|(_, case)| case.as_ref().ok().cloned()).collect();
@@ -243,12 +243,13 @@ pub(crate) fn misnamed(policy: &str) -> Option<String> {
     })
 }
 
-/// Returns with how many sets of parameters a component of so many bytes is tried at most.
-fn sets_max(component_bytes: usize) -> usize {
-    if Limits::of(component_bytes).script {
+/// Returns with how many sets of parameters a component is tried at most.
+fn sets_max(report: &Report) -> usize {
+    if report.limits().script {
         return SETS_MAX;
     }
-    COMPILED_BYTES_MAX.checked_div(component_bytes).unwrap_or(SETS_MAX).min(SETS_MAX)
+    let sets = FORESEEN_MS_MAX.checked_div(report.foreseen_ms).and_then(|sets| usize::try_from(sets).ok());
+    sets.unwrap_or(SETS_MAX).clamp(1, SETS_MAX)
 }
 
 /// Returns whether the parameters of cases are as a description's schema says; nothing where it has none.
@@ -280,11 +281,16 @@ fn answered(name: &str, case: &Case, respondent: &Respondent<'_>) -> Finding {
 
 impl Finding {
     fn of_claim(tried: Tried) -> Self {
-        let Tried { what, sets, counterexample } = tried;
+        let Tried { what, sets, excused, counterexample } = tried;
         let passed = counterexample.is_none();
         let evidence = match counterexample {
             Some(counterexample) => counterexample.to_string(),
-            None => format!("holds in {TRIES} circumstances with each of {sets} sets of parameters"),
+            None if excused == 0 => {
+                format!("holds in {TRIES} circumstances with each of {sets} sets of parameters")
+            }
+            None => format!(
+                "holds in {TRIES} circumstances with each of {sets} sets of parameters; not so with {excused} by a declared exception"
+            ),
         };
         Self { gate: Gate::Claim, what, passed, evidence }
     }

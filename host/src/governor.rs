@@ -12,9 +12,11 @@ use jifen_engine::PolicyStore;
 use jifen_ledger::{Announcement, Ledger, ProgramChange};
 use jifen_loyalty::program::{Budget, Mode};
 use jifen_loyalty::{DeploymentId, Instant, Program};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::active::Active;
-use crate::backtest::{Against, Loser, Pair, Scope, backtest};
+use crate::backtest::{Against, BacktestReport, Cost, Loser, Pair, Row, Scope, backtest};
 use crate::change::Reason;
 use crate::clock;
 use crate::error::HostError;
@@ -34,6 +36,19 @@ pub(crate) struct TooSoon {
     worse: Worse,
     /// When it can be put to work, if it was announced.
     earliest: Option<Instant>,
+}
+
+/// What history shows of a program by which nobody would have been awarded less.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Evidence {
+    /// Events of the last ninety days that it was held against.
+    pub(crate) events: u64,
+    /// Members of a unit who would have been awarded more.
+    pub(crate) gain: u64,
+    /// What was awarded and what would have been, by unit.
+    pub(crate) units: Vec<Row>,
+    /// What issuers would pay for it where a contract says so, by issuer.
+    pub(crate) costs: Vec<Cost>,
 }
 
 /// What shows that somebody would be awarded less.
@@ -113,7 +128,8 @@ pub(crate) fn earliest(announcement: &Announcement) -> Instant {
     Instant::from_millis(announcement.made_at.millis().saturating_add(NOTICE_MS))
 }
 
-/// Lets a program pass that was announced long enough ago, or by which nobody would have been awarded less.
+/// Lets a program pass that was announced long enough ago, or by which nobody would have been awarded less. Returns what shows that,
+/// where history was asked.
 ///
 /// # Errors
 ///
@@ -124,11 +140,11 @@ pub(crate) fn admit(
     at_work: &ProgramChange,
     candidate: &Active,
     threads: NonZeroUsize,
-) -> Result<(), HostError> {
-    let Some(latest) = ledger.latest_time()? else { return Ok(()) };
+) -> Result<Option<Evidence>, HostError> {
+    let Some(latest) = ledger.latest_time()? else { return Ok(None) };
     let earliest = ledger.announcement(&candidate.key())?.as_ref().map(earliest);
     if earliest.is_some_and(|earliest| earliest <= clock::now()) {
-        return Ok(());
+        return Ok(None);
     }
     let releases = Releases::new(None, Some(ledger));
     let at_work = &Active::with_our_tables(&hex::encode(at_work.program), ledger, &releases, store)?;
@@ -143,7 +159,10 @@ pub(crate) fn admit(
     let report = backtest(ledger, store, candidate, Against::Program(at_work), &scope, threads, go_on)?;
     let report = report.expect("it is not stopped");
     let worse = match (report.differ, report.lose) {
-        (0, 0) => return Ok(()),
+        (0, 0) => {
+            let BacktestReport { events, gain, units, costs, .. } = report;
+            return Ok(Some(Evidence { events, gain, units, costs }));
+        }
         (0, lose) => Worse::Shown { lose, most: report.losers.into_iter().next() },
         (differ, _) => Worse::Unknown { differ },
     };

@@ -137,7 +137,9 @@ fn hold(
     };
     let (deployment, offer, held, stock) = match set_aside() {
         Ok(set_aside) => set_aside,
-        Err(refusal) => return Err(Undecided::Declined(refusal, Box::new(quotation.answered(active)))),
+        Err(refusal) => {
+            return Err(Undecided::Declined(refusal, Box::new(quotation.answered(event, active))));
+        }
     };
     let step = held_by(active, &redemption.name, request, (deployment, offer), held, event.time);
     let owner = (Some(request.member.clone()), known.member.version.saturating_add(1));
@@ -323,14 +325,18 @@ impl<'p> Quotation<'p> {
     }
 
     /// Returns which deployments of a program were asked, and how each failed that did.
-    fn answered(self, active: &Active) -> Answered {
+    fn answered(self, event: &Event, active: &Active) -> Answered {
         let mut faults: BTreeMap<_, _> = self.decision.faults.into_iter().collect();
         let asked = self.evaluations.into_iter().map(|evaluation| evaluation.deployment);
         let deployments = asked.map(|id| {
             let fault = faults.remove(&id);
             (id, fault)
         });
-        Answered { program: active.digest.clone(), deployments: deployments.collect() }
+        Answered {
+            event: (event.source.clone(), event.id.clone()),
+            program: active.digest.clone(),
+            deployments: deployments.collect(),
+        }
     }
 
     fn refusal(&self, request: &Request) -> InvalidEvent {

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jifen_engine::PolicyStore;
-use jifen_ledger::Ledger;
+use jifen_ledger::{Ledger, LedgerError};
 use jifen_loyalty::program::PolicyRef;
 use semver::Version;
 use sha2::{Digest, Sha256};
 
-use crate::active::Document;
+use crate::active::{Document, Pin};
 use crate::description::Description;
 use crate::error::{HostError, ReleaseError};
 
@@ -77,7 +77,7 @@ impl<'a> Releases<'a> {
     }
 
     /// Returns whether the ledger keeps a program.
-    pub(crate) fn keep_program(&self, program: &jifen_ledger::Digest) -> Result<bool, HostError> {
+    pub(crate) fn keeps_program(&self, program: &jifen_ledger::Digest) -> Result<bool, HostError> {
         match self.ledger {
             Some(ledger) => Ok(ledger.program(program)?.is_some()),
             None => Ok(false),
@@ -136,13 +136,18 @@ impl<'a> Releases<'a> {
         }
     }
 
+    /// Returns what the program at work runs.
+    pub(crate) fn pins_at_work(&self) -> Result<Vec<Pin>, LedgerError> {
+        let Some(ledger) = self.ledger else { return Ok(Vec::new()) };
+        let Some(last) = ledger.last_program_change()? else { return Ok(Vec::new()) };
+        let body = ledger.program(&last.program)?.unwrap_or_default();
+        // Another build may have written it; whether it can be loaded is not asked here.
+        Ok(serde_json::from_slice::<Document>(&body).unwrap_or_default().pins.policies)
+    }
+
     /// Returns what the name stands for in the program at work.
     fn at_work(&self, name: &str, version: Option<&str>) -> Result<Option<String>, ReleaseError> {
-        let Some(ledger) = self.ledger else { return Ok(None) };
-        let Some(last) = ledger.last_program_change()? else { return Ok(None) };
-        let Some(body) = ledger.program(&last.program)? else { return Ok(None) };
-        // Another build may have written it; whether it can be loaded is not asked here.
-        let pins = serde_json::from_slice::<Document>(&body).unwrap_or_default().pins.policies;
+        let pins = self.pins_at_work()?;
         let is_named = |policy: &str| match policy.split_once('@') {
             None => policy == name && version.is_none(),
             Some((its_name, its)) => its_name == name && version.is_none_or(|version| version == its),

@@ -175,7 +175,7 @@ pub(crate) struct ChangeLine {
     pub(crate) who: String,
     /// Why.
     pub(crate) why: String,
-    /// `true` where it was made without looking whether members would be awarded less.
+    /// `true` where whoever made it waived the notice that members have of awards that get less.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(default = false)]
     pub(crate) without_notice: bool,
@@ -366,5 +366,9 @@ pub(crate) fn write_receipt(
     out.write_all(open)?;
     out.write_all(b",")?;
     out.write_all(more)?;
-    write!(out, "\"outcome\":\"{outcome}\",\"seq\":{seq},\"digest\":\"{}\"}}", hex::encode(digest))
+    write!(out, "\"outcome\":\"{outcome}\",\"seq\":{seq}")?;
+    if let Some(digest) = digest {
+        write!(out, ",\"digest\":\"{}\"", hex::encode(digest))?;
+    }
+    out.write_all(b"}")
 }

@@ -104,6 +104,8 @@ pub struct Tried {
     pub what: String,
     /// With how many sets of parameters, each in [`TRIES`] circumstances unless something came of one.
     pub sets: usize,
+    /// With how many more it need not be so, by an exception.
+    pub excused: usize,
     /// What shows that it is not so.
     pub counterexample: Option<Counterexample>,
 }
@@ -181,15 +183,25 @@ impl Claims {
         let promises = self.promises.iter().zip(found.by_ref()).map(|(promise, counterexample)| Tried {
             what: format!("promise: {}", promise.words()),
             sets: 1,
+            excused: 0,
             counterexample,
         });
         let mut tried: Vec<_> = promises.collect();
-        tried.extend(probes.map(|probe| Tried {
-            what: format!("fairness: {}", probe.name()),
-            sets: parameters.len(),
-            counterexample: self.unfair(*probe, parameters.iter().copied().zip(found.by_ref())),
+        tried.extend(probes.map(|probe| {
+            let excused = parameters.iter().filter(|set| self.excuses(*probe, set)).count();
+            Tried {
+                what: format!("fairness: {}", probe.name()),
+                sets: parameters.len().saturating_sub(excused),
+                excused,
+                counterexample: self.unfair(*probe, parameters.iter().copied().zip(found.by_ref())),
+            }
         }));
         tried
+    }
+
+    /// Returns whether a probe may fail with a set of parameters.
+    fn excuses(&self, probe: Probe, set: &RawValue) -> bool {
+        self.exceptions.iter().any(|exception| exception.probe == probe && exception.covers(set))
     }
 
     /// Returns what shows that a probe fails where no exception says so, or that an exception is none, of what was found with

@@ -82,6 +82,7 @@ fn what_gives_nobody_less_is_put_to_work_at_once() {
         let before = version(&town);
         let done = change(&town, "apply", &[]);
         assert_eq!((done.code == Some(0), version(&town) > before), (changed, changed), "{lines}: {done:?}");
+        assert_eq!(done.out.contains("nobody would have been awarded less, and "), changed, "{done:?}");
     }
     // Under another name a cap has counted nothing.
     town.program(&[(
@@ -144,6 +145,7 @@ fn only_the_last_ninety_days_count() {
 fn a_host_asks_for_notice_too() {
     let town = town();
     let host = town.host();
+    let better = program(&town, "parameters = { points = 9 }");
     let worse = program(&town, "parameters = { points = 1 }");
     let put = |query: &str| {
         let request = host.put(&format!("/v1/program?who=x&why=y{query}")).header("if-match", "\"1\"");
@@ -169,6 +171,14 @@ fn a_host_asks_for_notice_too() {
     let without = Answer::to(without.body(harsh)).json();
     assert_eq!((&without["version"], &without["without_notice"]), (&json!(4), &json!(true)));
     let listed = host.get("/v1/program/changes").json()["changes"].clone();
+    let better = host.put("/v1/program?who=x&why=y").header("if-match", "\"4\"").body(better);
+    let better = Answer::to(better).json();
+    let history = &better["history"];
+    assert_eq!(
+        (&better["version"], &history["events"], &history["gain"]),
+        (&json!(5), &json!(1), &json!(1)),
+        "{better}"
+    );
     let flags: Vec<_> = listed.as_array().expect("a list").iter().map(|it| &it["without_notice"]).collect();
     assert_eq!(flags, [&Value::Null, &Value::Null, &Value::Null, &json!(true)]);
 }

@@ -195,7 +195,7 @@ fn what_does_not_pass_is_told_why_and_leaves_nothing() {
     let many: Vec<_> = (0..=20).map(sets).collect();
     let answer = publish(&host, "rate@1.0.0", &large, &many);
     assert_eq!(answer.status, 422);
-    assert!(answer.text.contains("what came before has 20 sets of parameters"), "{}", answer.text);
+    assert!(answer.text.contains("what came before has 11 sets of parameters"), "{}", answer.text);
     // Parameters that are refused are refused once, however often a promise is tried with them.
     let promise = "[[promises]]\nzh = 'x'\nen = 'x'\nparameters = { points = 'none' }\nwhen = { spend_from = 5000 }\nthen = { times = '2' }\n";
     let refusing = configurable_guest().described("rate", "1.0.0", &promise.repeat(40)).build();
@@ -264,6 +264,17 @@ fn parameters_are_held_against_the_schema_of_the_policy() {
         let problem = answer.json();
         assert_eq!((answer.status, text(&problem["code"])), (422, "release-refused"), "{what}: {answer:?}");
         assert!(text(&problem["detail"]).contains(words), "{what}: {problem}");
+    }
+    // Also where no case's parameters are to be taken, and of what is promised.
+    let promise = "[[promises]]\nzh = 'x'\nen = 'x'\nparameters = { per = 0 }\nthen = { per_yuan = '1' }\n";
+    for (schema, words) in [
+        ("[parameters]\ntype = 'none'\n", "[invalid-schema]"),
+        (&*format!("{promise}{SCHEMA}"), "\"a promise\": "),
+    ] {
+        let mut refusing: Value = serde_json::from_str(&case(68)).expect("it is JSON");
+        refusing["expect"] = json!({"invalid_parameters": "none"});
+        let answer = publish(&host, "rate@1.0.0", &rate("1.0.0", 100, schema), &[refusing.to_string()]);
+        assert!(answer.status == 422 && answer.text.contains(&words.replace('"', "\\\"")), "{answer:?}");
     }
     let published = publish(&host, "rate@1.0.0", &rate("1.0.0", 100, SCHEMA), &[fit]);
     assert_eq!(published.status, 201, "{published:?}");

@@ -45,6 +45,7 @@ pub(crate) fn inspect(component: &[u8]) -> Result<Report, Refusal> {
     let mut validator = Validator::new_with_features(config::FEATURES);
     let types = validator.validate_all(component).map_err(|error| invalid(&error))?;
     let (world, imports) = names::check(component, &types)?;
+    let foreseen_ms = foreseen_ms(component, &counts);
     Ok(Report {
         world,
         imports: imports.names,
@@ -54,11 +55,18 @@ pub(crate) fn inspect(component: &[u8]) -> Result<Report, Refusal> {
         component_bytes: bytes(component.len()),
         functions: counts.functions,
         memory_bytes: counts.memory_bytes,
+        foreseen_ms,
         configure_fuel: 0,
         snapshotted: false,
         code_bytes: 0,
         compile_ms: 0,
     })
+}
+
+/// Returns how long compiling is foreseen to take, by what was seen of others.
+fn foreseen_ms(component: &[u8], counts: &Counts) -> u64 {
+    let by_bytes = bytes(component.len()).saturating_mul(5);
+    by_bytes.saturating_add(counts.costs.foreseen_us()).div_euclid(1_000)
 }
 
 /// Refuses what is not a component at all, by its first bytes.
@@ -89,6 +97,7 @@ fn count(component: &[u8]) -> Result<Counts, Refusal> {
             if *encoding == Encoding::Module && depth > 2 {
                 return Err(Refusal::NestedComponent);
             }
+            counts.costs.begin_module();
         } else if matches!(&payload, Payload::InstanceSection(_)) && depth > 1 {
             // It could be instantiated again and again, with modules that it is given.
             return Err(Refusal::NestedComponent);
@@ -126,7 +135,13 @@ impl Counts {
             Payload::StartSection { .. } | Payload::ComponentStartSection { .. } => {
                 return Err(Refusal::StartFunction);
             }
-            Payload::FunctionSection(section) => grow(&mut self.functions, section.count()),
+            Payload::TypeSection(section) => self.costs.add_types(section.clone())?,
+            Payload::ImportSection(section) => self.costs.add_imports(section.clone())?,
+            Payload::FunctionSection(section) => {
+                grow(&mut self.functions, section.count());
+                at_most("functions", self.functions, self.limits.functions)?;
+                self.costs.add_functions(section.clone())?;
+            }
             Payload::DataSection(section) => grow(&mut self.data_segments, section.count()),
             Payload::MemorySection(section) => self.add_memories(section.clone())?,
             Payload::TableSection(section) => self.add_tables(section.clone())?,
@@ -193,7 +208,6 @@ impl Counts {
         if self.memory_bytes > limit_bytes {
             return Err(Refusal::MemoryTooLarge { bytes: self.memory_bytes, limit_bytes });
         }
-        at_most("functions", self.functions, limits.functions)?;
         at_most("data segments", self.data_segments, limits.data_segments)?;
         at_most("definitions", self.definitions, limits.definitions)?;
         at_most("core instances", self.core_instances, limits.core_instances.into())?;

@@ -17,7 +17,7 @@ mod snapshot;
 use std::io::{self, BufReader, Read};
 use std::process::ExitCode;
 
-use jifen_engine::limits::{Limits, SCRIPT};
+use jifen_engine::limits::SCRIPT;
 use jifen_engine::protocol::{self, Request, Response, Task};
 use jifen_engine::sealed::JobKey;
 
@@ -39,7 +39,7 @@ fn run() -> io::Result<()> {
     let mut stdin = BufReader::new(io::stdin().lock());
     let request: Request = protocol::read_header(&mut stdin)?;
     let component_bytes = usize::try_from(request.component_bytes).unwrap_or(usize::MAX);
-    limits::set_time(Limits::of(component_bytes))?;
+    limits::set_time(request.task.limits(component_bytes))?;
     let component = read_component(stdin, request.component_bytes)?;
     let (response, sealed) = serve(request.task, &component)?;
     protocol::write(io::stdout().lock(), &response, &sealed)

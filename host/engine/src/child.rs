@@ -81,7 +81,7 @@ pub(crate) fn ask(
 ) -> Result<(Response, Vec<u8>), CompileError> {
     let mut child =
         spawn(compiler).map_err(|source| CompileError::Missing { path: compiler.to_owned(), source })?;
-    let limits = Limits::of(component.len());
+    let limits = request.task.limits(component.len());
     let left = talk(&mut child, deadline, request, component);
     let status = child.wait().map_err(|error| CompileError::Crashed { how: error.to_string() })?;
     match left {
@@ -105,7 +105,7 @@ fn talk(child: &mut Child, deadline: Duration, request: &Request, component: &[u
     let stdout = child.stdout.take().expect("the pipe was asked for");
     let stderr = child.stderr.take().expect("the pipe was asked for");
     let (sender, left) = mpsc::channel();
-    let compiled_bytes_max = bytes(Limits::of(component.len()).compiled_bytes);
+    let compiled_bytes_max = bytes(request.task.limits(component.len()).compiled_bytes);
     thread::spawn(move || drop(sender.send(listen(stdout, stderr, compiled_bytes_max))));
     thread::scope(|scope| {
         // A child that dies while we write closes the pipe; its end says why.

@@ -70,7 +70,13 @@ pub struct Limits {
 }
 
 /// The class of what is compiled to WebAssembly.
-pub static ORDINARY: Limits = Limits {
+pub static ORDINARY: Limits = OF_ORDINARY;
+
+/// What looking at a schema may take: parameters are a page of text.
+pub static SCHEMA: Limits =
+    Limits { compile_wall: Duration::from_secs(10), compile_cpu_seconds: 1, ..OF_ORDINARY };
+
+const OF_ORDINARY: Limits = Limits {
     component_bytes: 1 << 20,
     functions: 10_000,
     locals: 2_000,

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{Limits, SCHEMA};
 use crate::refusal::Refusal;
 use crate::sealed::Report;
 
@@ -65,6 +66,16 @@ pub enum Response {
     },
     /// The component, its parameters or its description are not taken.
     Refused(Refusal),
+}
+
+impl Task {
+    /// Returns what may be taken for it, of a component of so many bytes.
+    pub fn limits(&self, component_bytes: usize) -> &'static Limits {
+        match self {
+            Self::Inspect | Self::Compile { .. } => Limits::of(component_bytes),
+            Self::Validate { .. } => &SCHEMA,
+        }
+    }
 }
 
 /// Writes one message.

@@ -123,7 +123,7 @@ pub enum Refusal {
     TooBranched {
         /// Its index within its module.
         function: u64,
-        /// Its locals, without its parameters.
+        /// Its locals, with its parameters.
         locals: u64,
         /// Its blocks, loops and branches.
         blocks: u64,

@@ -45,6 +45,9 @@ pub struct Report {
     pub functions: u64,
     /// Bytes of memory it begins with, before it is configured.
     pub memory_bytes: u64,
+    /// Milliseconds that compiling it is foreseen to take at most on a slow machine, by its bytes, loops and branches.
+    #[serde(default)]
+    pub foreseen_ms: u64,
     /// Fuel that `configure` took; 0 where code is compiled for all parameters.
     pub configure_fuel: u64,
     /// Whether evaluations start from the configured memory. Otherwise each is configured anew, which gives the same

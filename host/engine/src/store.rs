@@ -336,7 +336,8 @@ impl PolicyStore {
     ) -> Result<Option<(usize, PolicyError)>, PolicyError> {
         let mut before = 0_usize;
         let mut left = parameters;
-        while !left.is_empty() {
+        // Once at least: whether it is a schema is asked, too.
+        loop {
             let mut room = PARAMETERS_AT_A_TIME;
             let fits = |set: &&str| match room.checked_sub(set.len()) {
                 Some(rest) => {
@@ -345,7 +346,8 @@ impl PolicyStore {
                 }
                 None => false,
             };
-            let (sets, rest) = left.split_at(left.iter().copied().take_while(fits).count().max(1));
+            let (sets, rest) =
+                left.split_at(left.iter().copied().take_while(fits).count().max(1).min(left.len()));
             let parameters = sets.iter().map(|set| (*set).to_owned()).collect();
             let task = Task::Validate { description: description.to_owned(), parameters };
             match self.respond(&[], task)? {
@@ -357,8 +359,10 @@ impl PolicyStore {
                 (Response::Done { .. }, _) => return Err(self.mismatch(None)),
             }
             (before, left) = (before.saturating_add(sets.len()), rest);
+            if left.is_empty() {
+                return Ok(None);
+            }
         }
-        Ok(None)
     }
 
     fn ask(&self, component: &[u8], task: Task) -> Result<(Report, Vec<u8>), PolicyError> {
@@ -371,7 +375,7 @@ impl PolicyStore {
 
     fn respond(&self, component: &[u8], task: Task) -> Result<(Response, Vec<u8>), PolicyError> {
         let request = Request { component_bytes: bytes(component.len()), task };
-        let limits = Limits::of(component.len());
+        let limits = request.task.limits(component.len());
         let deadline = self.compile_wall_max.unwrap_or(limits.compile_wall);
         // Each takes long, and much memory.
         let _alone = limits.script.then(|| self.script.lock().unwrap_or_else(PoisonError::into_inner));

@@ -309,7 +309,7 @@ pub struct ProgramChange {
     pub who: String,
     /// Why.
     pub why: String,
-    /// Whether it was made without looking whether members would be awarded less.
+    /// Whether whoever made it waived the notice that members have of awards that get less. Kept since schema 8.
     pub without_notice: bool,
 }
 

@@ -69,8 +69,8 @@ pub(crate) struct Recorded {
     pub(crate) seq: u64,
     /// Its canonical form.
     pub(crate) receipt: Vec<u8>,
-    /// Its digest.
-    pub(crate) digest: [u8; 32],
+    /// Its digest; nothing where the receipt is not shown whole.
+    pub(crate) digest: Option<[u8; 32]>,
 }
 
 /// Points that were used or lapsed, by unit.
@@ -168,7 +168,7 @@ pub(super) struct Applied {
 impl Applied {
     pub(super) fn at(self, seq: u64) -> Outcome {
         let Self { receipt, digest, lots, moved, faults, beside } = self;
-        let recorded = Recorded { seq, receipt, digest };
+        let recorded = Recorded { seq, receipt, digest: Some(digest) };
         Outcome::Applied { recorded, lots, moved, faults, closed: None, beside }
     }
 }

@@ -96,7 +96,7 @@ fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Applied { recorded, closed, .. } => {
             let closes = if closed.is_some() { ", and its work is done" } else { "" };
-            format!("applied {} {}{closes}", recorded.seq, hex::encode(recorded.digest))
+            format!("applied {} {}{closes}", recorded.seq, hex::encode(recorded.digest.unwrap_or_default()))
         }
         Outcome::Duplicate(recorded) => format!("known {}", recorded.seq),
         Outcome::Refused { refusal, .. } => format!("refused {} {}", refusal.field, refusal.reason),

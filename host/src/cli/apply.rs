@@ -11,7 +11,7 @@ use jifen_ledger::{LedgerError, ProgramChange};
 use super::output::complain;
 use crate::active::Active;
 use crate::change::{Plan, Reason, put_to_work, roll_back};
-use crate::governor;
+use crate::governor::{self, Evidence};
 use crate::releases::Releases;
 use crate::view::{AnnouncementLine, ChangeLine};
 
@@ -157,7 +157,12 @@ impl Apply {
             super::print(&words(&plan))?;
         }
         if let Some(last) = ledger.last_program_change()?.filter(|_| !reason.without_notice) {
-            governor::admit(&*ledger, &store, &last, &active, super::threads(None))?;
+            let shown = governor::admit(&*ledger, &store, &last, &active, super::threads(None))?;
+            if let Some(Evidence { events, gain, .. }) = shown.filter(|_| !self.json) {
+                super::print(&format_args!(
+                    "on {events} events nobody would have been awarded less, and {gain} members more"
+                ))?;
+            }
         }
         told(&put_to_work(&*ledger, &active, &releases, plan.after, reason)?, self.json)
     }

@@ -8,7 +8,7 @@ use jifen_engine::{PolicyError, PolicyStore, Report};
 use serde::Serialize;
 
 use super::output::complain;
-use crate::description::Description;
+use crate::description::{Description, has_schema};
 
 #[derive(Args)]
 pub(super) struct Check {
@@ -43,16 +43,14 @@ impl Check {
         let component = PolicyStore::read(&self.component)?;
         let report = match &self.parameters {
             None => store.inspect(&component)?,
-            Some(parameters) => {
-                let report = store.policy(&component, parameters)?.report().clone();
-                let description = report.description.as_deref().unwrap_or_default();
-                match store.unfit(description, &[parameters])? {
-                    Some((_, unfit)) => return Err(unfit),
-                    None => report,
-                }
-            }
+            Some(parameters) => store.policy(&component, parameters)?.report().clone(),
         };
-        Ok((component, report))
+        let description = report.description.as_deref().filter(|text| has_schema(text));
+        let parameters: Vec<_> = self.parameters.iter().map(String::as_str).collect();
+        match description.map(|text| store.unfit(text, &parameters)).transpose()?.flatten() {
+            Some((_, unfit)) => Err(unfit),
+            None => Ok((component, report)),
+        }
     }
 
     fn refuse(&self, error: PolicyError) -> anyhow::Result<ExitCode> {

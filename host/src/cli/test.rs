@@ -196,7 +196,10 @@ fn claims(
     };
     let tried = respondent.claims(&description, cases).map_err(Error::msg);
     let tried = tried.with_context(|| format!("{policy}: policy.toml"))?;
-    let unfit = respondent.unfit(&description, cases).with_context(|| format!("{policy}: policy.toml"))?;
+    let unfit = match respondent.unfit(&description, cases) {
+        Err(error) if error.is_refusal() => Some(Some(error.to_string())),
+        unfit => unfit.with_context(|| format!("{policy}: policy.toml"))?,
+    };
     let result = |tried: Tried| Result {
         policy: policy.to_owned(),
         what: What::Claim(tried.what),

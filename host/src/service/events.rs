@@ -72,8 +72,8 @@ pub(super) struct Receipt {
     outcome: String,
     /// The receipt's place in the log.
     seq: u64,
-    /// The receipt's SHA-256.
-    digest: String,
+    /// The receipt's SHA-256; absent with a merchant's key, which does not show all of it.
+    digest: Option<String>,
     /// `true` where the quote ended before the event came, and another program decided it.
     requoted: Option<bool>,
 }
@@ -309,9 +309,10 @@ pub(super) async fn find(
 ) -> Result<Response, Problem> {
     caller.may_see_events_of(&key.source)?;
     let logged = service.ask(move |desk| logged(desk, &key)).await?;
-    let shown = caller.shown(&service.desk, logged.receipt);
-    let recorded = Recorded { seq: logged.seq, receipt: shown, digest: logged.receipt_digest };
-    Ok(json(receipt(&recorded, b"")))
+    let (seq, receipt, digest) = (logged.seq, logged.receipt, Some(logged.receipt_digest));
+    let mut recorded = Recorded { seq, receipt, digest };
+    caller.show(&service.desk, &mut recorded);
+    Ok(json(self::receipt(&recorded, b"")))
 }
 
 /// Returns the entry of an event, if the ledger knows it.

@@ -28,7 +28,7 @@ const BATCH_SECONDS: &str = "jifen_batch_seconds";
 const QUEUE_EVENTS: &str = "jifen_queue_events";
 const VERSION: &str = "jifen_program_version";
 const BEHIND: &str = "jifen_program_behind";
-const WATCHED: &str = "jifen_rules_put_back_total";
+const FAILING: &str = "jifen_rules_failing_total";
 const REQUEST_SECONDS: &str = "jifen_http_request_seconds";
 
 /// How long values are kept at most until they are added up.
@@ -89,7 +89,11 @@ fn describe() {
     describe_gauge!(QUEUE_EVENTS, "Events that wait, or are decided now");
     describe_gauge!(VERSION, "The version of the list of changes that this host decides by");
     describe_gauge!(BEHIND, "1 while another program is at work that this host cannot load");
-    describe_counter!(WATCHED, "Rules that failed three times in a row, by what came of it");
+    describe_counter!(FAILING, "Rules that failed three times in a row, by what came of it");
+    // From the beginning, so that the first is seen to be one more.
+    for outcome in ["put-back", "stays", "overtaken", "failed"] {
+        counter!(FAILING, "outcome" => outcome).increment(0);
+    }
     describe_histogram!(
         REQUEST_SECONDS,
         Unit::Seconds,
@@ -118,8 +122,8 @@ pub(super) fn count_batch(outcomes: &[Outcome], took: Duration) {
 }
 
 /// Counts what came of a rule that failed once too often.
-pub(super) fn count_watched(deployment: &DeploymentId, outcome: &'static str) {
-    counter!(WATCHED, "deployment" => deployment.to_string(), "outcome" => outcome).increment(1);
+pub(super) fn count_failing(outcome: &'static str) {
+    counter!(FAILING, "outcome" => outcome).increment(1);
 }
 
 fn count_award(deployment: &DeploymentId, unit: &UnitId, points: Points) {

@@ -25,7 +25,7 @@ use crate::backtest::{self, Against, BacktestReport, Scope};
 use crate::change::{self, Difference, Plan, Reason};
 use crate::compare::{ComparisonReport, compare, tried};
 use crate::error::{HostError, ReleaseError};
-use crate::governor;
+use crate::governor::{self, Evidence};
 use crate::releases::Releases;
 use crate::view::{AnnouncementLine, ChangeLine};
 
@@ -136,6 +136,9 @@ pub(super) struct Changed {
     change: ChangeLine,
     /// What it changed; nothing where it was the program at work.
     differences: Vec<Difference>,
+    /// What shows that it leaves nobody with less, where it was held against history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Evidence>,
 }
 
 /// Say what a program would change.
@@ -410,18 +413,19 @@ impl Desk {
             return Err(Problem::superseded(plan.after));
         };
         if plan.differences.is_empty() {
-            return Ok(Changed { change: ChangeLine::from(&last), differences: Vec::new() });
+            return Ok(Changed { change: ChangeLine::from(&last), differences: Vec::new(), history: None });
         }
-        if !reason.without_notice {
-            let (ledger, store) = (&*self.ledger, &self.store);
-            governor::admit(ledger, store, &last, &active, NonZeroUsize::MIN).map_err(refused)?;
-        }
+        let history = match reason.without_notice {
+            true => None,
+            false => governor::admit(&*self.ledger, &self.store, &last, &active, NonZeroUsize::MIN)
+                .map_err(refused)?,
+        };
         let releases = Releases::new(None, Some(&*self.ledger));
         let change =
             change::put_to_work(&*self.ledger, &active, &releases, after, reason).map_err(refused)?;
         let line = ChangeLine::from(&change);
         self.take(Live { change, active: Arc::new(active) });
-        Ok(Changed { change: line, differences: plan.differences })
+        Ok(Changed { change: line, differences: plan.differences, history })
     }
 
     fn roll_back(&self, after: u64, to: Option<u64>, reason: Reason) -> Result<ChangeLine, Problem> {

@@ -1,66 +1,155 @@
-//! What a merchant is shown of a receipt: what was decided on an event at the merchant, and nothing that is the member's with others.
+//! What a merchant is shown of a receipt: what was decided on an event at the merchant, and nothing that the member has or did elsewhere.
+
+use std::mem;
 
 use indexmap::IndexMap;
-use jifen_loyalty::DeploymentId;
+use jifen_loyalty::lot::Issuer;
+use jifen_loyalty::program::Scope;
+use jifen_loyalty::{MerchantId, Program};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::access::Caller;
+use super::events::aside;
 use super::intake::Desk;
 use crate::batch::{Outcome, Recorded};
 
-/// Who brought the member, and what is known of the two.
-const PERSONAL: [&str; 3] = ["referrer", "same_person", "same_payer"];
+/// What is shown. Not the version, which counts what happened to the member anywhere; who brought the member; debts, lots that ended and
+/// terms that changed, which are of points from elsewhere.
+const SHOWN: [&str; 15] = [
+    "source",
+    "id",
+    "member",
+    "time",
+    "day",
+    "event",
+    "program",
+    "awards",
+    "declined",
+    "notices",
+    "faults",
+    "evaluations",
+    "refund",
+    "redemptions",
+    "postings",
+];
 /// What a rule asked and knew of the member, and what was counted for it.
 const ASKED: [&str; 3] = ["facts", "known", "usage"];
+/// What is of somebody: the list, and what in it says of whom.
+const OF_SOMEBODY: [(&str, &str); 5] =
+    [("awards", "to"), ("first", "to"), ("levels", "to"), ("reversals", "to"), ("postings", "account")];
+/// The lots that a use of points moves.
+const MOVED: [&str; 5] = ["held", "captured", "released", "cancelled", "returned"];
+/// What tells where and when points of a lot were got.
+const OF_A_LOT: [&str; 6] = ["lot", "issuer", "earned", "expires", "had", "taken"];
 
 /// The members of an object, as they stand in it.
-type Members = IndexMap<String, Box<RawValue>>;
+type Object = IndexMap<String, Box<RawValue>>;
 
 impl Caller {
-    /// Returns a receipt as it may be seen. With a merchant's key, that is with what the merchant's own rules asked: others ask about
-    /// purchases anywhere, and count what is the platform's.
+    /// Returns a receipt as it may be seen: with a merchant's key, what is the merchant's of it. What rules asked is shown of those that
+    /// the program at work has for that merchant alone.
     pub(super) fn shown(&self, desk: &Desk, receipt: Vec<u8>) -> Vec<u8> {
         let Some(merchant) = self.merchant() else { return receipt };
         let active = desk.active();
-        let is_own = |deployment: &str| {
-            let deployment = active.deployment(&DeploymentId::from(deployment));
-            deployment.is_some_and(|deployment| deployment.scope.merchant.as_ref() == Some(merchant))
-        };
-        without_others(&receipt, &is_own).expect("a receipt is an object, and its evaluations are objects")
+        let shown =
+            aside(receipt.len(), || to_merchant(&receipt, merchant, (&active.digest, &active.program)));
+        shown.expect("a receipt is an object of lists of objects")
+    }
+
+    /// Leaves what may be seen. The digest is of all of it, and so little is left out that it could be guessed by that.
+    pub(super) fn show(&self, desk: &Desk, recorded: &mut Recorded) {
+        if self.merchant().is_some() {
+            recorded.receipt = self.shown(desk, mem::take(&mut recorded.receipt));
+            recorded.digest = None;
+        }
     }
 
     /// Returns what became of an event as it may be seen.
     pub(super) fn shown_of(&self, desk: &Desk, mut outcome: Outcome) -> Outcome {
         if let Outcome::Applied { recorded, .. } | Outcome::Duplicate(recorded) = &mut outcome {
-            let Recorded { receipt, .. } = recorded;
-            *receipt = self.shown(desk, std::mem::take(receipt));
+            self.show(desk, recorded);
         }
         outcome
     }
 }
 
-fn without_others(receipt: &[u8], is_own: &impl Fn(&str) -> bool) -> serde_json::Result<Vec<u8>> {
-    let mut receipt: Members = serde_json::from_slice(receipt)?;
-    receipt.retain(|name, _| !PERSONAL.contains(&&**name));
-    without_asked(&mut receipt, is_own)?;
+fn to_merchant(
+    receipt: &[u8],
+    merchant: &MerchantId,
+    (digest, program): (&str, &Program),
+) -> serde_json::Result<Vec<u8>> {
+    let mut receipt: Object = serde_json::from_slice(receipt)?;
+    receipt.retain(|name, _| SHOWN.contains(&&**name));
+    let member = text(&receipt, "member")?;
+    let at_work = text(&receipt, "program")? == digest;
+    let is_own = |id: &str| {
+        at_work && scope(program, id).is_some_and(|scope| scope.merchant.as_ref() == Some(merchant))
+    };
+    let accounts =
+        [member.clone(), format!("member/{member}"), Issuer::Merchant(merchant.clone()).to_string()];
+    only_own(&mut receipt, &accounts, &is_own)?;
     if let Some(json) = receipt.get_mut("refund") {
-        let mut refund: Members = serde_json::from_str(json.get())?;
-        without_asked(&mut refund, is_own)?;
+        let mut refund: Object = serde_json::from_str(json.get())?;
+        only_own(&mut refund, &accounts, &is_own)?;
         *json = to_raw_value(&refund)?;
     }
     serde_json::to_vec(&receipt)
 }
 
-/// Leaves out what others' rules asked.
-fn without_asked(members: &mut Members, is_own: &impl Fn(&str) -> bool) -> serde_json::Result<()> {
-    let Some(json) = members.get_mut("evaluations") else { return Ok(()) };
-    let mut evaluations: Vec<Members> = serde_json::from_str(json.get())?;
-    for evaluation in &mut evaluations {
-        let deployment = evaluation.get("deployment").map(|id| serde_json::from_str::<String>(id.get()));
-        if !deployment.transpose()?.is_some_and(|id| is_own(&id)) {
+/// Leaves out what is somebody else's, what others' rules asked, and where points are from.
+fn only_own(
+    object: &mut Object,
+    accounts: &[String],
+    is_own: &impl Fn(&str) -> bool,
+) -> serde_json::Result<()> {
+    for (list, of) in OF_SOMEBODY {
+        each(object, list, |item| {
+            item.retain(|name, _| !OF_A_LOT.contains(&&**name) || list == "awards");
+            Ok(accounts.contains(&text(item, of)?))
+        })?;
+    }
+    each(object, "evaluations", |evaluation| {
+        if !is_own(&text(evaluation, "deployment")?) {
             evaluation.retain(|name, _| !ASKED.contains(&&**name));
         }
+        Ok(true)
+    })?;
+    each(object, "redemptions", |redemption| {
+        for list in MOVED {
+            each(redemption, list, |part| {
+                part.retain(|name, _| !OF_A_LOT.contains(&&**name));
+                Ok(true)
+            })?;
+        }
+        Ok(true)
+    })
+}
+
+/// Changes the objects of a list, if it is there, and keeps those of which that is said.
+fn each(
+    object: &mut Object,
+    list: &str,
+    mut keep: impl FnMut(&mut Object) -> serde_json::Result<bool>,
+) -> serde_json::Result<()> {
+    let Some(json) = object.get_mut(list) else { return Ok(()) };
+    let mut kept = Vec::new();
+    for mut item in serde_json::from_str::<Vec<Object>>(json.get())? {
+        if keep(&mut item)? {
+            kept.push(item);
+        }
     }
-    *json = to_raw_value(&evaluations)?;
+    *json = to_raw_value(&kept)?;
     Ok(())
+}
+
+/// Returns a text; nothing where there is none.
+fn text(object: &Object, name: &str) -> serde_json::Result<String> {
+    object.get(name).map_or(Ok(String::new()), |json| serde_json::from_str(json.get()))
+}
+
+/// Returns what a rule of a program is for, whether it is one of earning or of redemption.
+fn scope<'p>(program: &'p Program, id: &str) -> Option<&'p Scope> {
+    let earning = program.deployments.iter().map(|it| (&it.id, &it.scope));
+    let mut all = earning.chain(program.redemptions.iter().map(|it| (&it.id, &it.scope)));
+    all.find(|(of, _)| of.as_str() == id).map(|(_, scope)| scope)
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jifen_ledger::LedgerError;
 use jifen_loyalty::{DeploymentId, Fault};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -41,6 +42,8 @@ struct Streaks {
 #[derive(Default)]
 struct Streak {
     faults: u32,
+    /// The last event that was refused for it: sent again, it is no other.
+    refused: Option<(String, String)>,
     /// Whether that was seen to.
     seen_to: bool,
 }
@@ -61,6 +64,16 @@ impl Watch {
                     continue;
                 };
                 let streak = streaks.faults.entry(id.clone()).or_default();
+                let refused = match outcome {
+                    Outcome::Refused { answered, .. } => {
+                        answered.as_ref().map(|answered| answered.event.clone())
+                    }
+                    Outcome::Applied { .. } | Outcome::Duplicate(_) => None,
+                };
+                if refused.is_some() && refused == streak.refused {
+                    continue;
+                }
+                streak.refused = refused;
                 streak.faults = streak.faults.saturating_add(1);
                 if streak.faults >= FAULTS && !streak.seen_to {
                     streak.seen_to = true;
@@ -149,12 +162,15 @@ impl Desk {
                 "nothing that was at work before would do better, so it stays; see to it".to_owned(),
                 "stays",
             ),
+            Err(HostError::Ledger(LedgerError::Superseded { last })) => {
+                (format!("version {last} is at work already"), "overtaken")
+            }
             Err(error) => {
                 self.watch.again(failed);
                 (format!("it cannot be put back yet, see to it: {error}"), "failed")
             }
         };
-        metrics::count_watched(&failed.deployment, outcome);
+        metrics::count_failing(outcome);
         warn!("version {version}: {failed}; {became}");
     }
 

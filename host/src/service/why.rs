@@ -134,8 +134,10 @@ pub(super) async fn why(
     caller.may_see_events_of(&key.source)?;
     let explanation = service.ask(move |desk| {
         let logged = logged(desk, &key)?;
-        let shown = caller.shown(desk, logged.receipt.clone());
-        explain(&*desk.ledger, logged, shown).map_err(|error| Problem::failed(&error))
+        let (seq, receipt, digest) = (logged.seq, logged.receipt.clone(), Some(logged.receipt_digest));
+        let mut shown = Recorded { seq, receipt, digest };
+        caller.show(desk, &mut shown);
+        explain(&*desk.ledger, &logged, &shown).map_err(|error| Problem::failed(&error))
     });
     explanation.await.map(Json)
 }
@@ -183,10 +185,10 @@ impl Asked {
 }
 
 /// Explains an entry to whom that is shown of its receipt.
-fn explain(ledger: &dyn Ledger, logged: Logged, shown: Vec<u8>) -> anyhow::Result<Explanation> {
-    let told: Asked = serde_json::from_slice(&shown).context("read the receipt")?;
+fn explain(ledger: &dyn Ledger, logged: &Logged, shown: &Recorded) -> anyhow::Result<Explanation> {
+    let told: Asked = serde_json::from_slice(&shown.receipt).context("read the receipt")?;
     let event = Event::parse(&logged.event).context("read the event")?;
-    let (program, pins) = program_of(ledger, &logged)?;
+    let (program, pins) = program_of(ledger, logged)?;
     let (day, market_day) = match event.happening() {
         Some(happening) => {
             let today = program.situate(happening).context("put the event in its place")?.today;
@@ -225,7 +227,6 @@ fn explain(ledger: &dyn Ledger, logged: Logged, shown: Vec<u8>) -> anyhow::Resul
         }
     });
     let policies = policies.collect();
-    let recorded = Recorded { seq: logged.seq, receipt: shown, digest: logged.receipt_digest };
-    let receipt = RawValue::from_string(String::from_utf8(receipt(&recorded, b""))?)?;
+    let receipt = RawValue::from_string(String::from_utf8(receipt(shown, b""))?)?;
     Ok(Explanation { receipt, day, policies, words })
 }

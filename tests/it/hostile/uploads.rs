@@ -220,7 +220,7 @@ fn oversized() -> Vec<Upload> {
             "a bomb of branches",
             guest().item(&branches(5_000, 1_990)).build(),
             "too-costly",
-            "function 6 has 1990 locals and 5000 blocks",
+            "function 6 has 1991 locals and 5000 blocks",
         ),
         upload(
             "vectors",

@@ -464,7 +464,9 @@ impl Running {
 
     /// Waits until it decides by a version.
     fn waits_for(&self, version: u64) -> Result<()> {
-        while self.version()? != version {}
+        while self.version()? != version {
+            thread::sleep(Duration::from_millis(2));
+        }
         Ok(())
     }
 

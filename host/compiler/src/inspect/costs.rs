@@ -5,13 +5,18 @@
 //!
 //! * About 1.2 ns × (Σ over a function's loops of the different locals assigned inside)², because every such local needs
 //!   a merge at the loop's head, and register allocation then compares them all.
-//! * About 0.5 µs × a function's locals × its blocks, because each local may live over each block.
+//! * About 0.5 µs × a function's locals, with its parameters, × its blocks, because each may live over each block.
+//!
+//! The rest is in proportion to the bytes.
 
 use std::collections::HashSet;
 
 use jifen_engine::Refusal;
 use jifen_engine::limits::Limits;
-use wasmparser::{FunctionBody, Operator};
+use wasmparser::{
+    CompositeInnerType, FunctionBody, FunctionSectionReader, ImportSectionReader, Operator, TypeRef,
+    TypeSectionReader,
+};
 
 use super::{at_most, invalid};
 use crate::compile::bytes;
@@ -22,7 +27,7 @@ type Frame = Option<HashSet<u32>>;
 /// The costs of all functions so far.
 pub(super) struct Costs {
     limits: &'static Limits,
-    functions: u64,
+    module: Module,
     total: u64,
     /// The costliest function, and what its loops assign.
     costliest: (u64, u64),
@@ -34,12 +39,51 @@ pub(super) struct Costs {
 
 impl Costs {
     pub(super) fn within(limits: &'static Limits) -> Self {
-        Self { limits, functions: 0, total: 0, costliest: (0, 0), spread: 0, widest: (0, 0, 0) }
+        Self { limits, module: Module::default(), total: 0, costliest: (0, 0), spread: 0, widest: (0, 0, 0) }
     }
 
-    /// Adds a function. Functions come in the order of their modules, without the imported ones.
+    /// Begins the next module.
+    pub(super) fn begin_module(&mut self) {
+        self.module = Module::default();
+    }
+
+    /// Takes note of types of a module.
+    pub(super) fn add_types(&mut self, section: TypeSectionReader<'_>) -> Result<(), Refusal> {
+        for group in section {
+            let types = group.map_err(|error| invalid(&error))?.into_types();
+            self.module.types.extend(types.map(|it| match &it.composite_type.inner {
+                CompositeInnerType::Func(function) => bytes(function.params().len()),
+                CompositeInnerType::Array(_)
+                | CompositeInnerType::Struct(_)
+                | CompositeInnerType::Cont(_) => 0,
+            }));
+        }
+        Ok(())
+    }
+
+    /// Takes note of what a module imports.
+    pub(super) fn add_imports(&mut self, section: ImportSectionReader<'_>) -> Result<(), Refusal> {
+        for import in section.into_imports() {
+            if let TypeRef::Func(_) | TypeRef::FuncExact(_) = import.map_err(|error| invalid(&error))?.ty {
+                self.module.imported = self.module.imported.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of the types of a module's functions, which are not too many.
+    pub(super) fn add_functions(&mut self, section: FunctionSectionReader<'_>) -> Result<(), Refusal> {
+        for of_type in section {
+            let of_type = usize::try_from(of_type.map_err(|error| invalid(&error))?).unwrap_or(usize::MAX);
+            // A type that is not there is told by the validator.
+            self.module.parameters.push(self.module.types.get(of_type).copied().unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Adds a function. Functions come in the order of their modules.
     pub(super) fn add(&mut self, body: &FunctionBody<'_>) -> Result<(), Refusal> {
-        let locals = self.locals(body)?;
+        let locals = self.locals(body)?.saturating_add(self.module.parameters());
         let mut walk = Walk::default();
         for operator in body.get_operators_reader().map_err(|error| invalid(&error))? {
             walk.step(&operator.map_err(|error| invalid(&error))?);
@@ -47,14 +91,14 @@ impl Costs {
         self.check_blocks(&walk)?;
         self.total = self.total.saturating_add(walk.assigned.saturating_mul(walk.assigned));
         if walk.assigned > self.costliest.1 {
-            self.costliest = (self.functions, walk.assigned);
+            self.costliest = (self.module.function(), walk.assigned);
         }
         let (_, most, over) = self.widest;
         if locals.saturating_mul(walk.blocks) > most.saturating_mul(over) {
-            self.widest = (self.functions, locals, walk.blocks);
+            self.widest = (self.module.function(), locals, walk.blocks);
         }
         self.spread = self.spread.saturating_add(locals.saturating_mul(walk.blocks));
-        self.functions = self.functions.saturating_add(1);
+        self.module.read = self.module.read.saturating_add(1);
         Ok(())
     }
 
@@ -87,7 +131,13 @@ impl Costs {
 
     /// Refuses more of something than the function that is looked at may have.
     fn at_most(&self, what: &str, count: u64, limit: u64) -> Result<(), Refusal> {
-        at_most(&format!("{what} in function {}", self.functions), count, limit)
+        at_most(&format!("{what} in function {}", self.module.function()), count, limit)
+    }
+
+    /// Returns how long compiling the functions is foreseen to take beyond what their bytes do, in microseconds.
+    pub(super) fn foreseen_us(&self) -> u64 {
+        let loops = self.total.saturating_mul(12).div_euclid(10_000);
+        loops.saturating_add(self.spread.div_euclid(2))
     }
 
     pub(super) fn check(&self) -> Result<(), Refusal> {
@@ -100,6 +150,30 @@ impl Costs {
             return Err(Refusal::TooBranched { function, locals, blocks });
         }
         Ok(())
+    }
+}
+
+/// The module that is looked at.
+#[derive(Default)]
+struct Module {
+    /// The parameters of its types that are those of functions.
+    types: Vec<u64>,
+    imported: u64,
+    /// The parameters of the functions that have bodies here.
+    parameters: Vec<u64>,
+    /// How many of those were looked at.
+    read: usize,
+}
+
+impl Module {
+    /// Returns the index of the function that comes next.
+    fn function(&self) -> u64 {
+        self.imported.saturating_add(bytes(self.read))
+    }
+
+    /// Returns its parameters.
+    fn parameters(&self) -> u64 {
+        self.parameters.get(self.read).copied().unwrap_or_default()
     }
 }
 

@@ -81,6 +81,15 @@ fn locals_count_once_a_block() {
         let counts = counted(&function.repeat(2)).unwrap();
         assert_eq!(counts.costs.spread(), 2 * expected, "{name}");
     }
+    // Parameters are locals as well, and an index counts what is imported, in each module anew.
+    let types = format!("(type (func (param {}))) (import \"a\" \"b\" (func))", "i32 ".repeat(1_000));
+    let counts = counted(&format!("{types} (func (type 0) (local i32) (block))")).unwrap();
+    assert_eq!(counts.costs.spread(), 1_001);
+    let nested = format!("{types} (func) (func (type 0) {})", "(br_if 0 (i32.const 0))".repeat(4_001));
+    let module = |items: &str| format!("(core module {items})");
+    let text = format!("(component {} {})", module("(func)"), module(&nested));
+    let refused = count(&wat::parse_str(text).unwrap()).map(|_| ()).unwrap_err();
+    assert_eq!(refused, Refusal::TooBranched { function: 2, locals: 1_000, blocks: 4_001 });
     let wide = |blocks: usize| format!("(func {} {})", "(local i32)".repeat(2_000), "(block)".repeat(blocks));
     assert!(counted(&wide(1_000).repeat(2)).is_ok());
     let refused = counted(&format!("(func) {}{}", wide(1_000), wide(1_001))).map(|_| ()).unwrap_err();

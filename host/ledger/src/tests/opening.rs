@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use jifen_loyalty::Instant;
 use rusqlite::Connection;
 
 use super::fixture::{Draft, View, publish};
-use crate::{Ledger, LedgerError, Sqlite, open};
+use crate::{Ledger, LedgerError, ProgramChange, Sqlite, open};
 
 fn refusal(path: &Path) -> LedgerError {
     Sqlite::open(path).err().expect("it is no ledger")
@@ -85,10 +86,20 @@ fn publications_of_an_earlier_schema_stay() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.jifen");
     let published = publish(&Sqlite::open(&path).unwrap());
+    let change = {
+        let ledger = Sqlite::open(&path).unwrap();
+        ledger.put_program(&[7; 32], b"program").unwrap();
+        let (who, why) = ("赵敏".to_owned(), "the first".to_owned());
+        let made_at = Instant::from_millis(5);
+        let change = ProgramChange { version: 1, program: [7; 32], made_at, who, why, without_notice: false };
+        ledger.change_program(&change).unwrap();
+        change
+    };
     let earlier = "DROP TABLE signers; DROP TABLE quotes; DROP TABLE keys; DROP TABLE trail; ALTER TABLE publications DROP COLUMN owner; ALTER TABLE changes DROP COLUMN without_notice; PRAGMA user_version = 4";
     Connection::open(&path).unwrap().execute_batch(earlier).unwrap();
     let ledger = Sqlite::open(&path).unwrap();
     assert_eq!(ledger.publications(None, ("", ""), 9).unwrap(), [published]);
+    assert_eq!(ledger.program_changes(0, 9).unwrap(), [change]);
     assert_eq!(ledger.keys("", 9).unwrap(), []);
 }
 
