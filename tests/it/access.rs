@@ -144,6 +144,20 @@ fn each_role_may_what_it_may_and_nothing_else() {
     assert_eq!(code(&changed), (403, "forbidden".to_owned()));
 }
 
+/// A page of another origin learns nothing: no answer says that it may read it.
+#[test]
+fn pages_of_other_origins_are_not_let_in() {
+    let town = town();
+    let host = town.host();
+    let preflight =
+        host.with("none", "options", "/v1/events").header("access-control-request-method", "POST");
+    for request in [host.request("/v1/quotes"), host.with("none", "get", "/healthz"), preflight] {
+        let answer = Answer::to(request.header("origin", "https://example.org"));
+        let lets = answer.headers.keys().any(|name| name.as_str().starts_with("access-control"));
+        assert!(!lets, "{answer:?}");
+    }
+}
+
 /// What a rule asks of a member is of purchases anywhere, and so are the names of lots: a merchant is shown what is decided for the member
 /// on its own events, and what its own rules asked.
 #[test]
@@ -212,6 +226,16 @@ fn a_merchant_is_shown_what_is_its_own_of_a_receipt() {
         assert_eq!(told, [true, false, false], "{bought}");
     }
     assert!(!bought.to_string().contains("bob"), "{bought}");
+    // What was held at the stall, and is over by then, stands on the receipt of what the member does next.
+    let elsewhere = json!({"redemption": "over there", "member": "ann", "merchant": "stall", "item": "mug"});
+    let elsewhere = at_stall(of("jifen.redemption.requested", "5", elsewhere));
+    let asked = host.events_with(&operator, &elsewhere).json();
+    assert_eq!(asked["outcome"], "applied", "{asked}");
+    let later = purchase("6", "ann", "2025-07-29T12:00:00+08:00", 100);
+    let shown = host.events_with(&shop, &later).json().to_string();
+    let whole = get(&operator, "/v1/events?source=/merchants/shop&id=6").to_string();
+    let told = |receipt: &str| ["over there", "\"release\"", "released"].map(|it| receipt.contains(it));
+    assert_eq!((told(&shown), told(&whole)), ([false; 3], [true; 3]), "{shown}\n{whole}");
 }
 
 /// Returns an event of the stall's counter.

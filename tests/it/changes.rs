@@ -254,7 +254,7 @@ fn a_redemption_rule_that_fails_three_times_in_a_row_is_put_back() {
         host.post("/v1/redemptions", wanted.to_string())
     };
     // The same once more is no other.
-    for name in ["r1", "r2", "r2", "r2"] {
+    for name in ["r1", "r2", "r1", "r2"] {
         let refused = ask(name, "mug");
         assert_eq!(refused.status, 422, "{refused:?}");
         assert!(text(&refused.json()["detail"]).contains("mug failed ("), "{refused:?}");

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::service::{Answer, Host};
-use crate::town::{Town, purchase};
+use crate::town::{Town, purchase, text};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
 /// As the standard shows one.
@@ -34,6 +34,9 @@ fn lines_are_json_if_wanted() {
     let host = start(&town, &["--log", "json", "--log-level", "debug"]);
     buy(&host);
     host.post("/v1/keys?secret=no", "{}");
+    let made = host.post("/v1/keys", json!({"role": "operator", "name": "赵敏"}).to_string()).json();
+    let key = text(&made["secret"]);
+    assert_eq!(Answer::to(host.with(key, "get", "/v1/keys")).status, 200);
     host.tell_to_stop();
     let (code, told) = host.end();
     assert_eq!(code, Some(0), "{told}");
@@ -51,6 +54,8 @@ fn lines_are_json_if_wanted() {
     assert_eq!(answered["span"]["trace_id"], TRACE);
     let asked = line("asked to change or to try something", "route", json!("/v1/keys"));
     assert!(!told.contains("secret=no"), "what stands behind a path is for the trail: {told}");
+    let secret = key.rsplit('_').next().expect("it has parts");
+    assert!(!told.contains(secret), "a key is nobody's to read: {told}");
     assert_eq!(
         (&asked["level"], &asked["status"], &asked["who"]),
         (&json!("INFO"), &json!(400), &json!("anybody"))

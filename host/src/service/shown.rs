@@ -32,22 +32,24 @@ const SHOWN: [&str; 15] = [
     "redemptions",
     "postings",
 ];
-/// What a rule asked and knew of the member, and what was counted for it.
-const ASKED: [&str; 3] = ["facts", "known", "usage"];
+/// What a rule asked and knew of the member, what was counted for it, and its fuel, by which its own author could tell what it was answered.
+const ASKED: [&str; 4] = ["facts", "known", "usage", "fuel"];
 /// What is of somebody: the list, and what in it says of whom.
 const OF_SOMEBODY: [(&str, &str); 5] =
     [("awards", "to"), ("first", "to"), ("levels", "to"), ("reversals", "to"), ("postings", "account")];
-/// The lots that a use of points moves.
+/// What of a reversal or a posting tells which points the member had, and was left with.
+const OF_THE_REST: [&str; 4] = ["lot", "taken", "debt", "forgiven"];
+/// The postings that are shown. Others pay what is owed elsewhere, end what was held elsewhere, or take what was left.
+const POSTED: [&str; 2] = ["award", "redemption"];
+/// The points that a use of points moves, of which is shown how many they are and not which.
 const MOVED: [&str; 5] = ["held", "captured", "released", "cancelled", "returned"];
-/// What tells where and when points of a lot were got.
-const OF_A_LOT: [&str; 6] = ["lot", "issuer", "earned", "expires", "had", "taken"];
 
 /// The members of an object, as they stand in it.
 type Object = IndexMap<String, Box<RawValue>>;
 
 impl Caller {
     /// Returns a receipt as it may be seen: with a merchant's key, what is the merchant's of it. What rules asked is shown of those that
-    /// the program at work has for that merchant alone.
+    /// the program at work has for that merchant alone, if it is the one that decided.
     pub(super) fn shown(&self, desk: &Desk, receipt: Vec<u8>) -> Vec<u8> {
         let Some(merchant) = self.merchant() else { return receipt };
         let active = desk.active();
@@ -88,6 +90,16 @@ fn to_merchant(
     let accounts =
         [member.clone(), format!("member/{member}"), Issuer::Merchant(merchant.clone()).to_string()];
     only_own(&mut receipt, &accounts, &is_own)?;
+    each(&mut receipt, "redemptions", |redemption| {
+        for list in MOVED {
+            each(redemption, list, |part| {
+                part.retain(|name, _| name == "points");
+                Ok(true)
+            })?;
+        }
+        // What was held elsewhere, and is over.
+        Ok(text(redemption, "merchant")? == merchant.as_str())
+    })?;
     if let Some(json) = receipt.get_mut("refund") {
         let mut refund: Object = serde_json::from_str(json.get())?;
         only_own(&mut refund, &accounts, &is_own)?;
@@ -104,22 +116,14 @@ fn only_own(
 ) -> serde_json::Result<()> {
     for (list, of) in OF_SOMEBODY {
         each(object, list, |item| {
-            item.retain(|name, _| !OF_A_LOT.contains(&&**name) || list == "awards");
-            Ok(accounts.contains(&text(item, of)?))
+            item.retain(|name, _| !OF_THE_REST.contains(&&**name));
+            let told = list != "postings" || POSTED.contains(&&*text(item, "kind")?);
+            Ok(told && accounts.contains(&text(item, of)?))
         })?;
     }
     each(object, "evaluations", |evaluation| {
         if !is_own(&text(evaluation, "deployment")?) {
             evaluation.retain(|name, _| !ASKED.contains(&&**name));
-        }
-        Ok(true)
-    })?;
-    each(object, "redemptions", |redemption| {
-        for list in MOVED {
-            each(redemption, list, |part| {
-                part.retain(|name, _| !OF_A_LOT.contains(&&**name));
-                Ok(true)
-            })?;
         }
         Ok(true)
     })

@@ -42,8 +42,8 @@ struct Streaks {
 #[derive(Default)]
 struct Streak {
     faults: u32,
-    /// The last event that was refused for it: sent again, it is no other.
-    refused: Option<(String, String)>,
+    /// Events that were refused for it: sent again, they are no others.
+    refused: BTreeSet<(String, String)>,
     /// Whether that was seen to.
     seen_to: bool,
 }
@@ -64,16 +64,12 @@ impl Watch {
                     continue;
                 };
                 let streak = streaks.faults.entry(id.clone()).or_default();
-                let refused = match outcome {
-                    Outcome::Refused { answered, .. } => {
-                        answered.as_ref().map(|answered| answered.event.clone())
-                    }
-                    Outcome::Applied { .. } | Outcome::Duplicate(_) => None,
-                };
-                if refused.is_some() && refused == streak.refused {
+                if let Outcome::Refused { answered: Some(answered), .. } = outcome
+                    && streak.faults < FAULTS
+                    && !streak.refused.insert(answered.event.clone())
+                {
                     continue;
                 }
-                streak.refused = refused;
                 streak.faults = streak.faults.saturating_add(1);
                 if streak.faults >= FAULTS && !streak.seen_to {
                     streak.seen_to = true;
