@@ -57,14 +57,13 @@ struct Result {
 
 impl Result {
     fn of_case(policy: &str, file: &Path, difference: Option<String>) -> Self {
-        Self {
-            policy: policy.to_owned(),
-            what: What::Case(file.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
-            passed: difference.is_none(),
-            difference,
-            cost: None,
-            blessed: false,
-        }
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Self::of(policy, What::Case(name), difference)
+    }
+
+    fn of(policy: &str, what: What, difference: Option<String>) -> Self {
+        let (policy, passed) = (policy.to_owned(), difference.is_none());
+        Self { policy, what, passed, difference, cost: None, blessed: false }
     }
 }
 
@@ -200,23 +199,12 @@ fn claims(
         Err(error) if error.is_refusal() => Some(Some(error.to_string())),
         unfit => unfit.with_context(|| format!("{policy}: policy.toml"))?,
     };
-    let result = |tried: Tried| Result {
-        policy: policy.to_owned(),
-        what: What::Claim(tried.what),
-        passed: tried.counterexample.is_none(),
-        difference: tried.counterexample.map(|counterexample| counterexample.to_string()),
-        cost: None,
-        blessed: false,
-    };
-    let described = unfit.map(|unfit| Result {
-        policy: policy.to_owned(),
-        what: What::Claim("parameters as its schema says".to_owned()),
-        passed: unfit.is_none(),
-        difference: unfit,
-        cost: None,
-        blessed: false,
+    let claim = |what, difference| Result::of(policy, What::Claim(what), difference);
+    let described = unfit.map(|unfit| claim("parameters as its schema says".to_owned(), unfit));
+    let tried = tried.into_iter().map(|Tried { what, counterexample, .. }| {
+        claim(what, counterexample.map(|counterexample| counterexample.to_string()))
     });
-    Ok(described.into_iter().chain(tried.into_iter().map(result)).collect())
+    Ok(described.into_iter().chain(tried).collect())
 }
 
 /// Returns the folder itself if it has cases, else the folders in it that have.

@@ -202,7 +202,7 @@ fn oversized() -> Vec<Upload> {
                     (core instance $second (instantiate $m (with "a" (instance $first)))))"#,
             ),
             "invalid",
-            "x",
+            "unknown core instance 1: instance index out of bounds",
         ),
         upload(
             "a loop bomb of 9 kB",
