@@ -321,12 +321,14 @@ fn calendars_digest() -> String {
 
 /// A policy with parameters, whatever it is deployed for.
 #[derive(Clone, Copy)]
-struct Deployed<'p> {
+pub(crate) struct Deployed<'p> {
     id: &'p DeploymentId,
     policy: &'p PolicyRef,
-    parameters: &'p str,
+    pub(crate) parameters: &'p str,
     line: usize,
-    world: World,
+    pub(crate) world: World,
+    /// The merchant at which it applies, if it is one.
+    pub(crate) merchant: Option<&'p MerchantId>,
     /// Whether whom it is about depends on lots.
     lots: bool,
     /// Whether the program has levels.
@@ -368,26 +370,28 @@ fn hold_against_schemas(
 }
 
 /// Returns everything that a program deploys: for earning first, then for redemptions, each in the order of the file.
-fn deployed(program: &Program) -> impl Iterator<Item = Deployed<'_>> {
+pub(crate) fn deployed(program: &Program) -> impl Iterator<Item = Deployed<'_>> {
     let levels = program.levels().is_some();
     let earning = program.deployments.iter().map(
-        move |Deployment { id, policy, parameters, line, campaign, .. }| {
+        move |Deployment { id, policy, parameters, line, campaign, scope, .. }| {
             let world = if campaign.is_some() { World::Campaign } else { World::Earning };
             let lots = campaign.as_ref().is_some_and(|segment| segment.expiring.is_some());
-            Deployed { id, policy, parameters, line: *line, world, lots, levels }
+            let merchant = scope.merchant.as_ref();
+            Deployed { id, policy, parameters, line: *line, world, merchant, lots, levels }
         },
     );
     let redemption = program.redemptions.iter().map(
-        move |RedemptionDeployment { id, policy, parameters, line, .. }| {
+        move |RedemptionDeployment { id, policy, parameters, line, scope, .. }| {
             let (world, lots) = (World::Redemption, false);
-            Deployed { id, policy, parameters, line: *line, world, lots, levels }
+            let merchant = scope.merchant.as_ref();
+            Deployed { id, policy, parameters, line: *line, world, merchant, lots, levels }
         },
     );
     earning.chain(redemption)
 }
 
 impl Deployed<'_> {
-    fn not_found(self, source: ReleaseError) -> HostError {
+    pub(crate) fn not_found(self, source: ReleaseError) -> HostError {
         HostError::Deployment { line: self.line, id: self.id.clone(), source }
     }
 

@@ -18,7 +18,7 @@ use jifen_loyalty::receipt::Evaluation;
 use jifen_loyalty::{Event, Facts, Fault, InvalidEvent, Points, Proposal, Recipient};
 use rules_guest::case::{self, Case, Data, Outcome};
 use rules_guest::date::Date;
-use rules_guest::probe::{Claims, Kind, Trial, Tried, Unanswered};
+use rules_guest::probe::{self, Claims, Kind, Trial, Tried, Unanswered};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -157,22 +157,36 @@ impl<'a> Respondent<'a> {
         }
     }
 
-    /// Tries what a description promises, and whether the policy is fair with the parameters of cases. Each trial has an equal share
-    /// of the fuel that the cases left: what shows one claim to be false is not lost to another that takes too much.
+    /// Tries what a description promises, and whether the policy is fair with the parameters of cases.
     ///
     /// # Errors
     ///
     /// If its promises cannot be read.
     pub(crate) fn claims(&self, description: &str, cases: &[Case]) -> Result<Vec<Tried>, String> {
-        let claims = Claims::parse(description)?;
         // The cases were run, so the policy is of the kind that is asked about them.
         let kind = cases.first().map_or(Kind::Earning, |case| match case.event.data {
             Data::Registration(_) | Data::Purchase(_) => Kind::Earning,
             Data::Request(_) => Kind::Redemption,
             Data::Run(_) => Kind::Campaign,
         });
+        self.claims_with(description, kind, &probe::parameters(cases))
+    }
+
+    /// Tries what a description promises, and whether the policy of a kind is fair with sets of parameters. Each trial has an equal
+    /// share of the fuel that is left: what shows one claim to be false is not lost to another that takes too much.
+    ///
+    /// # Errors
+    ///
+    /// If its promises cannot be read.
+    pub(crate) fn claims_with(
+        &self,
+        description: &str,
+        kind: Kind,
+        parameters: &[&RawValue],
+    ) -> Result<Vec<Tried>, String> {
+        let claims = Claims::parse(description)?;
         self.prepare(claims.promised_parameters().iter().map(Box::as_ref));
-        Ok(claims.try_by(kind, cases, |trials| {
+        Ok(claims.try_by(kind, parameters, |trials| {
             let share = self.cases.left().checked_div(trials.len().try_into().unwrap_or(u64::MAX));
             parallel::map(trials, self.threads, |trial: &Trial<'_>| {
                 let fuel = Fuel::within(share.unwrap_or_default());

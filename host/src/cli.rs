@@ -7,6 +7,7 @@
 mod apply;
 mod audit_certificate;
 mod audit_check;
+mod audit_claims;
 mod audit_head;
 mod backtest;
 mod backup;
@@ -130,6 +131,8 @@ enum Audit {
     Replay(replay::Replay),
     /// Add up the log again and compare with what the store keeps.
     Check(audit_check::Check),
+    /// Try once more what the rules at work promise, and whether they are fair.
+    Claims(audit_claims::Claims),
     /// Print the head of the log: one hash over all receipts.
     Head(audit_head::Head),
     /// See whether a certificate says what the log does.
@@ -195,6 +198,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Outbox(outbox) => outbox.execute(),
         Command::Audit(Audit::Replay(replay)) => replay.execute(),
         Command::Audit(Audit::Check(check)) => check.execute(),
+        Command::Audit(Audit::Claims(claims)) => claims.execute(),
         Command::Audit(Audit::Head(head)) => head.execute(),
         Command::Audit(Audit::Certificate(certificate)) => certificate.execute(),
         Command::Audit(Audit::Trail(trail)) => trail.execute(),

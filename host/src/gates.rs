@@ -281,10 +281,11 @@ fn answered(name: &str, case: &Case, respondent: &Respondent<'_>) -> Finding {
 
 impl Finding {
     fn of_claim(tried: Tried) -> Self {
-        let Tried { what, sets, excused, counterexample } = tried;
-        let passed = counterexample.is_none();
-        let evidence = match counterexample {
-            Some(counterexample) => counterexample.to_string(),
+        let to_mend = tried.to_mend();
+        let Tried { what, sets, excused, .. } = tried;
+        let passed = to_mend.is_none();
+        let evidence = match to_mend {
+            Some(to_mend) => to_mend,
             None if excused == 0 => {
                 format!("holds in {TRIES} circumstances with each of {sets} sets of parameters")
             }

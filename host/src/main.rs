@@ -9,6 +9,7 @@ mod campaign;
 mod cases;
 mod certificate;
 mod change;
+mod claims;
 mod cli;
 mod clock;
 mod close;

@@ -163,7 +163,7 @@ fn is_zero(points: &i64) -> bool {
 }
 
 /// That a program was put to work.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct ChangeLine {
     /// Counts the changes, from 1.
     pub(crate) version: u64,

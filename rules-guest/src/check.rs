@@ -178,8 +178,8 @@ fn claims(description: &Path, kind: Kind, cases: &[Case], answers: Answers) -> R
     };
     let tried = Claims::parse(&text)?.try_all(kind, cases, &respond);
     let false_claims = tried.iter().filter_map(|tried| {
-        let counterexample = tried.counterexample.as_ref()?;
-        Some(format!("{}\n{counterexample}", tried.what))
+        let to_mend = tried.to_mend()?;
+        Some(format!("{}\n{to_mend}", tried.what))
     });
     let false_claims: Vec<_> = false_claims.collect();
     if false_claims.is_empty() { Ok(()) } else { Err(false_claims.join("\n")) }

@@ -108,6 +108,8 @@ pub struct Tried {
     pub excused: usize,
     /// What shows that it is not so.
     pub counterexample: Option<Counterexample>,
+    /// The words of an exception that is declared, and that no set of parameters needed.
+    pub unneeded: Option<String>,
 }
 
 /// What shows that a claim is false, or why it was not tried to the end.
@@ -129,6 +131,15 @@ enum Doubt {
 impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
+    }
+}
+
+impl Tried {
+    /// Returns what its author must mend, if there is anything.
+    pub fn to_mend(&self) -> Option<String> {
+        let unneeded = |words| format!("declares an exception, and no case's parameters need it: {words}");
+        let shown = self.counterexample.as_ref().map(ToString::to_string);
+        shown.or_else(|| self.unneeded.as_ref().map(unneeded))
     }
 }
 
@@ -157,11 +168,13 @@ impl Claims {
 
     /// Tries every promise, and every probe with the parameters of the cases; without cases none.
     pub fn try_all(&self, kind: Kind, cases: &[Case], respond: &Respond<'_>) -> Vec<Tried> {
-        self.try_by(kind, cases, |trials| trials.iter().map(|trial| trial.run(respond)).collect())
+        self.try_by(kind, &parameters(cases), |trials| {
+            trials.iter().map(|trial| trial.run(respond)).collect()
+        })
     }
 
-    /// Tries the same as [`Self::try_all`], by a function that returns what each trial found, in their order. It may run
-    /// them in any order, and several at a time.
+    /// Tries every promise, and every probe with sets of parameters, by a function that returns what each trial found, in their
+    /// order. It may run them in any order, and several at a time.
     ///
     /// # Panics
     ///
@@ -169,10 +182,9 @@ impl Claims {
     pub fn try_by(
         &self,
         kind: Kind,
-        cases: &[Case],
+        parameters: &[&RawValue],
         run: impl FnOnce(&[Trial<'_>]) -> Vec<Option<Counterexample>>,
     ) -> Vec<Tried> {
-        let parameters = parameters(cases);
         let probes = Probe::of(kind).iter().filter(|_| !parameters.is_empty());
         let promised = self.promises.iter().map(|promise| Trial::Promise(promise, kind));
         let owed = probes.clone().flat_map(|probe| parameters.iter().map(|set| Trial::Owed(*probe, set)));
@@ -185,15 +197,19 @@ impl Claims {
             sets: 1,
             excused: 0,
             counterexample,
+            unneeded: None,
         });
         let mut tried: Vec<_> = promises.collect();
         tried.extend(probes.map(|probe| {
             let excused = parameters.iter().filter(|set| self.excuses(*probe, set)).count();
+            let (counterexample, unneeded) =
+                self.unfair(*probe, parameters.iter().copied().zip(found.by_ref()));
             Tried {
                 what: format!("fairness: {}", probe.name()),
                 sets: parameters.len().saturating_sub(excused),
                 excused,
-                counterexample: self.unfair(*probe, parameters.iter().copied().zip(found.by_ref())),
+                counterexample,
+                unneeded: unneeded.map(|exception| exception.en.clone()),
             }
         }));
         tried
@@ -204,13 +220,13 @@ impl Claims {
         self.exceptions.iter().any(|exception| exception.probe == probe && exception.covers(set))
     }
 
-    /// Returns what shows that a probe fails where no exception says so, or that an exception is none, of what was found with
+    /// Returns what shows that a probe fails where no exception says so, and an exception that is none, of what was found with
     /// sets of parameters.
     fn unfair<'p>(
         &self,
         probe: Probe,
         found: impl Iterator<Item = (&'p RawValue, Option<Counterexample>)>,
-    ) -> Option<Counterexample> {
+    ) -> (Option<Counterexample>, Option<&Exception>) {
         let exceptions = self.exceptions.iter().filter(|exception| exception.probe == probe);
         let mut unneeded: Vec<_> = exceptions.clone().collect();
         let mut unexcused = None;
@@ -224,11 +240,7 @@ impl Claims {
                 None => {}
             }
         }
-        let declared = |exception: &&Exception| {
-            let words = format!("declares an exception, and no case's parameters need it: {}", exception.en);
-            Counterexample { words, shown: true }
-        };
-        unexcused.or_else(|| unneeded.first().map(declared))
+        (unexcused, unneeded.first().copied())
     }
 }
 
@@ -250,7 +262,7 @@ impl Exception {
 }
 
 /// Returns the sets of parameters of cases, each once; not those that a policy refuses or fails with.
-fn parameters(cases: &[Case]) -> Vec<&RawValue> {
+pub fn parameters(cases: &[Case]) -> Vec<&RawValue> {
     let mut sets: Vec<&RawValue> = Vec::new();
     let usable = |case: &&Case| !matches!(case.expect, Outcome::InvalidParameters(_) | Outcome::Fault(_));
     for case in cases.iter().filter(usable) {

@@ -9,6 +9,7 @@ mod campaigns;
 mod canary;
 mod certificates;
 mod changes;
+mod claims;
 mod clearing;
 mod cohorts;
 mod components;

@@ -8,7 +8,6 @@ use anyhow::{Context, Error};
 use clap::Args;
 use jifen_engine::PolicyStore;
 use rules_guest::case::{Case, Outcome};
-use rules_guest::probe::Tried;
 use serde::Serialize;
 
 use crate::cases::{self, CaseError, Cost, Respondent, case_files};
@@ -201,8 +200,9 @@ fn claims(
     };
     let claim = |what, difference| Result::of(policy, What::Claim(what), difference);
     let described = unfit.map(|unfit| claim("parameters as its schema says".to_owned(), unfit));
-    let tried = tried.into_iter().map(|Tried { what, counterexample, .. }| {
-        claim(what, counterexample.map(|counterexample| counterexample.to_string()))
+    let tried = tried.into_iter().map(|tried| {
+        let to_mend = tried.to_mend();
+        claim(tried.what, to_mend)
     });
     Ok(described.into_iter().chain(tried).collect())
 }

@@ -15,8 +15,7 @@ fn false_claims(description: &str, kind: Kind, respond: &Respond<'_>) -> Vec<Str
     let case = Case::parse(case).expect("it is a case");
     let claims = Claims::parse(description).expect("they are claims");
     let tried = claims.try_all(kind, &[case], respond);
-    let broken =
-        tried.into_iter().filter_map(|tried| Some(format!("{}\n{}", tried.what, tried.counterexample?)));
+    let broken = tried.into_iter().filter_map(|tried| Some(format!("{}\n{}", tried.what, tried.to_mend()?)));
     broken.collect()
 }
 
