@@ -322,10 +322,10 @@ fn calendars_digest() -> String {
 /// A policy with parameters, whatever it is deployed for.
 #[derive(Clone, Copy)]
 pub(crate) struct Deployed<'p> {
-    id: &'p DeploymentId,
+    pub(crate) id: &'p DeploymentId,
     policy: &'p PolicyRef,
     pub(crate) parameters: &'p str,
-    line: usize,
+    pub(crate) line: usize,
     pub(crate) world: World,
     /// The merchant at which it applies, if it is one.
     pub(crate) merchant: Option<&'p MerchantId>,

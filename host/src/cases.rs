@@ -169,30 +169,20 @@ impl<'a> Respondent<'a> {
             Data::Request(_) => Kind::Redemption,
             Data::Run(_) => Kind::Campaign,
         });
-        self.claims_with(description, kind, &probe::parameters(cases))
+        Ok(self.claims_with(&Claims::parse(description)?, kind, &probe::parameters(cases)))
     }
 
-    /// Tries what a description promises, and whether the policy of a kind is fair with sets of parameters. Each trial has an equal
-    /// share of the fuel that is left: what shows one claim to be false is not lost to another that takes too much.
-    ///
-    /// # Errors
-    ///
-    /// If its promises cannot be read.
-    pub(crate) fn claims_with(
-        &self,
-        description: &str,
-        kind: Kind,
-        parameters: &[&RawValue],
-    ) -> Result<Vec<Tried>, String> {
-        let claims = Claims::parse(description)?;
+    /// Tries what is promised, and whether the policy of a kind is fair with sets of parameters. Each trial has an equal share of the
+    /// fuel that is left: what shows one claim to be false is not lost to another that takes too much.
+    pub(crate) fn claims_with(&self, claims: &Claims, kind: Kind, parameters: &[&RawValue]) -> Vec<Tried> {
         self.prepare(claims.promised_parameters().iter().map(Box::as_ref));
-        Ok(claims.try_by(kind, parameters, |trials| {
+        claims.try_by(kind, parameters, |trials| {
             let share = self.cases.left().checked_div(trials.len().try_into().unwrap_or(u64::MAX));
             parallel::map(trials, self.threads, |trial: &Trial<'_>| {
                 let fuel = Fuel::within(share.unwrap_or_default());
                 trial.run(&|case| self.answer(case, &fuel))
             })
-        }))
+        })
     }
 
     /// Returns which of the cases whose parameters the policy is to take has some that are not as its description's schema says, if one
@@ -290,9 +280,12 @@ impl<'a> Respondent<'a> {
     }
 
     fn configure(&self, parameters: &str) -> Configured {
-        if let Some(declined) = self.seen().none.clone() {
+        let seen = self.seen();
+        let was_taken = matches!(seen.sets.get(parameters), Some(Ok(())));
+        if let Some(declined) = seen.none.clone().filter(|_| !was_taken) {
             return Err(declined);
         }
+        drop(seen);
         let configured = self.store.policy(self.component, parameters).map_err(Declined::from);
         match &configured {
             Ok(policy) if self.is_script() => self.seen().held = Some(Arc::clone(policy)),

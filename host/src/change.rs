@@ -21,7 +21,7 @@ use crate::governor;
 use crate::releases::Releases;
 
 /// The tables that run policies.
-const RUNS: [&str; 3] = ["deployment", "campaign", "redemption"];
+pub(crate) const RUNS: [&str; 3] = ["deployment", "campaign", "redemption"];
 
 /// Who makes a change, and why.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! Claims at work: what the rules of the program at work promise, and whether they are fair, tried once more.
+//! Claims at work: what the rules of a program promise, and whether they are fair, tried once more as they are deployed.
 //!
 //! A release was tried with the parameters of its cases, and is deployed with others; what was found in a folder was not tried; and
 //! a later build may look for more. Nothing is taken from work here: whoever looks decides what comes of it.
@@ -10,33 +10,39 @@ use std::num::NonZeroUsize;
 use jifen_engine::{PolicyStore, World};
 use jifen_ledger::{Ledger, ProgramChange};
 use jifen_loyalty::Program;
-use rules_guest::probe::Kind;
+use rules_guest::probe::{Claims, Kind};
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::active::{Deployed, Document, Pin, deployed};
-use crate::cases::Respondent;
+use crate::cases::{Bounds, Respondent};
+use crate::change::RUNS;
 use crate::description;
 use crate::error::HostError;
-use crate::releases::Releases;
+use crate::releases::{Release, Releases};
 use crate::view::ChangeLine;
 
-/// What was tried of the program at work.
+/// What was tried of a version of the program.
 #[derive(Debug, Serialize)]
 pub(crate) struct ClaimsReport {
-    /// Its version.
+    /// The version.
     pub(crate) version: u64,
     /// How many deployments it has.
     pub(crate) deployments: usize,
     /// How many claims there are of them together.
     pub(crate) claims: usize,
     /// Those that do not hold.
-    pub(crate) broken: Vec<Broken>,
+    pub(crate) broken: Vec<Finding>,
+    /// Those that could not be tried to the end.
+    pub(crate) untried: Vec<Finding>,
+    /// Promises that are made for other parameters than the deployment has, and say nothing of it.
+    pub(crate) not_promised: Vec<NotPromised>,
 }
 
-/// A claim of a deployment that does not hold.
+/// What was found of a claim of a deployment.
 #[derive(Debug, Serialize)]
-pub(crate) struct Broken {
+pub(crate) struct Finding {
     /// The deployment.
     pub(crate) deployment: String,
     /// The merchant at which it applies, if it is one.
@@ -44,90 +50,137 @@ pub(crate) struct Broken {
     pub(crate) merchant: Option<String>,
     /// The policy's name and version.
     pub(crate) policy: String,
+    /// The SHA-256 of its component.
+    pub(crate) component: String,
     /// The merchant who published it, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<String>,
-    /// What is claimed: `promise: …` in words, or `fairness: …` by its name.
+    /// What is claimed: `promise: …` in words, `fairness: …` by its name, or `promises` where they cannot be read.
     pub(crate) claim: String,
-    /// What shows that it is not so.
-    pub(crate) counterexample: String,
-    /// The change since which the deployment runs that with those parameters.
+    /// What shows that it is not so, or why it was not tried.
+    pub(crate) evidence: String,
+    /// The deployment as it stands in the program: where, when and for whom it applies.
+    pub(crate) terms: Value,
+    /// The change since which it stands there so, and runs that component.
     pub(crate) since: ChangeLine,
 }
 
-/// Tries the claims of everything that is at work, and calls `progress` with how many deployments were looked at and how
-/// many there are; nothing where no program was ever put to work.
+/// A promise of a policy that is made for other parameters than a deployment has.
+#[derive(Debug, Serialize)]
+pub(crate) struct NotPromised {
+    /// The deployment.
+    pub(crate) deployment: String,
+    /// The policy's name and version.
+    pub(crate) policy: String,
+    /// Its words.
+    pub(crate) promise: String,
+}
+
+/// Tries the claims of everything that a version deploys, the one at work if none is named, and calls `progress` with how many
+/// deployments were looked at and how many there are; nothing where no program was ever put to work.
 ///
 /// # Errors
 ///
-/// If the ledger fails, or does not have what is deployed.
+/// If there is no such version, or a deployment cannot be loaded, or the ledger or the compiler fails.
 pub(crate) fn check(
     ledger: &dyn Ledger,
     store: &PolicyStore,
+    version: Option<u64>,
     threads: NonZeroUsize,
     progress: impl Fn(u64, u64),
 ) -> Result<Option<ClaimsReport>, HostError> {
-    let changes = ledger.program_changes(0, usize::MAX)?;
-    let Some(at_work) = changes.last() else { return Ok(None) };
-    let Document { program, pins } = Document::of(&hex::encode(at_work.program), ledger)?;
-    let program = Program::parse(&program).map_err(HostError::Program)?;
+    let mut changes = ledger.program_changes(0, usize::MAX)?;
+    let Some(last) = changes.last().map(|change| change.version) else { return Ok(None) };
+    let version = version.unwrap_or(last);
+    changes.retain(|change| change.version <= version);
+    let looked_at = changes.last().filter(|change| change.version == version);
+    let looked_at = looked_at.ok_or(HostError::NoVersion { version, last })?;
+    let document = Document::of(&hex::encode(looked_at.program), ledger)?;
+    let program = Program::parse(&document.program).map_err(HostError::Program)?;
     let releases = Releases::new(None, Some(ledger));
-    let (mut claims, mut broken) = (0_usize, Vec::new());
+    let runs: Vec<_> = deployed(&program).zip(&document.pins.policies).collect();
+    let (deployments, all) = (runs.len(), u64::try_from(runs.len()).unwrap_or(u64::MAX));
+    let mut report = ClaimsReport {
+        version,
+        deployments,
+        claims: 0,
+        broken: Vec::new(),
+        untried: Vec::new(),
+        not_promised: Vec::new(),
+    };
     // Of those that run the same with the same parameters, one is tried.
-    let mut known = BTreeMap::<_, Tried>::new();
-    let deployed: Vec<_> = deployed(&program).zip(&pins.policies).collect();
-    let all = u64::try_from(deployed.len()).unwrap_or(u64::MAX);
-    for ((deployed, pin), done) in deployed.iter().zip(1..) {
-        let tried = match known.entry((&pin.component, &pin.parameters)) {
+    let mut known = BTreeMap::new();
+    for ((run, pin), done) in runs.into_iter().zip(1..) {
+        let tested = match known.entry((&pin.component, &pin.parameters)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let release = releases.find_digest(&pin.component).map_err(|it| deployed.not_found(it))?;
-                new.insert(Tried::of(&release.component, deployed, store, threads))
+                let release = releases.find_digest(&pin.component).map_err(|it| run.not_found(it))?;
+                new.insert(Tested::new(&release, run, store, threads)?)
             }
         };
-        claims = claims.saturating_add(tried.claims);
-        if !tried.broken.is_empty() {
-            let since = ChangeLine::from(since(ledger, &changes, pin)?);
-            let owner = owner(ledger, pin)?;
-            let merchant = deployed.merchant.map(ToString::to_string);
-            broken.extend(tried.broken.iter().map(|(claim, counterexample)| Broken {
-                deployment: pin.deployment.clone(),
-                merchant: merchant.clone(),
-                policy: pin.policy.clone(),
-                owner: owner.clone(),
-                claim: claim.clone(),
-                counterexample: counterexample.clone(),
-                since: since.clone(),
-            }));
+        report.claims = report.claims.saturating_add(tested.claims);
+        let (deployment, policy) = (&pin.deployment, &pin.policy);
+        let elsewhere = tested.not_promised.iter().cloned();
+        report.not_promised.extend(elsewhere.map(|promise| NotPromised {
+            deployment: deployment.clone(),
+            policy: policy.clone(),
+            promise,
+        }));
+        if !(tested.broken.is_empty() && tested.untried.is_empty()) {
+            let found = Found::new(ledger, &changes, run, pin)?;
+            report.broken.extend(tested.broken.iter().map(|claim| found.of(claim)));
+            report.untried.extend(tested.untried.iter().map(|claim| found.of(claim)));
         }
         progress(done, all);
     }
-    Ok(Some(ClaimsReport { version: at_work.version, deployments: deployed.len(), claims, broken }))
+    Ok(Some(report))
 }
 
 /// What was tried of a policy with some parameters.
-struct Tried {
+#[derive(Default)]
+struct Tested {
     claims: usize,
-    /// Each with what shows it.
+    /// Claims that do not hold, each with what shows it.
     broken: Vec<(String, String)>,
+    /// Claims that could not be tried to the end, each with the reason.
+    untried: Vec<(String, String)>,
+    /// Promises that are made for other parameters.
+    not_promised: Vec<String>,
 }
 
-impl Tried {
-    fn of(component: &[u8], deployed: &Deployed<'_>, store: &PolicyStore, threads: NonZeroUsize) -> Self {
-        let respondent = Respondent::new(component, store, threads);
-        let description = description::text(component).unwrap_or_default();
-        let parameters = RawValue::from_string(deployed.parameters.to_owned()).expect("a program has JSON");
-        match respondent.claims_with(&description, kind(deployed.world), &[&parameters]) {
+impl Tested {
+    fn new(
+        release: &Release,
+        run: Deployed<'_>,
+        store: &PolicyStore,
+        threads: NonZeroUsize,
+    ) -> Result<Self, HostError> {
+        // Trouble with the compiler is told here, before it can be taken for an answer; it is loaded for as long as it is asked.
+        let policy = store.policy(&release.component, run.parameters);
+        let policy =
+            policy.map_err(|source| HostError::Policy { line: run.line, id: run.id.clone(), source })?;
+        let bounds = Bounds { fuel: policy.report().limits().trial_fuel, parameters: usize::MAX };
+        let respondent = Respondent::within(bounds, &release.component, store, threads);
+        let parameters = RawValue::from_string(run.parameters.to_owned()).expect("a program has JSON");
+        let mut tested = Self::default();
+        let mut claims = match Claims::parse(&description::text(&release.component).unwrap_or_default()) {
+            Ok(claims) => claims,
+            Err(unreadable) => {
+                tested.claims = 1;
+                tested.untried.push(("promises".to_owned(), unreadable));
+                return Ok(tested);
+            }
+        };
+        tested.not_promised = claims.retain_made_for(&parameters);
+        for tried in respondent.claims_with(&claims, kind(run.world), &[&parameters]) {
+            tested.claims = tested.claims.saturating_add(1);
             // An exception that these parameters do not need is nobody's harm.
-            Ok(tried) => Self {
-                claims: tried.len(),
-                broken: tried
-                    .into_iter()
-                    .filter_map(|it| Some((it.what, it.counterexample?.to_string())))
-                    .collect(),
-            },
-            Err(unreadable) => Self { claims: 1, broken: vec![("promises".to_owned(), unreadable)] },
+            if let Some(found) = tried.counterexample {
+                let list = if found.is_shown() { &mut tested.broken } else { &mut tested.untried };
+                list.push((tried.what, found.to_string()));
+            }
         }
+        Ok(tested)
     }
 }
 
@@ -139,20 +192,62 @@ fn kind(world: World) -> Kind {
     }
 }
 
-/// Returns the change since which a deployment at work runs the same with the same parameters.
-fn since<'c>(
-    ledger: &dyn Ledger,
-    changes: &'c [ProgramChange],
-    pin: &Pin,
-) -> Result<&'c ProgramChange, HostError> {
-    let (mut since, before) = changes.split_last().expect("something is at work");
-    for change in before.iter().rev() {
-        if !Document::of(&hex::encode(change.program), ledger)?.pins.policies.contains(pin) {
-            break;
+/// What is the same of all findings of a deployment.
+struct Found<'a> {
+    pin: &'a Pin,
+    merchant: Option<String>,
+    owner: Option<String>,
+    terms: Value,
+    since: ChangeLine,
+}
+
+impl<'a> Found<'a> {
+    /// Looks for the change since which a deployment stands in the program as in the last of some changes.
+    fn new(
+        ledger: &dyn Ledger,
+        changes: &[ProgramChange],
+        run: Deployed<'_>,
+        pin: &'a Pin,
+    ) -> Result<Self, HostError> {
+        let stands = |change: &ProgramChange| {
+            let document = Document::of(&hex::encode(change.program), ledger)?;
+            let runs = document.pins.policies.contains(pin);
+            Ok::<_, HostError>(runs.then(|| terms(&document, &pin.deployment)))
+        };
+        let (mut since, before) = changes.split_last().expect("a version is looked at");
+        let terms = stands(since)?.unwrap_or_default();
+        for change in before.iter().rev() {
+            // What cannot be read any longer is not known to have been the same.
+            if stands(change).ok().flatten().as_ref() != Some(&terms) {
+                break;
+            }
+            since = change;
         }
-        since = change;
+        let merchant = run.merchant.map(ToString::to_string);
+        Ok(Self { pin, merchant, owner: owner(ledger, pin)?, terms, since: since.into() })
     }
-    Ok(since)
+
+    fn of(&self, (claim, evidence): &(String, String)) -> Finding {
+        Finding {
+            deployment: self.pin.deployment.clone(),
+            merchant: self.merchant.clone(),
+            policy: self.pin.policy.clone(),
+            component: self.pin.component.clone(),
+            owner: self.owner.clone(),
+            claim: claim.clone(),
+            evidence: evidence.clone(),
+            terms: self.terms.clone(),
+            since: self.since.clone(),
+        }
+    }
+}
+
+/// Returns a deployment as it stands in a program.
+fn terms(document: &Document, deployment: &str) -> Value {
+    let tables = Program::tables(&document.program);
+    let listed = RUNS.iter().filter_map(|table| tables.get(*table)?.as_array()).flatten();
+    let is_it = |table: &&Value| table.get("id").and_then(Value::as_str) == Some(deployment);
+    listed.into_iter().find(is_it).cloned().unwrap_or_default()
 }
 
 /// Returns the merchant who published what a deployment runs, if one did.

@@ -128,6 +128,13 @@ enum Doubt {
     Spent(String),
 }
 
+impl Counterexample {
+    /// Returns whether it shows that something is not so. Otherwise it says why that was not tried to the end.
+    pub fn is_shown(&self) -> bool {
+        self.shown
+    }
+}
+
 impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
@@ -164,6 +171,12 @@ impl Claims {
     /// Returns the parameters with which something is promised.
     pub fn promised_parameters(&self) -> Vec<Box<RawValue>> {
         self.promises.iter().map(Promise::parameters).collect()
+    }
+
+    /// Leaves the promises that are made for some parameters alone, and returns the words of the others.
+    pub fn retain_made_for(&mut self, parameters: &RawValue) -> Vec<String> {
+        let others = self.promises.extract_if(.., |promise| !promise.is_made_for(parameters));
+        others.map(|promise| promise.words()).collect()
     }
 
     /// Tries every promise, and every probe with the parameters of the cases; without cases none.

@@ -35,8 +35,8 @@ fn what_is_large_is_compiled_for_all_parameters_and_configured_each_time() {
         assert_eq!(quick.fuel_used, slow.fuel_used, "the fuel of an answer is without its configuring");
         assert_eq!((small.report().snapshotted, large.report().snapshotted), (true, false));
     }
-    // The key, two of the small one, one of the large one.
-    assert_eq!(fs::read_dir(room.cache.path()).unwrap().count(), 4);
+    // The key, two of the small one with what configures it, one of the large one.
+    assert_eq!(fs::read_dir(room.cache.path()).unwrap().count(), 5);
     let ask = |parameters: &str| room.store.policy(&large, parameters);
     let refused = ask(r#"{"points": "none"}"#).unwrap_err();
     assert_eq!(refused.code(), "parameters-refused", "{refused}");
@@ -53,6 +53,22 @@ fn what_is_large_is_compiled_for_all_parameters_and_configured_each_time() {
     );
     assert!(Arc::ptr_eq(&one, &same));
     assert_eq!((points(&evaluate(&one)), points(&evaluate(&another))), (5, 6));
+}
+
+/// A NaN that is kept from `configure` is the same bits on every machine, and wherever it is configured.
+#[test]
+fn a_nan_has_the_same_bits_whoever_configures() {
+    let nan = "(f64.div (f64.const 0) (f64.convert_i32_u (i32.mul (local.get 0) (i32.const 0))))";
+    let guest = Guest::new()
+        .item("(global $bits (mut i64) (i64.const 0))")
+        .configure(&format!("(global.set $bits (i64.reinterpret_f64 {nan})) (call $ok)"))
+        .evaluate("(call $award (i64.shr_u (global.get $bits) (i64.const 51)))");
+    let room = Room::new();
+    for (name, component) in [("small", guest.build()), ("large", large(guest))] {
+        let policy = room.policy(&component);
+        assert_eq!(policy.report().snapshotted, name == "small");
+        assert_eq!(points(&evaluate(&policy)), 0x7ff8_0000_0000_0000 >> 51, "{name}");
+    }
 }
 
 #[test]

@@ -14,10 +14,13 @@ use std::task::{Context, Poll, Waker};
 use jifen_engine::exports::Exports;
 use jifen_engine::host::{Host, linker};
 use jifen_engine::limits::{self, Limits};
-use jifen_engine::{Refusal, Report, World, config};
+use jifen_engine::sealed::Compiled;
+use jifen_engine::{Refusal, Report, World};
 use wasmtime::component::{Component, Instance, Lift, WasmList};
 use wasmtime::{Engine, Error, OptLevel, Result, Store};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
+
+use crate::compile::config;
 
 /// Fuel to read the memory out with, in a few calls of a few instructions.
 const READ_FUEL: u64 = 100_000_000;
@@ -31,31 +34,62 @@ pub(crate) struct Configured {
     pub(crate) fuel: u64,
 }
 
-/// Runs `configure` of a policy, and takes a snapshot if that is possible.
-///
-/// # Errors
-///
-/// If the component does not keep the contract, or refuses its parameters, or fails in `configure`.
-pub(crate) fn configure(
-    component: &[u8],
-    report: &Report,
-    parameters: &str,
-) -> std::result::Result<Configured, Refusal> {
-    let engine = engine().map_err(|error| Refusal::not_compiled(&error))?;
-    let (wizer, world, limits) = (wizer(), report.world, report.limits());
-    let Some((context, instrumented)) = quietly(|| wizer.instrument_component(component)) else {
-        let running = Running::start(&engine, component, world, parameters, limits)?;
-        return Ok(Configured { snapshot: None, fuel: running.fuel });
-    };
-    let mut running = Running::start(&engine, &instrumented, world, parameters, limits)?;
-    let snapshot = quietly(|| running.read_out(&wizer, &context));
-    Ok(Configured { snapshot, fuel: running.fuel })
+/// The code that configures a component, with any parameters. Compiling it is most of what a small policy takes.
+pub(crate) struct Configurator<'c> {
+    engine: Engine,
+    wizer: Wizer,
+    /// The component as wizer knows it, if it can add exports to it.
+    context: Option<ComponentContext<'c>>,
+    code: Component,
 }
 
-/// The engine of one call: what is compiled here runs once.
+impl<'c> Configurator<'c> {
+    /// Loads what came; compiles it where nothing did, and returns the code, too.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be compiled.
+    pub(crate) fn new(
+        component: &'c [u8],
+        came: Option<Compiled<'_>>,
+    ) -> std::result::Result<(Self, Option<Vec<u8>>), Refusal> {
+        let not_compiled = |error| Refusal::not_compiled(&error);
+        let (engine, wizer) = (engine().map_err(not_compiled)?, wizer());
+        let (context, instrumented) = quietly(|| wizer.instrument_component(component)).unzip();
+        // That of another processor is made anew.
+        let (code, new) = match came.and_then(|came| came.load(&engine).ok()) {
+            Some((code, _)) => (code, None),
+            None => {
+                let runs = instrumented.as_deref().unwrap_or(component);
+                let code = Component::new(&engine, runs).map_err(not_compiled)?;
+                let new = code.serialize().ok();
+                (code, new)
+            }
+        };
+        Ok((Self { engine, wizer, context, code }, new))
+    }
+
+    /// Runs `configure`, and takes a snapshot if that is possible.
+    ///
+    /// # Errors
+    ///
+    /// If the component does not keep the contract, or refuses its parameters, or fails in `configure`.
+    pub(crate) fn configure(
+        &self,
+        report: &Report,
+        parameters: &str,
+    ) -> std::result::Result<Configured, Refusal> {
+        let mut running =
+            Running::start(&self.engine, &self.code, report.world, parameters, report.limits())?;
+        let context = self.context.as_ref();
+        let snapshot = context.and_then(|context| quietly(|| running.read_out(&self.wizer, context)));
+        Ok(Configured { snapshot, fuel: running.fuel })
+    }
+}
+
+/// The engine of what configures: it runs once for each set of parameters.
 fn engine() -> Result<Engine> {
-    let mut config = config::config();
-    config.cranelift_opt_level(OptLevel::None);
+    let mut config = config(OptLevel::None);
     // A copy-on-write image would be a file in memory, and this process may write none.
     config.memory_init_cow(false);
     Engine::new(&config)
@@ -87,17 +121,16 @@ struct Running {
 impl Running {
     fn start(
         engine: &Engine,
-        component: &[u8],
+        component: &Component,
         world: World,
         parameters: &str,
         limits: &'static Limits,
     ) -> std::result::Result<Self, Refusal> {
-        let component = Component::new(engine, component).map_err(|error| Refusal::not_compiled(&error))?;
-        let linked = linker(engine).and_then(|linker| linker.instantiate_pre(&component));
+        let linked = linker(engine).and_then(|linker| linker.instantiate_pre(component));
         let linked = linked.map_err(|error| Refusal::wrong_types(&error))?;
         let (mut store, fuel) = (store(engine, limits), limits.configure_fuel);
         let instance = linked.instantiate(&mut store).map_err(|error| Refusal::failed(&error, fuel))?;
-        let exports = Exports::find(&component, world).map_err(|error| Refusal::wrong_types(&error))?;
+        let exports = Exports::find(component, world).map_err(|error| Refusal::wrong_types(&error))?;
         exports.start(&mut store, &instance, parameters, fuel)?;
         Ok(Self { fuel: fuel.saturating_sub(store.get_fuel().unwrap_or(0)), store, instance })
     }

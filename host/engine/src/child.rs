@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::fault::bytes;
 use crate::limits::{COMPILE_DATA_BYTES_MAX, Limits, MESSAGE_BYTES_MAX};
-use crate::protocol::{self, Request, Response};
+use crate::protocol::{self, Answer, Request, Response};
 use crate::words::clean;
 
 /// Why the compiler gave no answer.
@@ -66,9 +66,18 @@ impl CompileError {
     }
 }
 
+/// An answer with what followed it.
+pub(crate) struct Answered {
+    pub(crate) response: Response,
+    /// Sealed code.
+    pub(crate) sealed: Vec<u8>,
+    /// The component's configurator, sealed.
+    pub(crate) configurator: Vec<u8>,
+}
+
 /// What the child left: an answer where there is one, its last words and its end.
 struct Left {
-    answer: io::Result<(Response, Vec<u8>)>,
+    answer: io::Result<Answered>,
     words: String,
 }
 
@@ -78,11 +87,12 @@ pub(crate) fn ask(
     deadline: Duration,
     request: &Request,
     component: &[u8],
-) -> Result<(Response, Vec<u8>), CompileError> {
+    configurator: &[u8],
+) -> Result<Answered, CompileError> {
     let mut child =
         spawn(compiler).map_err(|source| CompileError::Missing { path: compiler.to_owned(), source })?;
     let limits = request.task.limits(component.len());
-    let left = talk(&mut child, deadline, request, component);
+    let left = talk(&mut child, deadline, request, [component, configurator], limits);
     let status = child.wait().map_err(|error| CompileError::Crashed { how: error.to_string() })?;
     match left {
         None => Err(CompileError::Deadline { seconds: deadline.as_secs() }),
@@ -100,16 +110,22 @@ fn spawn(compiler: &Path) -> io::Result<Child> {
 
 /// Writes the request and reads the answer, each on a thread of its own, so that no full pipe can hold us. `None` when
 /// the deadline passes first.
-fn talk(child: &mut Child, deadline: Duration, request: &Request, component: &[u8]) -> Option<Left> {
+fn talk(
+    child: &mut Child,
+    deadline: Duration,
+    request: &Request,
+    following: [&[u8]; 2],
+    limits: &Limits,
+) -> Option<Left> {
     let stdin = child.stdin.take().expect("the pipe was asked for");
     let stdout = child.stdout.take().expect("the pipe was asked for");
     let stderr = child.stderr.take().expect("the pipe was asked for");
     let (sender, left) = mpsc::channel();
-    let compiled_bytes_max = bytes(request.task.limits(component.len()).compiled_bytes);
+    let compiled_bytes_max = bytes(limits.compiled_bytes);
     thread::spawn(move || drop(sender.send(listen(stdout, stderr, compiled_bytes_max))));
     thread::scope(|scope| {
         // A child that dies while we write closes the pipe; its end says why.
-        scope.spawn(move || drop(protocol::write(stdin, request, component)));
+        scope.spawn(move || drop(protocol::write(stdin, request, following)));
         let left = left.recv_timeout(deadline).ok();
         // Whether it answered, hung or died, from here on it is no more; else one that does not read would hold us.
         drop(child.kill());
@@ -127,19 +143,13 @@ fn listen(stdout: ChildStdout, stderr: ChildStderr, compiled_bytes_max: u64) -> 
     Left { answer, words: words.join().unwrap_or_default() }
 }
 
-fn read_answer(
-    mut stdout: BufReader<ChildStdout>,
-    compiled_bytes_max: u64,
-) -> io::Result<(Response, Vec<u8>)> {
-    let response = protocol::read_header(&mut stdout)?;
-    let sealed_bytes = match &response {
-        Response::Done { sealed_bytes, .. } => *sealed_bytes,
-        Response::Fit | Response::Unfit { .. } | Response::Refused(_) => 0,
-    };
-    if sealed_bytes > compiled_bytes_max {
+fn read_answer(mut stdout: BufReader<ChildStdout>, compiled_bytes_max: u64) -> io::Result<Answered> {
+    let Answer { response, sealed_bytes, configurator_bytes } = protocol::read_header(&mut stdout)?;
+    if sealed_bytes.max(configurator_bytes) > compiled_bytes_max {
         return Err(io::Error::other("more code than is taken"));
     }
-    Ok((response, protocol::read_bytes(stdout, sealed_bytes)?))
+    let sealed = protocol::read_bytes(&mut stdout, sealed_bytes)?;
+    Ok(Answered { response, sealed, configurator: protocol::read_bytes(stdout, configurator_bytes)? })
 }
 
 /// Tells from how the child ended why it did.

@@ -14,8 +14,9 @@ use crate::limits::{self, ORDINARY};
 
 /// What compiled code must have been made by. It stands in the code and in the name of its cache entry, so that a
 /// patch release with a mended code generator compiles everything anew; wasmtime itself compares major versions only.
-/// Raise the number after the dash when a change here or in the compiler changes code without a new wasmtime.
-pub const CODE_VERSION: &str = "wasmtime-48.0.8-2";
+/// Raise the number after the dash when a change here or in the compiler changes code without a new wasmtime: its engines, what it
+/// leaves out, and what wizer is told.
+pub const CODE_VERSION: &str = "wasmtime-48.0.8-3";
 
 /// What a guest may use of WebAssembly: what rustc 1.95 emits for `wasm32-unknown-unknown`, and components. No vectors,
 /// threads, collected objects, exceptions or 64-bit memories: what is off can neither be attacked nor vary.

@@ -162,7 +162,11 @@ pub const COMPILE_FILES_MAX: u64 = 3;
 /// By how much the system's scheduler prefers others to the compiling child: where both want a core, they get nine parts in ten of it.
 pub const COMPILE_NICE: i32 = 10;
 
-/// Bytes of compiled policies that a host keeps on disk. What was asked for longest ago goes first; it can be compiled again.
+/// Bytes of sealed code that configures a component, where it is kept. What is larger is compiled for each set of parameters.
+pub const CONFIGURATOR_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes that a host keeps on disk: compiled policies and what configures them. What was asked for longest ago goes first; it can be
+/// compiled again.
 pub const CACHE_BYTES_MAX: u64 = 8 << 30;
 
 // What configuring and evaluating may use.

@@ -13,7 +13,7 @@ use crate::sealed::Report;
 /// Bytes of the line of JSON: a report with its description, or a description with parameters.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
 
-/// What the child is asked to do. The component follows. It cannot be printed, because of the key.
+/// What the child is asked to do. The component follows, and then its configurator. It cannot be printed, because of the keys.
 #[derive(Serialize, Deserialize)]
 pub struct Request {
     /// Bytes of the component; none where it is not needed.
@@ -34,6 +34,10 @@ pub enum Task {
         parameters: String,
         /// The key to seal with.
         key: String,
+        /// The key of the component's configurator: of the code that configures it with any parameters.
+        configurator_key: String,
+        /// Bytes of the configurator, sealed; none where it is not made yet.
+        configurator_bytes: u64,
     },
     /// Hold parameters against the schema in a description.
     Validate {
@@ -44,17 +48,23 @@ pub enum Task {
     },
 }
 
-/// What the child answers. Sealed code follows, where it was asked for.
+/// What the child answers. Sealed code follows, and then the component's configurator.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// What came of it.
+    pub response: Response,
+    /// Bytes of sealed code; none where it was not asked for.
+    pub sealed_bytes: u64,
+    /// Bytes of the configurator, sealed; none where it was there, or is not needed.
+    pub configurator_bytes: u64,
+}
+
+/// What came of a task.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
-    /// It was done.
-    Done {
-        /// What was found out.
-        report: Box<Report>,
-        /// Bytes of sealed code.
-        sealed_bytes: u64,
-    },
+    /// It was done, and this was found out.
+    Done(Box<Report>),
     /// All parameters are as the schema says, or there is none.
     Fit,
     /// Some parameters are not.
@@ -78,16 +88,18 @@ impl Task {
     }
 }
 
-/// Writes one message.
+/// Writes one message: the line of JSON, and what follows it.
 ///
 /// # Errors
 ///
 /// Those of the writer.
-pub fn write(mut to: impl Write, header: &impl Serialize, bytes: &[u8]) -> io::Result<()> {
+pub fn write(mut to: impl Write, header: &impl Serialize, following: [&[u8]; 2]) -> io::Result<()> {
     let mut line = serde_json::to_vec(header)?;
     line.push(b'\n');
     to.write_all(&line)?;
-    to.write_all(bytes)?;
+    for bytes in following {
+        to.write_all(bytes)?;
+    }
     to.flush()
 }
 

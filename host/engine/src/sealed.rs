@@ -2,8 +2,8 @@
 //! not seal: not from the network, not from a folder that someone else can write to.
 //!
 //! The host keeps one secret beside its cache. From it and a job (which component, which parameters, which code
-//! version) follows the key of that job, and the child that compiles gets only this one: it can seal its own work and
-//! nothing else, and an entry that is moved to another job's place does not open there.
+//! version) follows the key of that job, and the child that compiles gets only this one and that of the component's
+//! configurator, which the host never loads: it can seal its own work and nothing else, and an entry that is moved to another job's place does not open there.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::config::CODE_VERSION;
 use crate::contract::World;
 use crate::limits::Limits;
-use crate::policy::Engine;
 
 const MAGIC: &[u8] = b"jifen-policy-1\n";
 const MAC_BYTES: usize = 32;
@@ -91,6 +91,12 @@ impl Job {
     pub fn of_all(component: &[u8]) -> Self {
         // No parameters are empty.
         Self::new(component, "")
+    }
+
+    /// Returns the job of making a component's configurator.
+    pub fn of_configuring(component: &[u8]) -> Self {
+        // No parameters are that.
+        Self::new(component, "configuring")
     }
 
     /// Returns its name in the cache.
@@ -181,16 +187,21 @@ impl Report {
 }
 
 impl Compiled<'_> {
-    /// Loads the code, and returns it with what was found out about it.
+    /// Returns the limits of its class.
+    pub(crate) fn limits(&self) -> &'static Limits {
+        self.report.limits()
+    }
+
+    /// Loads the code into an engine, and returns it with what was found out about it.
     ///
     /// # Errors
     ///
-    /// If it was made by another version or for another processor.
-    pub(crate) fn load(self, engine: &Engine) -> wasmtime::Result<(Component, Report)> {
+    /// If it was made by another version, for another processor or for an engine of another configuration.
+    pub fn load(self, engine: &Engine) -> wasmtime::Result<(Component, Report)> {
         #[expect(unsafe_code, reason = "the one place that loads machine code")]
-        // SAFETY: the bytes are what `precompile_component` of our own compiler returned, unaltered: `JobKey::open` is
-        // the only way to a `Compiled`, and it verified their MAC under a key that only this host and that child had.
-        let component = unsafe { Component::deserialize(engine.wasmtime(self.report.limits()), self.code) }?;
+        // SAFETY: the bytes are what wasmtime made in our own compiler, unaltered: `JobKey::open` is the only way to a
+        // `Compiled`, and it verified their MAC under a key that only this host and its children of that job had.
+        let component = unsafe { Component::deserialize(engine, self.code) }?;
         Ok((component, self.report))
     }
 }

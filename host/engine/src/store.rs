@@ -11,13 +11,13 @@ use std::time::Duration;
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use wasmtime::component::Component;
 
-use crate::child::{self, CompileError};
+use crate::child::{self, Answered, CompileError};
 use crate::fault::bytes;
-use crate::limits::{self, Limits, SCRIPT};
+use crate::limits::{self, CONFIGURATOR_BYTES_MAX, Limits, SCRIPT};
 use crate::policy::{Code, Engine, Policy};
 use crate::protocol::{Request, Response, Task};
 use crate::refusal::Refusal;
-use crate::sealed::{FRESH, Job, Key, Report, temporary, write_new};
+use crate::sealed::{Compiled, FRESH, Job, Key, Report, temporary, write_new};
 use crate::words::clean;
 
 /// Why there is no policy.
@@ -115,6 +115,9 @@ impl PolicyError {
 
 /// How the name of a compiled policy's file ends.
 const ENTRY: &str = "policy";
+
+/// How the name of a configurator's file ends: of the code that configures a component with any parameters.
+const CONFIGURATOR: &str = "configurator";
 
 /// Bytes of parameters that the compiler is sent at a time, so that they fit into a message.
 const PARAMETERS_AT_A_TIME: usize = 256 << 10;
@@ -301,11 +304,26 @@ impl PolicyStore {
         component: &[u8],
         parameters: &str,
     ) -> Result<(Component, Report), PolicyError> {
-        let (parameters, key) = (parameters.to_owned(), self.key.of_job(job).to_hex());
-        let (_, sealed) = self.ask(component, Task::Compile { parameters, key })?;
-        let compiled = self.key.of_job(job).open(&sealed).ok_or_else(|| self.mismatch(None))?;
-        let loaded = compiled.load(&self.engine).map_err(|error| self.mismatch(Some(error)))?;
-        self.keep(job, &sealed)?;
+        let key = self.key.of_job(job);
+        // The configurator that an earlier run left is that of any parameters. The child sees whether it is under its seal.
+        let configuring = Job::of_configuring(component);
+        let path = self.entry(configuring, CONFIGURATOR);
+        let configurator = read_asked(&path, CONFIGURATOR_BYTES_MAX).unwrap_or_default();
+        let task = Task::Compile {
+            parameters: parameters.to_owned(),
+            key: key.to_hex(),
+            configurator_key: self.key.of_job(configuring).to_hex(),
+            configurator_bytes: bytes(configurator.len()),
+        };
+        let answered = self.ask(component, &configurator, task)?;
+        if !answered.configurator.is_empty() {
+            // Where it cannot be kept, it is made again.
+            self.keep(&path, &answered.configurator).ok();
+        }
+        self.done(answered.response)?;
+        let compiled = key.open(&answered.sealed).ok_or_else(|| self.mismatch(None))?;
+        let loaded = self.load(compiled).map_err(|error| self.mismatch(Some(error)))?;
+        self.keep(&self.entry(job, ENTRY), &answered.sealed)?;
         Ok(loaded)
     }
 
@@ -320,8 +338,7 @@ impl PolicyStore {
     /// If it is refused, or there is trouble with the compiler.
     pub fn inspect(&self, component: &[u8]) -> Result<Report, PolicyError> {
         check_size(component)?;
-        let (report, _) = self.ask(component, Task::Inspect)?;
-        Ok(report)
+        self.done(self.ask(component, &[], Task::Inspect)?.response)
     }
 
     /// Returns the first of some sets of parameters that is not as the schema in a component's description says, by its place.
@@ -350,13 +367,13 @@ impl PolicyStore {
                 left.split_at(left.iter().copied().take_while(fits).count().max(1).min(left.len()));
             let parameters = sets.iter().map(|set| (*set).to_owned()).collect();
             let task = Task::Validate { description: description.to_owned(), parameters };
-            match self.respond(&[], task)? {
-                (Response::Fit, _) => {}
-                (Response::Unfit { set, refusal }, _) => {
+            match self.ask(&[], &[], task)?.response {
+                Response::Fit => {}
+                Response::Unfit { set, refusal } => {
                     return Ok(Some((before.saturating_add(set), refusal.into())));
                 }
-                (Response::Refused(refusal), _) => return Err(refusal.into()),
-                (Response::Done { .. }, _) => return Err(self.mismatch(None)),
+                Response::Refused(refusal) => return Err(refusal.into()),
+                Response::Done(_) => return Err(self.mismatch(None)),
             }
             (before, left) = (before.saturating_add(sets.len()), rest);
             if left.is_empty() {
@@ -365,39 +382,40 @@ impl PolicyStore {
         }
     }
 
-    fn ask(&self, component: &[u8], task: Task) -> Result<(Report, Vec<u8>), PolicyError> {
-        match self.respond(component, task)? {
-            (Response::Done { report, .. }, sealed) => Ok((*report, sealed)),
-            (Response::Refused(refusal), _) => Err(refusal.into()),
-            (Response::Fit | Response::Unfit { .. }, _) => Err(self.mismatch(None)),
+    /// Returns what was found out about a component.
+    fn done(&self, response: Response) -> Result<Report, PolicyError> {
+        match response {
+            Response::Done(report) => Ok(*report),
+            Response::Refused(refusal) => Err(refusal.into()),
+            Response::Fit | Response::Unfit { .. } => Err(self.mismatch(None)),
         }
     }
 
-    fn respond(&self, component: &[u8], task: Task) -> Result<(Response, Vec<u8>), PolicyError> {
+    fn ask(&self, component: &[u8], configurator: &[u8], task: Task) -> Result<Answered, PolicyError> {
         let request = Request { component_bytes: bytes(component.len()), task };
         let limits = request.task.limits(component.len());
         let deadline = self.compile_wall_max.unwrap_or(limits.compile_wall);
         // Each takes long, and much memory.
         let _alone = limits.script.then(|| self.script.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(child::ask(&self.compiler, deadline, &request, component)?)
+        Ok(child::ask(&self.compiler, deadline, &request, component, configurator)?)
     }
 
     /// Loads what an earlier run left. Whatever is wrong with it, the compiler can make it anew.
     fn cached(&self, job: Job) -> Option<(Component, Report)> {
-        let mut file = File::open(self.entry(job)).ok()?;
-        let mut sealed = Vec::new();
-        file.read_to_end(&mut sealed).ok()?;
-        let loaded = self.key.of_job(job).open(&sealed)?.load(&self.engine).ok()?;
-        // Where it cannot be said that it was asked for, it goes sooner.
-        futimens(&file, &ASKED_NOW).ok();
-        Some(loaded)
+        let sealed = read_asked(&self.entry(job, ENTRY), SCRIPT.compiled_bytes).ok()?;
+        self.load(self.key.of_job(job).open(&sealed)?).ok()
+    }
+
+    fn load(&self, compiled: Compiled<'_>) -> wasmtime::Result<(Component, Report)> {
+        let engine = self.engine.wasmtime(compiled.limits());
+        compiled.load(engine)
     }
 
     /// Keeps what the compiler made. The rename is atomic, so a reader sees the old entry or the new one.
-    fn keep(&self, job: Job, sealed: &[u8]) -> Result<(), PolicyError> {
+    fn keep(&self, path: &Path, sealed: &[u8]) -> Result<(), PolicyError> {
         let kept = temporary(&self.cache).and_then(|fresh| {
             write_new(&fresh, sealed)?;
-            fs::rename(&fresh, self.entry(job))
+            fs::rename(&fresh, path)
         });
         kept.map_err(|source| PolicyError::Cache { path: self.cache.clone(), source })?;
         // There is more than should be until that succeeds.
@@ -409,13 +427,14 @@ impl PolicyStore {
     fn trim(&self) -> io::Result<()> {
         let shared = self.shared();
         let run = shared.code.iter().filter(|(_, code)| code.strong_count() > 0);
-        let run: BTreeSet<_> = run.map(|(job, _)| self.entry(*job)).collect();
+        let run: BTreeSet<_> = run.map(|(job, _)| self.entry(*job, ENTRY)).collect();
         drop(shared);
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.cache)? {
             let path = entry?.path();
             // What a process left that was killed while it wrote is nobody's.
-            let is_entry = path.extension().is_some_and(|end| end == ENTRY || end == FRESH);
+            let is_entry =
+                path.extension().is_some_and(|end| [ENTRY, CONFIGURATOR, FRESH].iter().any(|it| end == *it));
             if !is_entry || run.contains(&path) {
                 continue;
             }
@@ -435,13 +454,23 @@ impl PolicyStore {
         Ok(())
     }
 
-    fn entry(&self, job: Job) -> PathBuf {
-        self.cache.join(format!("{}.{ENTRY}", job.name()))
+    fn entry(&self, job: Job, end: &str) -> PathBuf {
+        self.cache.join(format!("{}.{end}", job.name()))
     }
 
     fn mismatch(&self, error: Option<wasmtime::Error>) -> PolicyError {
         PolicyError::Mismatch { compiler: self.compiler.clone(), source: error.map(Into::into) }
     }
+}
+
+/// Reads a file of the cache as far as it may be large, and says that it was asked for.
+fn read_asked(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut sealed = Vec::new();
+    (&file).take(bytes(bytes_max)).read_to_end(&mut sealed)?;
+    // Where that cannot be said, it goes sooner.
+    futimens(&file, &ASKED_NOW).ok();
+    Ok(sealed)
 }
 
 fn check_size(component: &[u8]) -> Result<(), Refusal> {

@@ -107,19 +107,17 @@ impl Test {
             PolicyStore::read(&file).with_context(|| format!("find the component of {policy}"))?;
         let files = case_files(folder).with_context(|| format!("look for cases in {}", folder.display()))?;
         let respondent = Respondent::new(&component, &stores.store, super::threads(None));
-        let (mut cases, mut results) = (Vec::new(), Vec::new());
-        for file in &files {
-            let result = match Case::read(file) {
-                Ok(case) => {
-                    let result = self.case(&policy, file, &case, &respondent, stores)?;
-                    cases.push(case);
-                    result
-                }
+        let read: Vec<_> = files.iter().map(|file| (file, Case::read(file))).collect();
+        let sound: Vec<_> = read.iter().filter_map(|(_, case)| case.as_ref().ok().cloned()).collect();
+        respondent.prepare(sound.iter().map(|case| &*case.parameters));
+        let mut results = Vec::new();
+        for (file, case) in &read {
+            results.push(match case {
+                Ok(case) => self.case(&policy, file, case, &respondent, stores)?,
                 Err(invalid) => Result::of_case(&policy, file, Some(invalid.to_string())),
-            };
-            results.push(result);
+            });
         }
-        results.extend(claims(&policy, folder, &cases, &respondent)?);
+        results.extend(claims(&policy, folder, &sound, &respondent)?);
         Ok(results)
     }
 

@@ -114,6 +114,9 @@ impl Promise {
         if self.zh.is_empty() || self.en.is_empty() {
             return Err("zh: needs words in `zh` and `en`; members read them".to_owned());
         }
+        if [&self.zh, &self.en].iter().any(|words| words.contains(char::is_control)) {
+            return Err("zh: is more than a line of text, or `en` is; write a sentence".to_owned());
+        }
         if self.then == Then::default() {
             return Err(
                 "then: promises nothing; say what the member gets, such as { points = 100 }".to_owned()
@@ -149,6 +152,11 @@ impl Promise {
     /// Returns the parameters with which it is promised.
     pub(super) fn parameters(&self) -> Box<RawValue> {
         serde_json::value::to_raw_value(&self.parameters).expect("JSON is JSON")
+    }
+
+    /// Returns whether those are the parameters with which it is promised.
+    pub(super) fn is_made_for(&self, parameters: &RawValue) -> bool {
+        serde_json::from_str(parameters.get()).is_ok_and(|it: serde_json::Map<_, _>| it == self.parameters)
     }
 
     /// Returns what shows that it is not kept.

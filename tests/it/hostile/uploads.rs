@@ -1,7 +1,8 @@
 //! Uploads that are refused, each for its own reason.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -330,10 +331,15 @@ fn compiled_code() -> Vec<u8> {
 }
 
 /// Returns the one entry of a cache.
-fn only_entry(cache: &Path) -> std::path::PathBuf {
+fn only_entry(cache: &Path) -> PathBuf {
+    only(cache, "policy")
+}
+
+/// Returns the one file of a cache whose name ends so.
+fn only(cache: &Path, end: &str) -> PathBuf {
     let entries =
         fs::read_dir(cache).expect("it is there").map(|entry| entry.expect("it can be listed").path());
-    let mut entries = entries.filter(|path| path.extension().is_some_and(|extension| extension == "policy"));
+    let mut entries = entries.filter(|path| path.extension().is_some_and(|extension| extension == end));
     entries.next().expect("there is an entry")
 }
 
@@ -405,11 +411,54 @@ fn a_cache_entry_that_is_not_ours_is_compiled_anew() {
         ("a cut", whole[..whole.len() - 1].to_vec()),
         ("nothing left", Vec::new()),
         ("bare code", compiled_code()),
+        ("its configurator", fs::read(only(room.cache.path(), "configurator")).unwrap()),
     ] {
         fs::write(&entry, damaged).unwrap();
         assert_eq!(only_cached(&room).code(), "compiler-missing", "{name}");
         assert_eq!(points(&evaluate(&room.policy(&component))), 61, "{name}");
         assert!(uncompiled(&room).policy(&component, "{}").is_ok(), "{name}: it is whole again");
+    }
+}
+
+/// Most of the time that a small policy takes goes into what configures it, which is the same for all parameters.
+#[test]
+fn what_configures_a_component_is_made_once() {
+    let room = Room::new();
+    room.policy(&constant(1));
+    let of_another = only(room.cache.path(), "configurator");
+    let moved = fs::read(&of_another).unwrap();
+    fs::remove_file(of_another).unwrap();
+    let (component, mut asked) = (configurable(), 0);
+    let mut ask = || {
+        asked += 1;
+        let policy = room.store.policy(&component, &format!("{{\"points\": {asked}}}")).unwrap();
+        assert_eq!(points(&evaluate(&policy)), asked);
+    };
+    // What is refused leaves it, too.
+    room.store.policy(&component, "{}").map(drop).unwrap_err();
+    let file = only(room.cache.path(), "configurator");
+    let which = || fs::metadata(&file).unwrap().ino();
+    let (first, whole) = (which(), fs::read(&file).unwrap());
+    ask();
+    ask();
+    assert_eq!(which(), first, "nobody made it again");
+    let mut flipped = whole.clone();
+    flipped[whole.len() - 100] ^= 1;
+    for (name, damaged) in [
+        ("a bit", flipped),
+        ("a cut", whole[..whole.len() - 1].to_vec()),
+        ("nothing left", Vec::new()),
+        ("that of another component", moved),
+        ("endless zeros", vec![0; 33 << 20]),
+        ("a policy", fs::read(only_entry(room.cache.path())).unwrap()),
+    ] {
+        fs::write(&file, damaged).unwrap();
+        let before = which();
+        ask();
+        assert_ne!(which(), before, "{name}: it is made again");
+        let again = which();
+        ask();
+        assert_eq!(which(), again, "{name}: it is whole again");
     }
 }
 
@@ -463,9 +512,15 @@ fn a_compiler_that_hangs_dies_or_talks_nonsense_is_an_error() {
         ("talks nonsense", "echo '{\"well\": 1}'", "compiler-crashed", "gave no answer"),
         (
             "seals nothing",
-            "echo '{\"done\": {\"sealed_bytes\": 99999999999}}'",
+            "echo '{\"response\": \"fit\", \"sealed_bytes\": 99999999999, \"configurator_bytes\": 0}'; exec yes",
             "compiler-crashed",
-            "gave no answer",
+            "died of signal",
+        ),
+        (
+            "configures nothing",
+            "echo '{\"response\": \"fit\", \"sealed_bytes\": 0, \"configurator_bytes\": 99999999999}'; exec yes",
+            "compiler-crashed",
+            "died of signal",
         ),
         ("floods", "exec yes", "compiler-crashed", ""),
     ] {
@@ -558,8 +613,7 @@ fn what_only_configure_needs_takes_no_room() {
     let bytes = |guest: Guest| {
         let room = Room::new();
         assert_eq!(points(&evaluate(&room.policy(&guest.build()))), 1);
-        let sizes = fs::read_dir(room.cache.path()).unwrap().map(|it| it.unwrap().metadata().unwrap().len());
-        sizes.max().unwrap()
+        fs::metadata(only_entry(room.cache.path())).unwrap().len()
     };
     let award = "(call $award (i64.const 1))";
     let [configuring, evaluating] = [
@@ -585,7 +639,7 @@ fn two_stores_on_one_cache_agree() {
     });
     assert!(uncompiled(&room).policy(&component, r#"{"points": 5}"#).is_ok());
     let temporary = fs::read_dir(room.cache.path()).unwrap().map(|entry| entry.unwrap().file_name());
-    assert_eq!(temporary.count(), 2, "the key and one entry");
+    assert_eq!(temporary.count(), 3, "the key, one entry and what configures it");
 }
 
 #[test]

@@ -11,9 +11,9 @@ use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
-/// Pages in the log from which on it is folded: 40 MB. A page that was rewritten many times by then is copied once, and the longer the
+/// Pages in the log from which on it is folded: 20 MB. A page that was rewritten many times by then is copied once, and the longer the
 /// log, the longer the flush of what is copied is in the way of the writer's own.
-pub(super) const PAGES: i32 = 10_000;
+pub(super) const PAGES: i32 = 5_000;
 
 /// Pages that may come while others are copied and are few enough to be left to the writer.
 const FEW: i32 = 1_000;
