@@ -3,6 +3,7 @@
 mod campaign;
 mod evaluate;
 mod ledger;
+mod mixed;
 mod peers;
 mod policies;
 mod redemption;

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::report::{Report, median};
-use super::{forget, run, server_of_its_own};
+use super::{forget, mixed, run, server_of_its_own};
 use crate::served::Served;
 use crate::{cargo, demo, policies};
 
@@ -61,6 +61,8 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
             rate / other_rate
         )?;
     }
+    writeln!(figures, "\n| | |\n|---|---|")?;
+    bench.mix(&mut figures)?;
     bench.operate(events, &mut figures)?;
     bench.govern(events, &mut figures)?;
     bench.follow(&mut figures)?;
@@ -173,6 +175,36 @@ impl Bench<'_> {
         Running::start(jifen.arg(self.root.join("target/policies")))
     }
 
+    /// Measures returns and uses of points among purchases, beside the purchases alone of members who have as much.
+    fn mix(&self, figures: &mut String) -> Result<()> {
+        let program = fs::read_to_string(self.folder.join("service.toml"))?;
+        let mixed = mixed::write(&self.folder, &program, &self.data)?;
+        let events = [mixed.events];
+        for load in [["64", "1"], ["2", "50"]] {
+            let load = load.map(str::to_owned);
+            let (mut alone, mut among) = (Measured::default(), Measured::default());
+            for _ in 0..ROUNDS {
+                for (measured, events) in [(&mut alone, &self.data[..]), (&mut among, &events)] {
+                    forget(&self.folder.join("service.db"))?;
+                    let service = self.serve(mixed::PROGRAM, "service.db")?;
+                    self.send(&service, &load, std::slice::from_ref(&mixed.openings))?;
+                    measured.add(&self.send(&service, &load, events)?)?;
+                }
+            }
+            let ([connections, batch], rate) = (load, median(among.rate));
+            writeln!(
+                figures,
+                "| {connections} connections, {batch} a request: purchases, of which one of {} is returned, and with {} a use of points | {rate:.0} events/s, p99 {:.1} ms; without both {:.0}, {:.1} |",
+                mixed::RETURNS,
+                mixed::USES,
+                median(among.p99),
+                median(alone.rate),
+                median(alone.p99)
+            )?;
+        }
+        Ok(())
+    }
+
     /// Measures what operators and merchants do: swaps under load, an upload until it is at work, a roll-back.
     fn operate(&self, events: u64, figures: &mut String) -> Result<()> {
         let load = ["64".to_owned(), "1".to_owned()];
@@ -209,7 +241,6 @@ impl Bench<'_> {
             ensure!(audit["receipts"] == events && audit["differ"] == 0, "after swaps the log is {audit}");
         }
         let (still, swapped) = (median(still), median(swapped));
-        writeln!(figures, "\n| | |\n|---|---|")?;
         writeln!(
             figures,
             "| p99 of {events} single events at 64 connections, {:.0} swaps of the program meanwhile | {swapped:.1} ms, {:.2} × that without |",
