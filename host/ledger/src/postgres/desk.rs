@@ -2,10 +2,10 @@
 
 use jifen_loyalty::Entry;
 
-use super::failure::{Stop, explain, explain_commit};
+use super::failure::{Stop, explain_commit};
 use super::found;
 use super::link::{Call, Change, Link};
-use super::server::Server;
+use super::server::{SILENCE_MAX, Server};
 use super::{outbox, rows, store, watch};
 use crate::admission::{Admission, Found, Named};
 use crate::writer::{Answer, Desk, Task};
@@ -62,8 +62,7 @@ impl Desk for ServerDesk {
                 performed => return performed.map_err(|failed| self.explain(failed)),
             }
         }
-        let connected = self.server.connect();
-        let link = connected.map_err(|error| explain(self.server.place(), "write to", error))?;
+        let link = self.server.connect("write to", SILENCE_MAX)?;
         self.perform_on(link, tasks).map_err(|failed| self.explain(failed))
     }
 }

@@ -6,10 +6,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use futures_util::future::try_join_all;
 use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
@@ -91,14 +94,19 @@ impl<'a> Change<'a> {
 pub(super) struct Link {
     runtime: Runtime,
     client: Client,
+    /// What drives the connection, which ends with it.
+    driver: AbortHandle,
+    /// How long the server may say nothing where it is asked.
+    silence_max: Duration,
     statements: RefCell<HashMap<&'static str, Statement>>,
     /// How many transactions were begun.
     transactions: Cell<u64>,
 }
 
 impl Link {
-    pub(super) fn new(runtime: Runtime, client: Client) -> Self {
-        Self { runtime, client, statements: RefCell::default(), transactions: Cell::default() }
+    pub(super) fn new(runtime: Runtime, client: Client, driver: AbortHandle, silence_max: Duration) -> Self {
+        let (statements, transactions) = (RefCell::default(), Cell::default());
+        Self { runtime, client, driver, silence_max, statements, transactions }
     }
 
     /// Returns whether the server is gone, as far as the last answer told.
@@ -116,32 +124,32 @@ impl Link {
 
     /// Performs commands without values.
     pub(super) fn perform(&self, sql: &str) -> Result<(), Error> {
-        self.runtime.block_on(self.client.batch_execute(sql))
+        self.runtime.block_on(self.answered(self.client.batch_execute(sql)))
     }
 
     /// Returns the rows of one call.
     pub(super) fn ask_one(&self, call: &Call<'_>) -> Result<Vec<Row>, Error> {
-        self.runtime.block_on(async {
+        self.runtime.block_on(self.answered(async {
             self.prepare(call.statement().into_iter()).await?;
             self.rows(call).await
-        })
+        }))
     }
 
     /// Returns the rows of each call, for one round trip.
     pub(super) fn ask<const N: usize>(&self, calls: [Call<'_>; N]) -> Result<[Vec<Row>; N], Error> {
-        let answers = self.runtime.block_on(async {
+        let answers = self.runtime.block_on(self.answered(async {
             self.prepare(calls.iter().filter_map(Call::statement)).await?;
             try_join_all(calls.iter().map(|call| self.rows(call))).await
-        });
+        }));
         Ok(answers?.try_into().expect("each call has an answer"))
     }
 
     /// Writes, for one round trip. A change that does not meet the rows that it must fails all of it.
     pub(super) fn write(&self, changes: &[Change<'_>]) -> Result<(), Stop> {
-        let written = self.runtime.block_on(async {
+        let written = self.runtime.block_on(self.answered(async {
             self.prepare(changes.iter().filter_map(|change| change.call.statement())).await?;
             try_join_all(changes.iter().map(|change| self.count(&change.call))).await
-        })?;
+        }))?;
         let missed =
             |(change, written): &(&Change<'_>, u64)| change.rows.is_some_and(|rows| rows != *written);
         match changes.iter().zip(written).find(missed) {
@@ -160,13 +168,25 @@ impl Link {
             return Ok(());
         }
         self.runtime.block_on(async {
-            self.prepare(call.statement().into_iter()).await?;
-            let mut rows = pin!(self.client.query_raw(&self.statement(call), call.parameters()).await?);
-            while let Some(row) = rows.try_next().await? {
+            self.answered(self.prepare(call.statement().into_iter())).await?;
+            let statement = self.statement(call);
+            let rows = self.answered(self.client.query_raw(&statement, call.parameters())).await?;
+            let mut rows = pin!(rows);
+            while let Some(row) = self.answered(rows.try_next()).await? {
                 each(&row)?;
             }
             Ok(())
         })
+    }
+
+    /// Waits for an answer. If the server says nothing for too long, the connection ends, and whatever waits for it hears that.
+    async fn answered<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        if let Ok(answered) = timeout(self.silence_max, &mut answer).await {
+            return answered;
+        }
+        self.driver.abort();
+        answer.await
     }
 
     /// Prepares what this connection has not seen yet.

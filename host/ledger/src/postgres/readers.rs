@@ -1,5 +1,7 @@
 //! Readers: a connection and a transaction that only reads for each question.
 
+use std::time::Duration;
+
 use tokio_postgres::Error;
 
 use super::failure::Stop;
@@ -7,6 +9,9 @@ use super::link::Link;
 use super::server::Server;
 use crate::LedgerError;
 use crate::pool::Pool;
+
+/// How long the server may say nothing to what reads: sums over a large ledger take a while.
+const SILENCE_MAX: Duration = Duration::from_secs(300);
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -41,7 +46,7 @@ impl Readers {
                 Err(stop) => return Err(stop),
             }
         }
-        let link = self.server.connect()?;
+        let link = self.server.connect("read", SILENCE_MAX)?;
         begin(&link)?;
         Ok(link)
     }

@@ -1,10 +1,12 @@
 //! The server: how it is reached, what must be in its schema before we touch it, and how a ledger is begun.
 
+use std::io;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket};
@@ -12,10 +14,22 @@ use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket};
 use super::failure::{Stop, explain};
 use super::link::{Call, Link};
 use crate::column::{self, Row as _};
-use crate::{LedgerError, Place};
+use crate::{LedgerError, Place, StoreError};
 
 /// How long a connection may take to come about.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// After which the system gives up a connection whose other end does not answer it: a network that drops what it carries says nothing.
+const UNANSWERED_MAX: Duration = Duration::from_secs(20);
+
+/// How long a connection may be idle until the system looks whether the other end is there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// How long it waits until it looks again.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long the server may say nothing to what writes: longer than it waits for a lock.
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// The schema, step by step. A ledger has taken as many steps as its `ledger_schema` says; steps are only ever added.
 const STEPS: [&str; 8] = [
@@ -59,9 +73,8 @@ struct Inner {
 }
 
 /// Returns what drives one connection.
-pub(super) fn runtime() -> Runtime {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.expect("the system has room for one more descriptor")
+pub(super) fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 impl Server {
@@ -81,6 +94,9 @@ impl Server {
         }
         config.ssl_mode(SslMode::Disable).application_name("jifen");
         config.connect_timeout(config.get_connect_timeout().copied().unwrap_or(CONNECT_WAIT));
+        config.tcp_user_timeout(config.get_tcp_user_timeout().copied().unwrap_or(UNANSWERED_MAX));
+        config.keepalives_idle(config.get_keepalives_idle().min(KEEPALIVE_IDLE));
+        config.keepalives_interval(config.get_keepalives_interval().unwrap_or(KEEPALIVE_INTERVAL));
         let place = Place::Database(without_password(&config));
         Ok(Self(Arc::new(Inner { config, place })))
     }
@@ -91,20 +107,28 @@ impl Server {
 
     /// Opens a connection that writes, and begins the ledger or brings it up to date.
     pub(super) fn open_or_begin(&self) -> Result<Link, LedgerError> {
-        let link = self.connect().map_err(|error| self.unopened(error))?;
+        let link = self.connect("open", SILENCE_MAX)?;
         self.migrate(&link)?;
         Ok(link)
     }
 
-    /// Opens a connection.
-    pub(super) fn connect(&self) -> Result<Link, Error> {
-        let runtime = runtime();
-        let (client, connection) = runtime.block_on(self.connection())?;
+    /// Opens a connection to do something, on which the server may say nothing for so long.
+    pub(super) fn connect(&self, doing: &'static str, silence_max: Duration) -> Result<Link, LedgerError> {
+        let failed = |error| explain(self.place(), doing, error);
+        let runtime = runtime().map_err(|error| self.unreachable(Arc::new(error)))?;
+        let wait = self.0.config.get_connect_timeout().copied().unwrap_or(CONNECT_WAIT);
+        let connected = runtime.block_on(async { timeout(wait, self.connection()).await });
+        let connected = connected.map_err(|silent| self.unreachable(Arc::new(silent)))?;
+        let (client, connection) = connected.map_err(failed)?;
         // What becomes of the connection is what the next call hears.
-        drop(runtime.spawn(async { connection.await.ok() }));
-        let link = Link::new(runtime, client);
-        link.perform(SESSION)?;
+        let driver = runtime.spawn(async { connection.await.ok() });
+        let link = Link::new(runtime, client, driver.abort_handle(), silence_max);
+        link.perform(SESSION).map_err(failed)?;
         Ok(link)
+    }
+
+    fn unreachable(&self, source: StoreError) -> LedgerError {
+        LedgerError::Unreachable { place: self.place().clone(), source }
     }
 
     /// Opens a connection that somebody else drives.
@@ -162,10 +186,6 @@ impl Server {
     fn nowhere(&self) -> LedgerError {
         let mend = "create the schema that search_path names";
         LedgerError::CannotOpen { place: self.place().clone(), mend, source: None }
-    }
-
-    fn unopened(&self, error: Error) -> LedgerError {
-        explain(self.place(), "open", error)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What only PostgreSQL can do wrong: connections that go, schemas that are others', and what its codes mean.
 
+use std::net::TcpListener;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use jifen_loyalty::posting::{Kind, Postings, gain, loss};
 use jifen_loyalty::{Entry, Instant, Points};
 
 use super::Postgres;
+use super::server::SILENCE_MAX;
 use super::watch::Watch;
 use crate::tests::fixture::{Draft, SOURCE, View, digest, publish};
 use crate::tests::server::{Server, server};
@@ -115,7 +117,7 @@ fn constraints_stand_behind_the_checks() {
         ("INSERT INTO budgets VALUES ('spend', -1)", "budgets_granted_nonnegative"),
         ("INSERT INTO ledger_schema VALUES (2, false)", "ledger_schema_one"),
     ] {
-        let link = super::server::Server::new(&url).unwrap().connect().unwrap();
+        let link = super::server::Server::new(&url).unwrap().connect("open", SILENCE_MAX).unwrap();
         let error = link.perform(sql).unwrap_err();
         let said = error.as_db_error().and_then(|said| said.constraint());
         assert_eq!(said, Some(constraint), "{sql}: {error}");
@@ -133,6 +135,21 @@ fn a_column_that_does_not_hold_what_it_should_is_damage() {
         let error = ledger.statement(&"ann".into(), Page::default()).unwrap_err();
         assert!(matches!(error, LedgerError::Damaged { .. }), "{damage}: {error:?}");
     }
+}
+
+#[test]
+fn a_server_that_says_nothing_is_lost() {
+    let url = server().new_schema();
+    let server = super::server::Server::new(&url).unwrap();
+    let link = server.connect("open", Duration::from_millis(200)).unwrap();
+    let error = link.perform("SELECT pg_sleep(3)").unwrap_err();
+    assert!(error.is_closed() && link.is_closed(), "{error:?}");
+    // One that takes a connection, and says nothing from the beginning.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = format!("postgres://ann@127.0.0.1:{port}/points?connect_timeout=1");
+    let error = Postgres::open(&url).err().unwrap();
+    assert!(matches!(error, LedgerError::Unreachable { .. }), "{error:?}");
 }
 
 #[test]

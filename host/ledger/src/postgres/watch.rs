@@ -59,7 +59,7 @@ impl ProgramWatch for Watch {
 impl Listener {
     /// Begins to listen; nothing if that does not come about before long.
     fn start(server: &Server) -> Option<Self> {
-        let runtime = runtime();
+        let runtime = runtime().ok()?;
         let started = async {
             let (client, mut connection) = server.connection().await.ok()?;
             ask(&client, &mut connection).await?;
