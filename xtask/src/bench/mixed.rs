@@ -36,12 +36,7 @@ pub(super) const PROGRAM: &str = "mixed.toml";
 /// Writes the events, and a program like another one with which points pay for a part of a bill.
 pub(super) fn write(folder: &Path, program: &str, data: &[PathBuf]) -> Result<Mixed> {
     fs::write(folder.join(PROGRAM), program.to_owned() + DEDUCTION)?;
-    let mut baskets = Vec::new();
-    for file in data {
-        for line in run::lines(file)? {
-            baskets.push(serde_json::from_str::<Value>(&line?)?);
-        }
-    }
+    let baskets = run::events(data)?;
     let mixed = Mixed { openings: folder.join("openings.jsonl"), events: folder.join("mixed.jsonl") };
     open(&mixed.openings, &baskets)?;
     mix(&mixed.events, &baskets)?;

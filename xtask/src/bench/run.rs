@@ -114,19 +114,26 @@ pub(crate) fn measure(root: &Path, report: &Report, data: &[PathBuf]) -> Result<
 
 /// Returns the program of three deployments, with the merchants of files of events.
 pub(super) fn program(data: &[PathBuf]) -> Result<String> {
-    let mut merchants = BTreeSet::new();
-    for file in data {
-        for line in lines(file)? {
-            let event: Value = serde_json::from_str(&line?)?;
-            merchants.extend(event["data"]["merchant"].as_str().map(str::to_owned));
-        }
-    }
+    let events = events(data)?;
+    let merchants: BTreeSet<_> =
+        events.iter().filter_map(|event| event["data"]["merchant"].as_str()).collect();
     let tables = merchants.iter().map(|id| format!("\n[[merchant]]\nid = {id:?}\nregion = \"cn/town\"\n"));
     Ok(tables.fold(PROGRAM.to_owned(), |program, table| program + &table))
 }
 
+/// Returns the events of files.
+pub(super) fn events(files: &[PathBuf]) -> Result<Vec<Value>> {
+    let mut events = Vec::new();
+    for file in files {
+        for line in lines(file)? {
+            events.push(serde_json::from_str(&line?)?);
+        }
+    }
+    Ok(events)
+}
+
 /// Returns the lines of a file, gzipped or not.
-pub(super) fn lines(file: &Path) -> Result<impl Iterator<Item = io::Result<String>>> {
+fn lines(file: &Path) -> Result<impl Iterator<Item = io::Result<String>>> {
     let opened = File::open(file).with_context(|| format!("open {}", file.display()))?;
     let mut reader = BufReader::new(opened);
     let gzipped = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);

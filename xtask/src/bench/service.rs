@@ -137,16 +137,15 @@ impl Bench<'_> {
     fn repeat(&self) -> Result<PathBuf> {
         let file = self.folder.join("repeated.jsonl");
         let mut to = BufWriter::new(File::create(&file)?);
+        let events = run::events(&self.data)?;
         for time in 0..TIMES {
-            for file in &self.data {
-                for line in run::lines(file)? {
-                    let mut event: Value = serde_json::from_str(&line?)?;
-                    for name in ["/id", "/data/order"] {
-                        let name = event.pointer_mut(name).context("an event has an id and an order")?;
-                        *name = format!("{}-{time}", name.as_str().unwrap_or_default()).into();
-                    }
-                    writeln!(to, "{event}")?;
+            for event in &events {
+                let mut event = event.clone();
+                for name in ["/id", "/data/order"] {
+                    let name = event.pointer_mut(name).context("an event has an id and an order")?;
+                    *name = format!("{}-{time}", name.as_str().unwrap_or_default()).into();
                 }
+                writeln!(to, "{event}")?;
             }
         }
         to.flush()?;
