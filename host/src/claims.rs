@@ -12,8 +12,8 @@ use jifen_ledger::{Ledger, ProgramChange};
 use jifen_loyalty::Program;
 use rules_guest::probe::{Claims, Kind};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::active::{Deployed, Document, Pin, deployed};
 use crate::cases::{Bounds, Respondent};
@@ -110,28 +110,31 @@ pub(crate) fn check(
     };
     // Of those that run the same with the same parameters, one is tried.
     let mut known = BTreeMap::new();
-    for ((run, pin), done) in runs.into_iter().zip(1..) {
-        let tested = match known.entry((&pin.component, &pin.parameters)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let release = releases.find_digest(&pin.component).map_err(|it| run.not_found(it))?;
-                new.insert(Tested::new(&release, run, store, threads)?)
-            }
-        };
-        report.claims = report.claims.saturating_add(tested.claims);
-        let (deployment, policy) = (&pin.deployment, &pin.policy);
-        let elsewhere = tested.not_promised.iter().cloned();
-        report.not_promised.extend(elsewhere.map(|promise| NotPromised {
-            deployment: deployment.clone(),
-            policy: policy.clone(),
-            promise,
-        }));
-        if !(tested.broken.is_empty() && tested.untried.is_empty()) {
-            let found = Found::new(ledger, &changes, run, pin)?;
-            report.broken.extend(tested.broken.iter().map(|claim| found.of(claim)));
-            report.untried.extend(tested.untried.iter().map(|claim| found.of(claim)));
+    for ((run, pin), done) in runs.iter().zip(1..) {
+        if let Entry::Vacant(new) = known.entry((&pin.component, &pin.parameters)) {
+            let release = releases.find_digest(&pin.component).map_err(|it| run.not_found(it))?;
+            new.insert(Tested::new(&release, *run, store, threads)?);
         }
         progress(done, all);
+    }
+    let mut found = Vec::new();
+    for (run, pin) in runs {
+        let tested = &known[&(&pin.component, &pin.parameters)];
+        report.claims = report.claims.saturating_add(tested.claims);
+        let elsewhere = tested.not_promised.iter().map(|promise| NotPromised {
+            deployment: pin.deployment.clone(),
+            policy: pin.policy.clone(),
+            promise: promise.clone(),
+        });
+        report.not_promised.extend(elsewhere);
+        if !(tested.broken.is_empty() && tested.untried.is_empty()) {
+            found.push((tested, Found::new(ledger, &document, run, pin, looked_at)?));
+        }
+    }
+    look_back(ledger, &changes, found.iter_mut().map(|(_, found)| found));
+    for (tested, found) in &found {
+        report.broken.extend(tested.broken.iter().map(|claim| found.of(claim)));
+        report.untried.extend(tested.untried.iter().map(|claim| found.of(claim)));
     }
     Ok(Some(report))
 }
@@ -198,33 +201,20 @@ struct Found<'a> {
     merchant: Option<String>,
     owner: Option<String>,
     terms: Value,
-    since: ChangeLine,
+    since: &'a ProgramChange,
 }
 
 impl<'a> Found<'a> {
-    /// Looks for the change since which a deployment stands in the program as in the last of some changes.
     fn new(
         ledger: &dyn Ledger,
-        changes: &[ProgramChange],
+        document: &Document,
         run: Deployed<'_>,
         pin: &'a Pin,
+        since: &'a ProgramChange,
     ) -> Result<Self, HostError> {
-        let stands = |change: &ProgramChange| {
-            let document = Document::of(&hex::encode(change.program), ledger)?;
-            let runs = document.pins.policies.contains(pin);
-            Ok::<_, HostError>(runs.then(|| terms(&document, &pin.deployment)))
-        };
-        let (mut since, before) = changes.split_last().expect("a version is looked at");
-        let terms = stands(since)?.unwrap_or_default();
-        for change in before.iter().rev() {
-            // What cannot be read any longer is not known to have been the same.
-            if stands(change).ok().flatten().as_ref() != Some(&terms) {
-                break;
-            }
-            since = change;
-        }
         let merchant = run.merchant.map(ToString::to_string);
-        Ok(Self { pin, merchant, owner: owner(ledger, pin)?, terms, since: since.into() })
+        let terms = terms(&Program::tables(&document.program), &pin.deployment);
+        Ok(Self { pin, merchant, owner: owner(ledger, pin)?, terms, since })
     }
 
     fn of(&self, (claim, evidence): &(String, String)) -> Finding {
@@ -237,14 +227,40 @@ impl<'a> Found<'a> {
             claim: claim.clone(),
             evidence: evidence.clone(),
             terms: self.terms.clone(),
-            since: self.since.clone(),
+            since: self.since.into(),
         }
     }
 }
 
-/// Returns a deployment as it stands in a program.
-fn terms(document: &Document, deployment: &str) -> Value {
-    let tables = Program::tables(&document.program);
+/// Looks back for the change since which each stands in the program as in the last of some changes, and runs the same.
+fn look_back<'a, 'f>(
+    ledger: &dyn Ledger,
+    changes: &'a [ProgramChange],
+    found: impl Iterator<Item = &'f mut Found<'a>>,
+) where
+    'a: 'f,
+{
+    let mut standing: Vec<_> = found.collect();
+    for change in changes.iter().rev().skip(1) {
+        if standing.is_empty() {
+            break;
+        }
+        // What cannot be read any longer is not known to have been the same.
+        let Ok(document) = Document::of(&hex::encode(change.program), ledger) else { break };
+        let tables = Program::tables(&document.program);
+        standing.retain_mut(|found| {
+            let stands = document.pins.policies.contains(found.pin)
+                && terms(&tables, &found.pin.deployment) == found.terms;
+            if stands {
+                found.since = change;
+            }
+            stands
+        });
+    }
+}
+
+/// Returns a deployment as it stands in the tables of a program.
+fn terms(tables: &Map<String, Value>, deployment: &str) -> Value {
     let listed = RUNS.iter().filter_map(|table| tables.get(*table)?.as_array()).flatten();
     let is_it = |table: &&Value| table.get("id").and_then(Value::as_str) == Some(deployment);
     listed.into_iter().find(is_it).cloned().unwrap_or_default()
