@@ -22,7 +22,7 @@ use rules_guest::probe::{self, Claims, Kind, Trial, Tried, Unanswered};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{description, parallel};
+use crate::parallel;
 
 /// Why a case could not be run. That a policy answers otherwise is no error.
 #[derive(Debug, thiserror::Error)]
@@ -186,19 +186,12 @@ impl<'a> Respondent<'a> {
     }
 
     /// Returns which of the cases whose parameters the policy is to take has some that are not as its description's schema says, if one
-    /// has; nothing where the description has no schema.
+    /// has.
     ///
     /// # Errors
     ///
     /// If what it has is no schema, or there is trouble with the compiler.
-    pub(crate) fn unfit(
-        &self,
-        description: &str,
-        cases: &[Case],
-    ) -> Result<Option<Option<String>>, PolicyError> {
-        if !description::has_schema(description) {
-            return Ok(None);
-        }
+    pub(crate) fn unfit(&self, description: &str, cases: &[Case]) -> Result<Option<String>, PolicyError> {
         // What cannot be read is told elsewhere.
         let promised =
             Claims::parse(description).map(|claims| claims.promised_parameters()).unwrap_or_default();
@@ -210,7 +203,7 @@ impl<'a> Respondent<'a> {
         let sets: Vec<_> = sets.into_iter().take(self.bounds.parameters).collect();
         let unfit = self.store.unfit(description, &sets.iter().map(|(set, _)| *set).collect::<Vec<_>>())?;
         let of = |set: usize| sets.get(set).map(|(_, of)| *of).unwrap_or_default();
-        Ok(Some(unfit.map(|(set, error)| format!("{:?}: {error} [{}]", of(set), error.code()))))
+        Ok(unfit.map(|(set, error)| format!("{:?}: {error} [{}]", of(set), error.code())))
     }
 
     /// Returns what the component answers to a case as it stands, with the fuel that it took.
@@ -355,6 +348,9 @@ pub(crate) struct Cost {
     pub(crate) touched_pages: Option<u64>,
 }
 
+/// How often a case is put to a policy whose time runs out.
+const PATIENCE: usize = 3;
+
 /// Evaluations of one round, over which the clock's own cost vanishes.
 const ROUND: u32 = 500;
 /// Rounds, of which the median is told.
@@ -424,8 +420,20 @@ impl<'a> Asked<'a> {
         Ok(Self { policy, question, facts })
     }
 
-    /// Evaluates, and returns what comes of it with the fuel that it took.
+    /// Evaluates, and returns what comes of it with the fuel that it took. Where the time ran out, it does so again: what gives way to events
+    /// may have had none.
     fn answer(&self) -> Answered {
+        let mut answered = self.once();
+        for _ in 1..PATIENCE {
+            if !matches!(answered, (Err(Fault::Deadline), _)) {
+                break;
+            }
+            answered = self.once();
+        }
+        answered
+    }
+
+    fn once(&self) -> Answered {
         let facts = self.facts.clone();
         match &self.question {
             Question::Event(event, so_far) => of(self.policy.evaluate(event, *so_far, facts), proposed),

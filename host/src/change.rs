@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Digest, Ledger, LedgerError, ProgramChange};
-use jifen_loyalty::Program;
+use jifen_loyalty::{DeploymentId, Program};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use crate::active::{Active, Document, Pins};
 use crate::clock;
 use crate::error::HostError;
 use crate::governor;
-use crate::releases::Releases;
+use crate::releases::{Releases, parse_digest};
 
 /// The tables that run policies.
 pub(crate) const RUNS: [&str; 3] = ["deployment", "campaign", "redemption"];
@@ -100,6 +100,16 @@ pub(crate) fn of_version(ledger: &dyn Ledger, version: u64) -> Result<Option<Pro
     Ok(found.into_iter().find(|change| change.version == version))
 }
 
+/// Returns the digest of a program that is named by a version of the list of changes, or by its own digest; nothing where the ledger has
+/// no such.
+pub(crate) fn named(ledger: &dyn Ledger, name: &str) -> Result<Option<Digest>, LedgerError> {
+    if let Ok(version) = name.parse() {
+        return Ok(of_version(ledger, version)?.map(|change| change.program));
+    }
+    let Some(digest) = parse_digest(name) else { return Ok(None) };
+    Ok(ledger.program(&digest)?.map(|_| digest))
+}
+
 fn append(
     ledger: &dyn Ledger,
     program: Digest,
@@ -165,10 +175,7 @@ impl Plan {
         let after = last.as_ref().map_or(0, |last| last.version);
         let was = last.map(|last| Document::of(&hex::encode(last.program), ledger)).transpose()?;
         let (was, now) = (was.unwrap_or_default(), &active.document);
-        let program = Program::tables(&now.program);
-        let mut differences = Vec::new();
-        tables(&Program::tables(&was.program), &program, &mut differences);
-        components(&was.pins, &now.pins, &program, &mut differences);
+        let mut differences = differences(&was, now);
         // A build brings its own.
         for (table, was, now) in [
             ("calendars", &was.pins.calendars, &now.pins.calendars),
@@ -194,6 +201,20 @@ impl Difference {
     }
 }
 
+/// Returns in what the files of two programs differ, and what their deployments run.
+fn differences(was: &Document, now: &Document) -> Vec<Difference> {
+    let (program, mut differences) = (Program::tables(&now.program), Vec::new());
+    tables(&Program::tables(&was.program), &program, &mut differences);
+    components(&was.pins, &now.pins, &program, &mut differences);
+    differences
+}
+
+/// Returns whether two programs differ in one deployment and in nothing else.
+pub(crate) fn differ_only_in(deployment: &DeploymentId, was: &Document, now: &Document) -> bool {
+    let of_it = |it: &Difference| RUNS.contains(&&*it.table) && it.id.as_deref() == Some(deployment.as_str());
+    differences(was, now).iter().all(of_it)
+}
+
 fn tables(was: &Map<String, Value>, now: &Map<String, Value>, out: &mut Vec<Difference>) {
     for table in union(was.keys(), now.keys()) {
         let (was, now) = (was.get(table), now.get(table));
@@ -211,7 +232,7 @@ fn listed(value: &Value) -> Option<&[Value]> {
 
 /// Compares tables that have names by their names, others by their places.
 fn lists<'v>(table: &str, was: &'v [Value], now: &'v [Value], out: &mut Vec<Difference>) {
-    let (old, new) = (named(was), named(now));
+    let (old, new) = (with_names(was), with_names(now));
     for id in union(old.iter().map(|(id, _)| id), new.iter().map(|(id, _)| id)) {
         let of = |list: &[(String, &'v Value)]| list.iter().find(|(other, _)| other == id).map(|(_, it)| *it);
         fields(table, Some(id), "", of(&old), of(&new), out);
@@ -229,7 +250,7 @@ fn lists<'v>(table: &str, was: &'v [Value], now: &'v [Value], out: &mut Vec<Diff
 }
 
 /// Returns tables with their names; the place is the name of one that has none.
-fn named(tables: &[Value]) -> Vec<(String, &Value)> {
+fn with_names(tables: &[Value]) -> Vec<(String, &Value)> {
     let name = |place: usize, table: &Value| {
         let id = table.get("id").and_then(Value::as_str);
         id.map_or_else(|| format!("#{}", place.saturating_add(1)), str::to_owned)
@@ -274,7 +295,7 @@ fn fields(
 fn components(was: &Pins, now: &Pins, program: &Map<String, Value>, out: &mut Vec<Difference>) {
     let has = |table: &str, id: &str| {
         let tables = program.get(table).and_then(listed).unwrap_or_default();
-        named(tables).iter().any(|(other, _)| other == id)
+        with_names(tables).iter().any(|(other, _)| other == id)
     };
     let old: BTreeMap<_, _> = was.policies.iter().map(|pin| (&pin.deployment, pin)).collect();
     for pin in &now.policies {

@@ -82,6 +82,8 @@ enum Command {
     Rollback(apply::Rollback),
     /// Print which programs were put to work, when, by whom and why.
     Changes(apply::Changes),
+    /// Print the file of the program at work, or of another that the ledger keeps.
+    Program(apply::Print),
     /// Say who signs releases.
     #[command(subcommand)]
     Signers(signers::Signers),
@@ -184,6 +186,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(compare) => compare.execute(),
         Command::Rollback(rollback) => rollback.execute(),
         Command::Changes(changes) => changes.execute(),
+        Command::Program(program) => program.execute(),
         Command::Keys(keys) => keys.execute(),
         Command::Signers(signers) => signers.execute(),
         Command::Sign(sign) => sign.execute(),

@@ -3,22 +3,22 @@
 use jifen_loyalty::InvalidEvent;
 use serde_json::Value;
 
-/// How the refusal begins of an event whose name another one has.
-const CONFLICT: &str = "conflict:";
+/// The name of the refusal of an event whose name another one has.
+const CONFLICT: &str = "conflict";
 
 /// Returns the refusal of an event whose name another one has, with the first field in which they differ.
 pub(crate) fn conflict(first: &[u8], second: &[u8]) -> InvalidEvent {
     let read = |json: &[u8]| serde_json::from_slice(json).unwrap_or(Value::Null);
     let field = difference("", &read(first), &read(second)).unwrap_or_else(|| "event".to_owned());
     let reason = format!(
-        "{CONFLICT} another event has the same source and id and differs here; send a correction under an id of its own"
+        "{CONFLICT}: another event has the same source and id and differs here; send a correction under an id of its own"
     );
     InvalidEvent { field, reason }
 }
 
 /// Returns whether a refusal is that of an event whose name another one has.
 pub(crate) fn is_conflict(refusal: &InvalidEvent) -> bool {
-    refusal.reason.starts_with(CONFLICT)
+    refusal.name() == Some(CONFLICT)
 }
 
 /// Returns the path of the first value that is not the same in both.

@@ -81,6 +81,31 @@ pub(crate) enum HostError {
     Contention { tries: usize },
 }
 
+impl HostError {
+    /// Returns whether this machine or the ledger failed, and not what was asked of it: later, or elsewhere, it may be done.
+    pub(crate) fn is_trouble(&self) -> bool {
+        match self {
+            Self::Ledger(_) | Self::Contention { .. } => true,
+            Self::Policy { source, .. } => !source.is_refusal(),
+            Self::Deployment { source, .. } | Self::Release(source) => match source {
+                ReleaseError::Ledger(_) => true,
+                ReleaseError::Unreadable(error) => !error.is_refusal(),
+                ReleaseError::NotFound { .. } | ReleaseError::NotPublished { .. } => false,
+            },
+            Self::Program(_)
+            | Self::World { .. }
+            | Self::Event(_)
+            | Self::Receipt(_)
+            | Self::Unreadable(_)
+            | Self::UnknownProgram { .. }
+            | Self::NoVersion { .. }
+            | Self::SameProgram { .. }
+            | Self::TooSoon(_)
+            | Self::OtherTables { .. } => false,
+        }
+    }
+}
+
 /// Why a release cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReleaseError {

@@ -66,7 +66,7 @@ impl Extract {
 }
 
 /// Returns whether an account has points of a member, or what the member owes.
-fn is_of(account: &str, member: &str) -> bool {
+pub(crate) fn is_of(account: &str, member: &str) -> bool {
     account.strip_prefix("member/") == Some(member)
         || parse_held(account).is_some_and(|(_, holder)| holder.as_str() == member)
         || parse_debt(account).is_some_and(|(_, debtor)| debtor.as_str() == member)

@@ -1,22 +1,29 @@
 //! Programs of then: those that a ledger's receipts name.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jifen_engine::PolicyStore;
 use jifen_ledger::{Ledger, LedgerError};
+use jifen_loyalty::InvalidEvent;
+use moka::sync::Cache;
 
 use crate::active::Active;
-use crate::error::HostError;
+use crate::error::{HostError, Undecided};
 use crate::releases::Releases;
 
-/// Programs that a ledger's receipts name, by digest: a ledger has few.
+/// Programs that are held loaded, by digest.
+pub(crate) type Held = Cache<String, Arc<Active>>;
+
+/// Programs that a ledger's receipts name.
 pub(crate) struct Programs<'a> {
     ledger: &'a dyn Ledger,
     releases: &'a Releases<'a>,
     store: &'a PolicyStore,
     load: Load,
-    loaded: Mutex<HashMap<String, Arc<Active>>>,
+    held: Held,
+    /// Of those who want one at the same time, one loads it.
+    turn: Mutex<()>,
     /// Those that are known to have been put to work.
     at_work: Mutex<BTreeSet<String>>,
 }
@@ -28,14 +35,15 @@ const CHANGES: usize = 1_000;
 type Load = fn(&str, &dyn Ledger, &Releases<'_>, &PolicyStore) -> Result<Active, HostError>;
 
 impl<'a> Programs<'a> {
-    /// Prepares to load what a ledger names.
+    /// Prepares to load what a ledger names, and to hold all of it.
     pub(crate) fn new(ledger: &'a dyn Ledger, releases: &'a Releases<'a>, store: &'a PolicyStore) -> Self {
         Self {
             ledger,
             releases,
             store,
             load: Active::from_ledger,
-            loaded: Mutex::default(),
+            held: Cache::builder().build(),
+            turn: Mutex::default(),
             at_work: Mutex::default(),
         }
     }
@@ -43,6 +51,11 @@ impl<'a> Programs<'a> {
     /// Loads them with the tables of this build, whichever decided then.
     pub(crate) fn with_our_tables(self) -> Self {
         Self { load: Active::with_our_tables, ..self }
+    }
+
+    /// Holds them where others do, as many as there is room for.
+    pub(crate) fn holding(self, held: Held) -> Self {
+        Self { held, ..self }
     }
 
     /// Returns the ledger whose receipts they are.
@@ -65,12 +78,27 @@ impl<'a> Programs<'a> {
 
     /// Returns the program of a digest.
     pub(crate) fn get(&self, digest: &str) -> Result<Arc<Active>, HostError> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(active) = loaded.get(digest) {
-            return Ok(Arc::clone(active));
+        if let Some(active) = self.held.get(digest) {
+            return Ok(active);
+        }
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(active) = self.held.get(digest) {
+            return Ok(active);
         }
         let active = Arc::new((self.load)(digest, self.ledger, self.releases, self.store)?);
-        loaded.insert(digest.to_owned(), Arc::clone(&active));
+        self.held.insert(digest.to_owned(), Arc::clone(&active));
         Ok(active)
+    }
+
+    /// Returns the program of a digest that an event depends on. If this build cannot run it, the event is refused at a field, which says
+    /// which program that is.
+    pub(crate) fn pinned(&self, digest: &str, field: &str, which: &str) -> Result<Arc<Active>, Undecided> {
+        self.get(digest).map_err(|error| {
+            if error.is_trouble() {
+                return error.into();
+            }
+            let reason = format!("{which} cannot run here: {error}");
+            InvalidEvent { field: field.to_owned(), reason }.into()
+        })
     }
 }

@@ -33,7 +33,7 @@ use jifen_loyalty::{
 pub(crate) use self::derive::derive;
 pub(crate) use self::payment::{GivenBack, Payment, payments};
 use crate::active::{Active, Loaded};
-use crate::error::{Answered, HostError, Undecided};
+use crate::error::{Answered, Undecided};
 use crate::pipeline::{Draft, Faults, Known, Source, View, after, repayments};
 use crate::programs::Programs;
 
@@ -420,14 +420,7 @@ fn pinned(programs: &Programs<'_>, request: &Redeemed) -> Result<Arc<Active>, Un
     let Some(Acceptance { program, .. }) = &request.acceptance else {
         return Err(refused("data.redemption", "the ledger's request is damaged: it names no program").into());
     };
-    match programs.get(program) {
-        Ok(pinned) => Ok(pinned),
-        Err(HostError::Ledger(error)) => Err(error.into()),
-        Err(error) => {
-            let reason = format!("the program that decided its request cannot run here: {error}");
-            Err(refused("data.redemption", reason).into())
-        }
-    }
+    programs.pinned(program, "data.redemption", "the program that decided its request")
 }
 
 /// Checks that a use of points is where a step can follow.

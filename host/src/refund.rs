@@ -37,7 +37,7 @@ use self::bought::{Bought, parsed};
 use self::correct::{Anew, Corrected, correct};
 pub(crate) use self::derive::{derive, derive_waited};
 use crate::active::Active;
-use crate::error::{HostError, Undecided};
+use crate::error::Undecided;
 use crate::pipeline::{Draft, Faults, Held, Known, Source, after, evaluate, unclaimed};
 use crate::programs::Programs;
 use crate::redemption::{self, GivenBack, Payment, payments};
@@ -284,18 +284,7 @@ fn clawback(pinned: &Active, unit: &UnitId) -> Clawback {
 
 /// Returns a program that decided an order.
 fn program_of(programs: &Programs<'_>, digest: &str) -> Result<Arc<Active>, Undecided> {
-    pinned(programs, digest, "data.order", "the program that decided its purchase")
-}
-
-fn pinned(programs: &Programs<'_>, digest: &str, field: &str, which: &str) -> Result<Arc<Active>, Undecided> {
-    match programs.get(digest) {
-        Ok(pinned) => Ok(pinned),
-        Err(HostError::Ledger(error)) => Err(error.into()),
-        Err(error) => {
-            let reason = format!("{which} cannot run here: {error}");
-            Err(InvalidEvent { field: field.to_owned(), reason }.into())
-        }
-    }
+    programs.pinned(digest, "data.order", "the program that decided its purchase")
 }
 
 /// Applies a refund to its purchase.

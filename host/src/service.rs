@@ -9,7 +9,9 @@
 //! bound. An answer comes when what it says is durable; who sends the same again gets the same again.
 
 mod access;
+mod api;
 mod behind;
+mod body;
 mod deprecated;
 mod events;
 mod extract;
@@ -25,6 +27,7 @@ mod queue;
 mod quotes;
 mod redemptions;
 mod releases;
+mod schema;
 mod shown;
 mod signers;
 mod telemetry;
@@ -43,16 +46,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Handle, Server};
 use futures_util::future::select;
 use jifen_engine::PolicyStore;
-use jifen_engine::limits::SCRIPT;
 use jifen_ledger::{Ledger, ProgramChange};
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -61,38 +63,28 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 use tracing::{info, warn};
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use self::intake::{Desk, Held, Intake, Live, Unanswered};
+use self::body::{BODY_BYTES_MAX, Bodies, RELEASE_BYTES_MAX};
+use self::intake::{Desk, Intake, Live, Unanswered};
 pub(crate) use self::metrics::Metrics;
 use self::problem::Problem;
 pub(crate) use self::telemetry::{LogFormat, LogLevel, Telemetry};
 use self::watch::Watch;
 use crate::active::Active;
 
-/// Bytes of a request.
-const BODY_BYTES_MAX: usize = 4 << 20;
 /// Events of a request.
 const EVENTS_MAX: usize = 1_000;
-/// Bytes of requests that are read or not answered yet.
-const BODIES_BYTES_MAX: usize = 64 << 20;
-/// Bytes of a release with its cases: a component of the larger class, and as much beside it as any request has.
-const RELEASE_BYTES_MAX: usize = SCRIPT.component_bytes + BODY_BYTES_MAX;
-/// Bytes of releases that are read or not answered yet: of those as large as any request, and of larger ones. Neither takes the room of
-/// the other, or of events.
-const RELEASES_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
-const LARGE_BYTES_MAX: usize = 2 * RELEASE_BYTES_MAX;
 /// Questions that are answered at the same time: each may have a connection to the ledger's server.
 const QUESTIONS_MAX: usize = 8;
 /// Keys that are looked up at the same time. Whoever guesses at keys keeps no question waiting.
 const LOOKUPS_MAX: usize = 2;
-/// Programs that quotes hold by, which are not at work any longer, and are not loaded anew for each.
-const PROGRAMS_HELD: u64 = 4;
+/// Programs that are held loaded: what is returned or used on is decided by that of then.
+const PROGRAMS_HELD: u64 = 16;
 /// How long a question may wait until it is one of them.
 const QUESTION_WAIT: Duration = Duration::from_secs(5);
 /// Changes that are worked on at the same time: they compile.
@@ -103,8 +95,6 @@ const OF_A_KIND_MAX: usize = 1;
 const WORK_WAIT: Duration = Duration::from_secs(30);
 /// How long a client may take to send the head of a request.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
-/// How long a client may take from one piece of a body to the next.
-const BODY_WAIT: Duration = Duration::from_secs(10);
 /// How long requests may take that were begun before the host is told to stop.
 const STOP_WAIT: Duration = Duration::from_secs(30);
 
@@ -186,41 +176,7 @@ struct Room {
     gives_way: bool,
 }
 
-/// How large a request is taken, and how much of requests at the same time.
-#[derive(Clone)]
-struct Bodies {
-    bytes_max: usize,
-    /// KiB of those up to [`BODY_BYTES_MAX`].
-    kib: Arc<Semaphore>,
-    /// KiB of larger ones.
-    large_kib: Arc<Semaphore>,
-}
-
-impl Bodies {
-    fn new(bytes_max: usize, all_bytes_max: usize, large_bytes_max: usize) -> Self {
-        let [kib, large_kib] =
-            [all_bytes_max, large_bytes_max].map(|bytes| Arc::new(Semaphore::new(bytes >> 10)));
-        Self { bytes_max, kib, large_kib }
-    }
-}
-
 type Shared = Arc<Service>;
-
-/// What the API is.
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "Jifen", description = "The points engine: events in, receipts and answers out."),
-    tags(
-        (name = "events", description = "What happened, and what was decided on it"),
-        (name = "members", description = "What members have, and why"),
-        (name = "merchants", description = "What merchants owe and are owed"),
-        (name = "policies", description = "Releases that programs can deploy"),
-        (name = "program", description = "The rules that are at work"),
-        (name = "access", description = "Who may ask, and what they did"),
-        (name = "health", description = "For whoever runs the host"),
-    )
-)]
-struct Api;
 
 /// Serves until the process is told to stop, and finishes what was accepted.
 ///
@@ -231,10 +187,12 @@ pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
     let Start { ledger, store, active, change, threads, queue, must_sign, tls, metrics } = start;
     let upkeep = metrics.clone();
     let tls = tls.map(|tls| anyhow::Ok((RustlsConfig::from_config(tls.read()?), tls))).transpose()?;
-    let live = RwLock::new(Live { change, active: Arc::new(active) });
+    let active = Arc::new(active);
+    let live = RwLock::new(Live { change, active: Arc::clone(&active) });
     let (behind, failing) = (AtomicBool::new(false), AtomicBool::new(false));
     let watch = Watch::default();
-    let held = Cache::builder().max_capacity(PROGRAMS_HELD).build();
+    let held = Cache::builder().max_capacity(PROGRAMS_HELD).eviction_policy(EvictionPolicy::lru()).build();
+    held.insert(active.digest.clone(), Arc::clone(&active));
     let desk = Arc::new(Desk { ledger, store, live, held, behind, threads, failing, must_sign, watch });
     follow::start(&desk);
     let (intake, deciders) = Intake::start(&desk, queue);
@@ -253,8 +211,8 @@ pub(crate) fn serve(start: Start, listen: SocketAddr) -> anyhow::Result<()> {
         backtests: behind(OF_A_KIND_MAX, WORK_WAIT),
         statements: behind(OF_A_KIND_MAX, WORK_WAIT),
         roll_backs: room(OF_A_KIND_MAX, WORK_WAIT),
-        bodies: Bodies::new(BODY_BYTES_MAX, BODIES_BYTES_MAX, 0),
-        releases: Bodies::new(RELEASE_BYTES_MAX, RELEASES_BYTES_MAX, LARGE_BYTES_MAX),
+        bodies: Bodies::of_requests(),
+        releases: Bodies::of_releases(),
         metrics,
     });
     let runtime = Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build();
@@ -350,6 +308,7 @@ fn managed() -> OpenApiRouter<Shared> {
     let releases = OpenApiRouter::new().routes(routes!(releases::find)).routes(routes!(releases::all));
     let looked_at = OpenApiRouter::new()
         .routes(routes!(program::at_work))
+        .routes(routes!(program::find))
         .routes(routes!(program::plan))
         .routes(routes!(program::announced))
         .routes(routes!(program::backtest))
@@ -381,18 +340,21 @@ fn published() -> OpenApiRouter<Shared> {
 
 fn router(service: Shared) -> Router {
     let identify = from_fn_with_state(Arc::clone(&service), access::identify);
-    let record = from_fn_with_state(Arc::clone(&service), access::record);
-    let limited = |bodies: &Bodies, routes: OpenApiRouter<Shared>| {
-        routes.route_layer(from_fn_with_state(bodies.clone(), limit))
+    let recorded = |mut routes: OpenApiRouter<Shared>| {
+        api::name_steps(routes.get_openapi_mut());
+        routes.route_layer(from_fn_with_state(Arc::clone(&service), access::record))
     };
-    let (router, mut api) = OpenApiRouter::with_openapi(Api::openapi())
-        .merge(limited(&service.bodies, managed().route_layer(record.clone()).merge(asked())))
-        .merge(limited(&service.releases, published().route_layer(record)))
+    let limited = |bodies: &Bodies, routes: OpenApiRouter<Shared>| {
+        routes.route_layer(from_fn_with_state(bodies.clone(), body::limit))
+    };
+    let (router, mut api) = OpenApiRouter::with_openapi(api::Api::openapi())
+        .merge(limited(&service.bodies, recorded(managed()).merge(asked())))
+        .merge(limited(&service.releases, recorded(published())))
         .route_layer(identify)
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .split_for_parts();
-    access::describe(&mut api);
+    api::complete(&mut api);
     deprecated::describe(deprecated::PATHS, &mut api);
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
@@ -402,35 +364,7 @@ fn router(service: Shared) -> Router {
         .layer(from_fn(metrics::count_request))
         .layer(from_fn(telemetry::within_span))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(RequestBodyTimeoutLayer::new(BODY_WAIT))
         .with_state(service)
-}
-
-/// Turns away what announces too much, and what there is no room for, before it is read.
-async fn limit(
-    State(Bodies { bytes_max, kib, large_kib }): State<Bodies>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let unannounced = request.headers().contains_key(header::TRANSFER_ENCODING).then_some(bytes_max);
-    let bytes = announced.and_then(|value| value.parse::<usize>().ok()).or(unannounced).unwrap_or(0);
-    if bytes > bytes_max {
-        return Problem::body_too_large(bytes_max).into_response();
-    }
-    let room = if bytes > BODY_BYTES_MAX { large_kib } else { kib };
-    if let Some(wanted) = u32::try_from(bytes.div_ceil(1 << 10)).ok().filter(|kib| *kib > 0) {
-        let Ok(held) = room.try_acquire_many_owned(wanted) else {
-            return Problem::busy().into_response();
-        };
-        let held: Held = Arc::new(held);
-        request.extensions_mut().insert(Arc::clone(&held));
-        // Until it is answered: what a handler waits for has the body with it.
-        let response = next.run(request).await;
-        drop(held);
-        return response;
-    }
-    next.run(request).await
 }
 
 /// Say that the process is there.

@@ -2,14 +2,18 @@
 
 use std::io::{self, Write};
 
-use jifen_ledger::{Announcement, ApiKey, Move, ProgramChange, Signer, StatementLine, TrailStep};
+use jifen_ledger::{
+    Announcement, ApiKey, Digest, Ledger, Move, ProgramChange, Signer, StatementLine, TrailStep,
+};
 use jifen_loyalty::time::Zone;
 use jifen_loyalty::{Instant, Lot};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::active::{Document, Pins};
 use crate::batch::Recorded;
+use crate::error::HostError;
 use crate::governor;
 
 /// What a member has of a unit.
@@ -187,6 +191,26 @@ impl From<&ProgramChange> for ChangeLine {
         let (program, made) = (hex::encode(program), made_at.to_string());
         let (who, why) = (who.clone(), why.clone());
         Self { version: *version, program, made, who, why, without_notice: *without_notice }
+    }
+}
+
+/// A program, as the ledger keeps it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProgramText {
+    /// Its SHA-256.
+    pub(crate) program: String,
+    /// The file.
+    pub(crate) text: String,
+    /// What it depends on beside: the components that its deployments run, and the tables of the build that loaded it.
+    pub(crate) pins: Pins,
+}
+
+impl ProgramText {
+    /// Returns the one of a digest.
+    pub(crate) fn of(program: &Digest, ledger: &dyn Ledger) -> Result<Self, HostError> {
+        let program = hex::encode(program);
+        let Document { program: text, pins } = Document::of(&program, ledger)?;
+        Ok(Self { program, text, pins })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::town::{Town, objects, purchase, registration, text, until};
 const NOON: &str = "2025-07-25T12:00:00+08:00";
 
 /// What each role may ask for. Whatever is not here is not in the API.
-const ALLOWED: [(&str, &str); 33] = [
+const ALLOWED: [(&str, &str); 34] = [
     ("post /v1/events", "operator merchant"),
     ("get /v1/events", "operator auditor merchant"),
     ("get /v1/events/why", "operator auditor merchant"),
@@ -31,6 +31,7 @@ const ALLOWED: [(&str, &str); 33] = [
     ("get /v1/policies", "operator auditor merchant"),
     ("get /v1/program", "operator auditor"),
     ("put /v1/program", "operator"),
+    ("get /v1/programs/{program}", "operator auditor"),
     ("post /v1/program/plan", "operator auditor"),
     ("post /v1/program/backtest", "operator auditor"),
     ("post /v1/program/announcements", "operator"),

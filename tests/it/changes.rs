@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::components::{redemption, spend_guest};
 use crate::ledgers::on_postgres;
-use crate::service::Answer;
+use crate::service::{Answer, Host};
 use crate::town::{Done, Town, purchase, text, until};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
@@ -134,6 +134,21 @@ fn a_host_serves_what_is_at_work_and_nothing_else() {
     assert!(
         text(&program["text"]).contains("points = 1") && program["pins"]["policies"][0]["policy"] == "flat"
     );
+    // As text it is the file, by whatever it is named.
+    let digest = text(&program["program"]);
+    for name in ["1", digest] {
+        let found = host.get(&format!("/v1/programs/{name}")).json();
+        let same = ["program", "text", "pins"].iter().all(|key| found[*key] == program[*key]);
+        assert!(same, "{found}");
+        assert_eq!(done(&town, "program", &[name]).out, town.read("one.toml"));
+        assert_eq!(done(&town, "program", &[name, "--json"]).json(), found);
+    }
+    assert_eq!(done(&town, "program", &[]).out, town.read("one.toml"));
+    for name in ["2", "latest", &"ab".repeat(32)] {
+        assert_eq!(host.get(&format!("/v1/programs/{name}")).status, 404, "{name}");
+        let unknown = done(&town, "program", &[name]);
+        assert!(unknown.code == Some(2) && unknown.err.contains("has no version or program"), "{unknown:?}");
+    }
     let changes = host.get("/v1/program/changes").json();
     assert_eq!((&changes["changes"][0]["who"], &changes["next"]), (&json!("赵敏"), &Value::Null));
     assert_eq!(host.get("/v1/program/changes?after=1").json(), json!({"changes": []}));
@@ -187,10 +202,11 @@ fn a_release_that_fails_three_times_in_a_row_is_put_back() {
     };
     program("one.toml", &[flat]);
     program("two.toml", &[flat, ("more", "fragile", "bonus", "")]);
-    program(
-        "three.toml",
-        &[("flat", "flat", "base", "parameters = { points = 2 }"), ("more", "fragile", "bonus", "")],
-    );
+    let twice = ("flat", "flat", "base", "parameters = { points = 2 }");
+    program("three.toml", &[twice, ("more", "fragile", "bonus", "")]);
+    program("four.toml", &[twice]);
+    let thrice = ("flat", "flat", "base", "parameters = { points = 3 }");
+    program("five.toml", &[thrice, ("more", "fragile", "bonus", "")]);
     apply(&town, "one.toml", &[]);
     let host = town.host();
     let version = || host.get("/v1/program").json()["version"].clone();
@@ -221,15 +237,43 @@ fn a_release_that_fails_three_times_in_a_row_is_put_back() {
         assert_eq!(host.events(&returned).status, 200);
     }
     assert_eq!(version(), 3);
-    // Where all that was before would fail as well, or was put back itself, nothing is won by it.
+    let fail = |ids: [&str; 3]| ids.into_iter().for_each(|id| drop(buy(id, 20_000)));
+    // What others changed since is not undone with it.
     put("two.toml", 4);
     put("three.toml", 5);
-    for id in ["8", "9", "10"] {
-        buy(id, 20_000);
+    fail(["8", "9", "10"]);
+    assert!(until(|| stays(&host)), "it stays");
+    assert_eq!(version(), 5);
+    // What came with it is.
+    put("four.toml", 6);
+    put("five.toml", 7);
+    fail(["11", "12", "13"]);
+    assert!(until(|| version() == 8), "the program is put back");
+    let changes = host.get("/v1/program/changes").json()["changes"].clone();
+    assert_eq!(changes[7]["program"], changes[5]["program"]);
+}
+
+fn stays(host: &Host) -> bool {
+    host.get("/metrics").text.contains("jifen_rules_failing_total{outcome=\"stays\"} 1")
+}
+
+#[test]
+fn what_a_person_withdrew_is_not_put_to_work_again() {
+    let town = Town::new();
+    program(&town, "generous.toml", 10);
+    town.policy("broken", &spend_guest(100).evaluate("unreachable").build());
+    let failing = town.program(&[("flat", "broken", "base", "")]).read("program.toml");
+    town.write("failing.toml", failing);
+    apply(&town, "failing.toml", &[]);
+    apply(&town, "generous.toml", &[]);
+    let back = done(&town, "rollback", &["--after", "2", "--why", "that was a mistake"]);
+    assert_eq!(back.code, Some(0), "{back:?}");
+    let host = town.host();
+    for id in ["1", "2", "3"] {
+        assert_eq!(host.events(&purchase(id, "ann", NOON, 100)).json()["awards"], json!([]));
     }
-    // Version 3 ran nothing in its place.
-    assert!(until(|| version() == 6), "the program is put back");
-    assert_eq!(host.get("/v1/program").json()["program"], first["program"]);
+    assert!(until(|| stays(&host)), "it stays");
+    assert_eq!(host.get("/v1/program").json()["version"], 3);
 }
 
 /// F10 of a rule that members ask for what they can use.

@@ -1,5 +1,6 @@
 //! `jifen serve`: events in, and questions about what became of them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use rusqlite::Connection;
@@ -180,6 +181,85 @@ fn bad_requests_are_told_what_is_wrong() {
     let answer = host.raw(announced);
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("\"too-large\""), "{answer}");
     assert_eq!(town.balances("l.db"), "", "nothing of it was applied");
+}
+
+/// What is described of events and receipts is what there is: all types that the document has, and every member of every receipt.
+#[test]
+fn events_and_receipts_are_described() {
+    let town = mixed::town();
+    let host = start(&town, "l.db", &[]);
+    let api = host.get("/openapi.json").json();
+    let schemas = &api["components"]["schemas"];
+    let types = schemas["EventType"]["enum"].as_array().expect("types").iter().map(text);
+    let document = crate::documents::read("docs/events.md");
+    let rows = document.lines().filter(|line| line.starts_with("| `jifen."));
+    let mut told = BTreeSet::new();
+    for row in rows {
+        let names = row.split('|').nth(1).expect("a cell").split(',');
+        let mut last = String::new();
+        for name in names.map(|name| name.trim().trim_matches('`')) {
+            // `.voided` is of what stands before it.
+            last = match name.strip_prefix('.') {
+                Some(end) => format!("{}.{end}", last.rsplit_once('.').expect("a type").0),
+                None => name.to_owned(),
+            };
+            told.insert(last.clone());
+        }
+    }
+    assert_eq!(types.map(str::to_owned).collect::<BTreeSet<_>>(), told);
+    let mut seen = BTreeSet::new();
+    for batch in mixed::events(7, 400).chunks(40) {
+        for receipt in host.events(&json!(batch)).json().as_array().expect("an array") {
+            if receipt["outcome"] == "applied" {
+                described(schemas, "Receipt", receipt, &mut seen);
+            }
+        }
+    }
+    assert!(seen.contains("Award.granted") && seen.contains("UseStep.offer"), "{seen:?}");
+}
+
+/// Sees that each member of an object is one of its schema, and so on within, and takes note of what there was.
+fn described(schemas: &Value, name: &str, object: &Value, seen: &mut BTreeSet<String>) {
+    let mut parts = vec![&schemas[name]];
+    let mut properties = BTreeMap::new();
+    while let Some(part) = parts.pop() {
+        parts.extend(part["allOf"].as_array().into_iter().flatten());
+        if let Some(reference) = part["$ref"].as_str() {
+            parts.push(&schemas[reference.rsplit('/').next().expect("a name")]);
+        }
+        properties.extend(part["properties"].as_object().into_iter().flatten());
+    }
+    for (key, value) in object.as_object().expect("an object") {
+        let schema = properties.get(key).unwrap_or_else(|| panic!("{name}.{key} is not described"));
+        seen.insert(format!("{name}.{key}"));
+        let within = schema["items"]["$ref"].as_str().or(schema["$ref"].as_str());
+        let optional = schema["oneOf"].as_array().into_iter().flatten().find_map(|it| it["$ref"].as_str());
+        let Some(within) = within.or(optional).and_then(|it| it.rsplit('/').next()) else { continue };
+        for item in value.as_array().unwrap_or(&vec![value.clone()]) {
+            if item.is_object() {
+                described(schemas, within, item, seen);
+            }
+        }
+    }
+}
+
+/// Nobody else's event waits for it, or is decided by itself for its sake.
+#[test]
+fn what_a_ledger_cannot_hold_is_refused_alone() {
+    let town = Town::new();
+    town.program(&[("flat", "flat", "base", "parameters = { points = 1 }")]);
+    assert_eq!(town.change_program("apply", "program.toml", &[]).code, Some(0));
+    let host = town.host();
+    assert_eq!(host.events(&purchase("1", "ann", NOON, 100)).status, 200);
+    town.change("l.db", "UPDATE members SET purchase_spend_minor = 9223372036854775000");
+    let events =
+        [purchase("2", "ann", NOON, 807), purchase("3", "ann", NOON, 1), purchase("4", "bob", NOON, 100)];
+    let answers = host.events(&json!(events)).json();
+    let outcomes: Vec<_> =
+        answers.as_array().expect("an array").iter().map(|it| text(&it["outcome"])).collect();
+    assert_eq!(outcomes, ["applied", "refused", "applied"], "{answers}");
+    let reason = "overflow: the purchases of member ann would exceed what a ledger can hold";
+    assert_eq!((&answers[1]["reason"], &answers[1]["refusal"]), (&json!(reason), &json!("overflow")));
 }
 
 #[test]
@@ -400,6 +480,7 @@ fn the_api_describes_itself() {
             "/v1/program/deployments/{deployment}/comparison",
             "/v1/program/plan",
             "/v1/program/rollback",
+            "/v1/programs/{program}",
             "/v1/quotes",
             "/v1/redemptions",
             "/v1/redemptions/{redemption}",
@@ -416,6 +497,29 @@ fn the_api_describes_itself() {
         let schema = api.pointer(text(body).trim_start_matches('#')).expect("it is described");
         assert!(schema["properties"][wanted].is_object(), "{path}: {schema}");
     }
+    let answers = |operation: &str| {
+        let (method, path) = operation.split_once(' ').expect("a method and a path");
+        api["paths"][path][method]["responses"].clone()
+    };
+    for (operation, status, headers) in [
+        ("get /v1/program", "200", vec!["ETag"]),
+        ("get /v1/program", "401", vec!["WWW-Authenticate"]),
+        ("get /v1/program", "503", vec!["Retry-After"]),
+        ("get /v1/program", "500", vec![]),
+        ("put /v1/program", "200", vec!["ETag", "X-Request-Id"]),
+        ("put /v1/program", "408", vec!["X-Request-Id"]),
+        ("put /v1/policies/{policy}/releases/{version}", "201", vec!["Location", "X-Request-Id"]),
+        ("post /v1/events", "200", vec!["Idempotent-Replayed"]),
+        ("post /v1/events", "413", vec![]),
+        ("post /v1/events", "429", vec!["Retry-After"]),
+    ] {
+        let answer = &answers(operation)[status];
+        let media_type = if status < "400" { "application/json" } else { "application/problem+json" };
+        assert!(answer["content"][media_type].is_object(), "{operation} {status}: {answer}");
+        let described = answer["headers"].as_object().map(|it| it.keys().collect::<Vec<_>>());
+        assert_eq!(described.unwrap_or_default(), headers, "{operation} {status}");
+    }
+    assert!(answers("get /v1/program").get("413").is_none(), "it has no body");
     let page = host.get("/docs/");
     assert!(page.status == 200 && page.text.contains("swagger"), "{page:?}");
     assert_eq!(host.get("/healthz").status, 200);

@@ -355,16 +355,7 @@ impl PolicyStore {
         let mut left = parameters;
         // Once at least: whether it is a schema is asked, too.
         loop {
-            let mut room = PARAMETERS_AT_A_TIME;
-            let fits = |set: &&str| match room.checked_sub(set.len()) {
-                Some(rest) => {
-                    room = rest;
-                    true
-                }
-                None => false,
-            };
-            let (sets, rest) =
-                left.split_at(left.iter().copied().take_while(fits).count().max(1).min(left.len()));
+            let (sets, rest) = at_a_time(left);
             let parameters = sets.iter().map(|set| (*set).to_owned()).collect();
             let task = Task::Validate { description: description.to_owned(), parameters };
             match self.ask(&[], &[], task)?.response {
@@ -479,6 +470,16 @@ fn check_size(component: &[u8]) -> Result<(), Refusal> {
         length if length > SCRIPT.component_bytes => Err(Refusal::too_large(bytes(length))),
         _ => Ok(()),
     }
+}
+
+/// Splits off the sets of parameters that the compiler is sent at a time, one at least.
+fn at_a_time<'a, 'p>(sets: &'a [&'p str]) -> (&'a [&'p str], &'a [&'p str]) {
+    let mut length = 0_usize;
+    let fit = sets.iter().take_while(|set| {
+        length = length.saturating_add(set.len());
+        length <= PARAMETERS_AT_A_TIME
+    });
+    sets.split_at(fit.count().max(1).min(sets.len()))
 }
 
 fn check_parameters(parameters: &str) -> Result<(), PolicyError> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jifen_loyalty::entry::NewLot;
 use jifen_loyalty::lot::LotId;
 use jifen_loyalty::posting::{Posting, balanced, gain, loss, parse_held};
 use jifen_loyalty::{Entry, MemberId, Points, RedemptionId};
@@ -32,14 +31,23 @@ pub(crate) fn check(entry: &Entry) -> Result<(), LedgerError> {
         "the postings of event {} are what its redemptions hold",
         entry.event.id
     );
+    for new in &entry.lots {
+        assert!(new.lot.remaining <= new.lot.points, "no more is left of a lot than was awarded");
+    }
+    overflow(entry).map_or(Ok(()), |total| Err(LedgerError::Overflow { total }))
+}
+
+/// Returns what an entry takes beyond what a ledger holds, whatever else is there.
+pub fn overflow(entry: &Entry) -> Option<Total> {
     if let Some(moved) = &entry.member {
         let profile = [moved.profile.purchase_count, moved.profile.purchase_spend_minor];
         let figures = profile.into_iter().chain(spend_minor(entry));
         if figures.max().is_some_and(|figure| figure > COLUMN_MAX) {
-            return Err(LedgerError::Overflow { total: Total::Profile(moved.id.clone()) });
+            return Some(Total::Profile(moved.id.clone()));
         }
     }
-    entry.lots.iter().try_for_each(check_lot)
+    let too_large = entry.lots.iter().find(|new| new.lot.points > Points::MAX);
+    too_large.map(|new| Total::Lot(new.member.clone()))
 }
 
 /// Returns what the postings move each lot by.
@@ -79,14 +87,6 @@ fn sums<K: Ord>(movements: impl Iterator<Item = (K, i64)>) -> BTreeMap<K, i64> {
     }
     sums.retain(|_, sum| *sum != 0);
     sums
-}
-
-fn check_lot(new: &NewLot) -> Result<(), LedgerError> {
-    assert!(new.lot.remaining <= new.lot.points, "no more is left of a lot than was awarded");
-    if new.lot.points > Points::MAX {
-        return Err(LedgerError::Overflow { total: Total::Lot(new.member.clone()) });
-    }
-    Ok(())
 }
 
 /// Returns what a purchase came to, in minor units; `None` for anything else.

@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use jifen_loyalty::{DeploymentId, Entry, Instant, MemberId, NoticeId, RedemptionId};
 
+pub use entry::overflow;
 pub use error::{LedgerError, Place, StoreError, Total};
 pub use memory::Memory;
 pub use outbox::Undelivered;

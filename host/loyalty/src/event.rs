@@ -494,6 +494,13 @@ impl InvalidEvent {
     fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { field: field.into(), reason: reason.into() }
     }
+
+    /// Returns the name of the reason, where it has one by which programs can tell it: `insufficient: 10 points are needed …` begins with it.
+    pub fn name(&self) -> Option<&str> {
+        let (name, _) = self.reason.split_once(": ")?;
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        is_name.then_some(name)
+    }
 }
 
 impl Event {

@@ -5,16 +5,23 @@ use std::iter;
 use std::num::NonZeroUsize;
 use std::thread;
 
-use jifen_ledger::Order;
-use jifen_loyalty::{Member, MemberId};
+use jifen_ledger::{Order, overflow};
+use jifen_loyalty::{Entry, InvalidEvent, Member, MemberId};
 
 use super::outcome::Decided;
 use super::read::{Read, Shared, owner};
 use super::{NO_PANIC, Processor, Waiting};
 use crate::active::Active;
 use crate::error::{HostError, Undecided};
-use crate::pipeline::{self, Answers, process, would_decide};
+use crate::pipeline::{self, Answers, Faults, process, would_decide};
 use crate::reach;
+
+/// Refuses an event after which a total would be more than a ledger holds: alone, before it concerns others.
+fn fits((entry, faults): (Entry, Faults)) -> Result<(Entry, Faults), Undecided> {
+    let Some(total) = overflow(&entry) else { return Ok((entry, faults)) };
+    let reason = format!("overflow: {total} would exceed what a ledger can hold");
+    Err(InvalidEvent { field: "data".to_owned(), reason }.into())
+}
 
 /// Events that are worth a thread: beginning one costs as much as deciding some. Fewer in builds with assertions, as above.
 const HAND: usize = if cfg!(debug_assertions) { 1 } else { 50 };
@@ -64,7 +71,7 @@ impl Processor<'_> {
             let beside = self.beside.iter().filter_map(would).collect();
             let reaches = |within| reach::concerns(within, &waiting.event, order, redemptions);
             let reached = waiting.within.as_ref().map_or(Ok(()), reaches).map_err(Undecided::Refused);
-            let decide = |()| process(self.active, self.programs, &waiting.event, &known);
+            let decide = |()| process(self.active, self.programs, &waiting.event, &known).and_then(fits);
             let (verdict, answered) = match reached.and_then(decide) {
                 Ok((entry, faults)) => {
                     member.apply(&entry);

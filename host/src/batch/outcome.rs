@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jifen_ledger::Logged;
 use jifen_loyalty::entry::NewLot;
 use jifen_loyalty::posting::Kind;
 use jifen_loyalty::{Decision, DeploymentId, Entry, InvalidEvent, MemberId, Points, Posting, UnitId};
@@ -71,6 +72,12 @@ pub(crate) struct Recorded {
     pub(crate) receipt: Vec<u8>,
     /// Its digest; nothing where the receipt is not shown whole.
     pub(crate) digest: Option<[u8; 32]>,
+}
+
+impl From<&Logged> for Recorded {
+    fn from(logged: &Logged) -> Self {
+        Self { seq: logged.seq, receipt: logged.receipt.clone(), digest: Some(logged.receipt_digest) }
+    }
 }
 
 /// Points that were used or lapsed, by unit.

@@ -1,5 +1,6 @@
-//! `jifen plan`, `apply`, `rollback` and `changes`: which program is at work.
+//! `jifen plan`, `apply`, `rollback`, `changes` and `program`: which program is at work.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,10 +11,10 @@ use jifen_ledger::{LedgerError, ProgramChange};
 
 use super::output::complain;
 use crate::active::Active;
-use crate::change::{Plan, Reason, put_to_work, roll_back};
+use crate::change::{self, Plan, Reason, put_to_work, roll_back};
 use crate::governor::{self, Evidence};
 use crate::releases::Releases;
-use crate::view::{AnnouncementLine, ChangeLine};
+use crate::view::{AnnouncementLine, ChangeLine, ProgramText};
 
 /// A program in a file.
 #[derive(Args)]
@@ -111,6 +112,17 @@ pub(super) struct Changes {
     #[command(flatten)]
     ledger: super::LedgerArg,
     /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Print {
+    /// A version of the list of changes, or the digest of a program, such as an announced one [default: the one at work]
+    program: Option<String>,
+    #[command(flatten)]
+    ledger: super::LedgerArg,
+    /// Print a JSON object, with what the program depends on beside its file
     #[arg(long)]
     json: bool,
 }
@@ -213,6 +225,28 @@ impl Changes {
             Ok(format!("{version:>4}  {made}  {short}  {who}: {why}{unannounced}"))
         };
         super::print_pages(find, |change| change.version, line)
+    }
+}
+
+impl Print {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let ledger = self.ledger.open()?;
+        let digest = match &self.program {
+            None => ledger.last_program_change()?.map(|last| last.program),
+            Some(name) => change::named(&*ledger, name)?,
+        };
+        let digest = digest.with_context(|| match self.program {
+            None => "no program was ever put to work here".to_owned(),
+            Some(name) => format!("the ledger has no version or program {name:?}"),
+        })?;
+        let program = ProgramText::of(&digest, &*ledger)?;
+        if self.json {
+            super::print(&serde_json::to_string(&program)?)?;
+        } else {
+            // As it was read: it can be put to work as the same.
+            std::io::stdout().write_all(program.text.as_bytes()).context("write to standard output")?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct RefusedLine<'a> {
     pub(super) outcome: &'static str,
     pub(super) file: &'a str,
     pub(super) line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refusal: Option<&'a str>,
     pub(super) field: &'a str,
     pub(super) reason: &'a str,
     pub(super) awards: [(); 0],

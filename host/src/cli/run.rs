@@ -280,6 +280,7 @@ fn refused(receipts: &mut Receipts, line: &Line, refusal: &InvalidEvent) -> io::
         outcome: "refused",
         file: &line.file.to_string_lossy(),
         line: line.number,
+        refusal: refusal.name(),
         field: &refusal.field,
         reason: &refusal.reason,
         awards: [],

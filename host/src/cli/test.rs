@@ -192,17 +192,20 @@ fn claims(
     };
     let tried = respondent.claims(&description, cases).map_err(Error::msg);
     let tried = tried.with_context(|| format!("{policy}: policy.toml"))?;
-    let unfit = match respondent.unfit(&description, cases) {
-        Err(error) if error.is_refusal() => Some(Some(error.to_string())),
-        unfit => unfit.with_context(|| format!("{policy}: policy.toml"))?,
-    };
     let claim = |what, difference| Result::of(policy, What::Claim(what), difference);
-    let described = unfit.map(|unfit| claim("parameters as its schema says".to_owned(), unfit));
-    let tried = tried.into_iter().map(|tried| {
+    let mut results = Vec::new();
+    if description::has_schema(&description) {
+        let unfit = match respondent.unfit(&description, cases) {
+            Err(error) if error.is_refusal() => Some(error.to_string()),
+            unfit => unfit.with_context(|| format!("{policy}: policy.toml"))?,
+        };
+        results.push(claim("parameters as its schema says".to_owned(), unfit));
+    }
+    results.extend(tried.into_iter().map(|tried| {
         let to_mend = tried.to_mend();
         claim(tried.what, to_mend)
-    });
-    Ok(described.into_iter().chain(tried).collect())
+    }));
+    Ok(results)
 }
 
 /// Returns the folder itself if it has cases, else the folders in it that have.

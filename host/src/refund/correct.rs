@@ -21,7 +21,7 @@ use jifen_loyalty::{Decision, DeploymentId, Facts, Instant, InvalidEvent, Member
 use rules_guest::calendar::Day;
 
 use super::bought::Bought;
-use super::{Settled, Then, Whole, granted, keep_to, levels, pinned, program_of, remaining, reversals};
+use super::{Settled, Then, Whole, granted, keep_to, levels, program_of, remaining, reversals};
 use crate::active::Active;
 use crate::error::Undecided;
 use crate::pipeline::{Source, counts, evaluate};
@@ -128,7 +128,7 @@ fn refused(why: &str) -> InvalidEvent {
 pub(super) fn program(programs: &Programs<'_>, correction: &Correction) -> Result<Arc<Active>, Undecided> {
     let (digest, field) = (&correction.program, "data.program");
     if programs.was_at_work(digest)? {
-        return pinned(programs, digest, field, "this program");
+        return programs.pinned(digest, field, "this program");
     }
     let reason = "was never at work here; `jifen changes --json` prints those that were".to_owned();
     Err(InvalidEvent { field: field.to_owned(), reason }.into())

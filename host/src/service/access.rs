@@ -21,11 +21,9 @@ use moka::sync::Cache;
 use ratelimit::Ratelimiter;
 use subtle::ConstantTimeEq as _;
 use tracing::{Instrument as _, Span, info, warn};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response as Described};
 
+use super::body::Held;
 use super::extract::route_of;
-use super::intake::Held;
 use super::problem::Problem;
 use super::{Service, Shared};
 use crate::keys::{Role, parse, random, without_secrets};
@@ -147,6 +145,11 @@ impl Caller {
     /// Returns whether it may hear how an event differs that others sent.
     pub(super) fn may_see_conflicts(&self) -> bool {
         !matches!(self.role, Role::Member(_))
+    }
+
+    /// Returns what the key is for.
+    pub(super) fn role(&self) -> &Role {
+        &self.role
     }
 
     /// Returns the merchant whose key it is.
@@ -391,44 +394,4 @@ fn rate(requests: u32) -> Arc<Ratelimiter> {
     let limiter = Ratelimiter::builder(requests.into()).max_tokens(requests.max(1).into());
     let limiter = limiter.initial_available(requests.into()).build();
     Arc::new(limiter.expect("a bucket of at least one token"))
-}
-
-/// Tells in the description of the API what keys are, on each path how who may not ask is answered, and that problems are told in a
-/// media type of their own.
-pub(super) fn describe(api: &mut OpenApi) {
-    let scheme = Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("jifen_<id>_<secret>");
-    let scheme =
-        scheme.description(Some("A key of the ledger. Where there is none, nobody is asked for one."));
-    let components = api.components.get_or_insert_default();
-    components.add_security_scheme("key", SecurityScheme::Http(scheme.build()));
-    api.security = Some(vec![SecurityRequirement::new("key", [""; 0]), SecurityRequirement::default()]);
-    let schema = Ref::from_schema_name("Problem");
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    let problem = |description: &str| {
-        let refusal = Described::builder().description(description);
-        refusal.content("application/problem+json", content.clone()).build()
-    };
-    let refusals = [
-        ("401", problem("No key that is of use is shown")),
-        ("403", problem("The key's role may not, or it is another's")),
-        ("429", problem("Too much waits, or the key was used too often")),
-    ];
-    for (path, item) in &mut api.paths.paths {
-        let asks = path.starts_with("/v1/") || path == "/metrics";
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            for (status, refusal) in refusals.iter().filter(|_| asks) {
-                let responses = &mut operation.responses.responses;
-                responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(refusal.clone()));
-            }
-            for (status, response) in &mut operation.responses.responses {
-                if let RefOr::T(Described { content, .. }) = response
-                    && status.starts_with(['4', '5'])
-                    && let Some(problem) = content.shift_remove("application/json")
-                {
-                    content.insert("application/problem+json".to_owned(), problem);
-                }
-            }
-        }
-    }
 }

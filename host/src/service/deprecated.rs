@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use utoipa::openapi::{Deprecated, OpenApi};
 
+use super::api::operations;
 use super::extract::route_of;
 
 /// A path that will go.
@@ -44,9 +45,7 @@ fn mark(paths: &[Old], path: &str, headers: &mut HeaderMap) {
 pub(super) fn describe(paths: &[Old], api: &mut OpenApi) {
     for Old { path, .. } in paths {
         let item = api.paths.paths.get_mut(*path).expect("a path that will go is one of the API");
-        for operation in
-            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
-        {
+        for operation in operations(item) {
             operation.deprecated = Some(Deprecated::True);
         }
     }

@@ -20,10 +20,12 @@ use tokio::task::block_in_place;
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::Caller;
+use super::body::Held;
 use super::extract::Parameters;
-use super::intake::{Desk, Held};
-use super::problem::Problem;
+use super::intake::Desk;
+use super::problem::{Code, Problem};
 use super::quotes::Promise;
+use super::schema::{Answered, CloudEvent, Receipt};
 use super::{EVENTS_MAX, Service, Shared, is_name};
 use crate::batch::{Outcome, Recorded};
 use crate::view::{self, Names};
@@ -31,128 +33,6 @@ use crate::view::{self, Names};
 /// Says that the event had been applied before, and the answer is that of then.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const ATTRIBUTE: &str = "ce-";
-
-/// What is decided on an event, and why. The members that every receipt has; the file format's documentation has all of them.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described: receipts go out as they stand in the ledger")]
-pub(super) struct Decided {
-    /// Who sent the event.
-    #[schema(example = "/merchants/store-330")]
-    source: String,
-    /// The sender's name for it.
-    #[schema(example = "31198570044")]
-    id: String,
-    /// To whom it happened.
-    #[schema(example = "m900")]
-    member: String,
-    /// When.
-    #[schema(example = "2017-01-01T11:53:26+08:00")]
-    time: String,
-    /// The SHA-256 of the program that decides.
-    program: String,
-    /// What was granted.
-    #[schema(value_type = Vec<Object>)]
-    awards: Value,
-    /// Deployments that failed to answer.
-    #[schema(value_type = Vec<Object>)]
-    faults: Value,
-    /// Both sides of every movement.
-    #[schema(value_type = Vec<Object>)]
-    postings: Value,
-}
-
-/// A receipt: what was decided on an event.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub(super) struct Receipt {
-    #[serde(flatten)]
-    decided: Decided,
-    /// `applied`, now or before.
-    #[schema(example = "applied", pattern = "^applied$")]
-    outcome: String,
-    /// The receipt's place in the log.
-    seq: u64,
-    /// The receipt's SHA-256; absent with a merchant's key, which does not show all of it.
-    digest: Option<String>,
-    /// `true` where the quote ended before the event came, and another program decided it.
-    requoted: Option<bool>,
-}
-
-/// What would be decided on an event.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub(super) struct Quote {
-    #[serde(flatten)]
-    decided: Decided,
-    /// `quoted`.
-    #[schema(example = "quoted", pattern = "^quoted$")]
-    outcome: String,
-    /// Of a quote that holds: with what the event is sent, in the header `Jifen-Quote`.
-    #[schema(example = "jq_0f1e2d3c4b5a69788796a5b4c3d2e1f0")]
-    token: Option<String>,
-    /// Until when it holds.
-    #[schema(example = "2017-01-01T04:03:26Z")]
-    until: Option<String>,
-}
-
-/// What an event comes to.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only described")]
-pub(super) enum QuotedOrApplied {
-    /// It would.
-    Quoted(Quote),
-    /// It was applied before.
-    Applied(Receipt),
-}
-
-/// What became of what was sent.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only described")]
-pub(super) enum Answered {
-    /// Of an event.
-    One(Box<Receipt>),
-    /// Of a batch, each in the place of its event.
-    Many(Vec<Each>),
-}
-
-/// What became of an event of a batch.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only described")]
-pub(super) enum Each {
-    Applied(Receipt),
-    Refused(Refused),
-}
-
-/// A CloudEvents 1.0 JSON object.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described: events are read by the domain")]
-pub(super) struct CloudEvent {
-    /// `1.0`.
-    #[schema(example = "1.0")]
-    specversion: String,
-    /// The sender's name for it. With the source it is the event's name for ever.
-    #[schema(example = "31198570044")]
-    id: String,
-    /// Who sends it.
-    #[schema(example = "/merchants/store-330")]
-    source: String,
-    /// What happened.
-    #[serde(rename = "type")]
-    #[schema(example = "jifen.purchase.completed")]
-    kind: String,
-    /// When it happened.
-    #[schema(example = "2017-01-01T11:53:26+08:00")]
-    time: String,
-    /// By its type.
-    #[schema(value_type = Object, example = json!({
-        "order": "31198570044", "member": "m900", "merchant": "store-330", "currency": "CNY",
-        "lines": [{"sku": "1095275", "category": "pastry", "quantity": 2, "amount": 5000, "tags": ["eco"]}],
-    }))]
-    data: Value,
-}
 
 /// An event of a batch that was refused. Nothing of it is applied, and it can be mended and sent again.
 #[derive(Serialize, ToSchema)]
@@ -163,8 +43,10 @@ pub(super) struct Refused {
     #[schema(example = "refused")]
     outcome: &'static str,
     /// `event-refused`, or `conflict`.
-    #[schema(example = "event-refused")]
-    code: &'static str,
+    code: Code,
+    /// Why, for programs, where the reason has a name, such as `insufficient`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<String>,
     /// The first field that is wrong.
     #[schema(example = "data.lines[0].amount")]
     field: String,
@@ -230,7 +112,8 @@ impl<'de> Deserialize<'de> for Batch<'de> {
 
 /// Send events.
 ///
-/// One CloudEvent (structured, or binary with `ce-` headers), or an array of up to 1,000. The answer comes when what it says is
+/// One CloudEvent (structured, or binary: its attributes as headers `ce-id`, `ce-source`, `ce-type`, `ce-time` and `ce-specversion`, its `data` as
+/// the body), or an array of up to 1,000, as `application/json`, too. The answer comes when what it says is
 /// durable. The same event again is answered with its first receipt. Of a batch, the answers are in the order of the events; an
 /// event that is refused does not keep the others back. One event may come with the token of a quote that holds.
 #[utoipa::path(
@@ -244,14 +127,16 @@ impl<'de> Deserialize<'de> for Batch<'de> {
         (CloudEvent = "application/json"),
     )),
     responses(
-        (status = 200, description = "The receipt; of a batch, an array of receipts and refusals", body = Answered),
+        (
+            status = 200,
+            description = "The receipt; of a batch, an array of receipts and refusals",
+            body = Answered,
+            headers(("Idempotent-Replayed" = bool, description = "Whether the same event was answered before")),
+        ),
         (status = 400, description = "What was sent is no JSON", body = Problem),
         (status = 409, description = "Another event has that name", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 415, description = "The body is of another media type", body = Problem),
         (status = 422, description = "The event is refused", body = Problem),
-        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
-        (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
     )
 )]
 pub(super) async fn post(
@@ -309,8 +194,7 @@ pub(super) async fn find(
 ) -> Result<Response, Problem> {
     caller.may_see_events_of(&key.source)?;
     let logged = service.ask(move |desk| logged(desk, &key)).await?;
-    let (seq, receipt, digest) = (logged.seq, logged.receipt, Some(logged.receipt_digest));
-    let mut recorded = Recorded { seq, receipt, digest };
+    let mut recorded = Recorded::from(&logged);
     caller.show(&service.desk, &mut recorded);
     Ok(json(self::receipt(&recorded, b"")))
 }
@@ -461,7 +345,8 @@ impl Refused {
     fn new(names: Names, refusal: &InvalidEvent) -> Self {
         let Problem { code, .. } = refusal.into();
         let (field, reason) = (refusal.field.clone(), refusal.reason.clone());
-        Self { names, outcome: "refused", code, field, reason, awards: [], faults: [] }
+        let refusal = refusal.name().map(str::to_owned);
+        Self { names, outcome: "refused", code, refusal, field, reason, awards: [], faults: [] }
     }
 }
 

@@ -15,7 +15,7 @@ use jifen_ledger::{ProgramChange, ProgramWatch};
 use tracing::warn;
 
 use super::intake::{Desk, Live};
-use crate::active::Active;
+use crate::releases::Releases;
 
 /// How long it takes at most until a host looks again.
 const EVERY: Duration = Duration::from_millis(250);
@@ -77,13 +77,15 @@ impl Desk {
             Some(failed) => failed.pause.saturating_mul(2).min(PAUSE_MAX),
             None => 1,
         };
-        let loaded = catch_unwind(AssertUnwindSafe(|| self.load(last)));
-        let loaded =
-            loaded.unwrap_or_else(|_| Err(format!("version {version} is more than this build can load")));
-        match loaded {
+        match self.load(last) {
             Ok(live) => {
                 *failed = None;
-                self.take(live);
+                // While it was loaded it may have been withdrawn.
+                let last = self.ledger.last_program_change().map_err(told)?;
+                match last.filter(|last| last.version > version) {
+                    None => self.take(live),
+                    Some(last) => self.take(self.load(last)?),
+                }
                 Ok(())
             }
             Err(error) => {
@@ -95,15 +97,14 @@ impl Desk {
     }
 
     fn load(&self, change: ProgramChange) -> Result<Live, String> {
-        let live = self.live();
-        if live.change.program == change.program {
-            return Ok(Live { change, ..live });
-        }
-        let active = Active::at_work(&change, &*self.ledger, &self.store);
+        let version = change.version;
+        let releases = Releases::new(None, Some(&*self.ledger));
+        let load = || self.programs(&releases).get(&hex::encode(change.program));
+        let active = catch_unwind(AssertUnwindSafe(load));
+        let active = active.map_err(|_| format!("version {version} is more than this build can load"))?;
         let active = active.map_err(|error| {
-            let version = change.version;
             format!("version {version} is at work and cannot be loaded: {:#}", anyhow::Error::new(error))
         })?;
-        Ok(Live { change, active: Arc::new(active) })
+        Ok(Live { change, active })
     }
 }

@@ -16,12 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use jifen_engine::PolicyStore;
-use jifen_ledger::{Digest, Ledger, LedgerError, ProgramChange};
+use jifen_ledger::{Ledger, LedgerError, ProgramChange};
 use jifen_loyalty::event::Body;
 use jifen_loyalty::{Event, MerchantId};
-use moka::sync::Cache;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
+use super::body::Held;
 use super::metrics;
 use super::queue::{Queue, Submission};
 use super::watch::Watch;
@@ -29,7 +29,7 @@ use crate::active::Active;
 use crate::batch::{Line, Outcome, Outcomes, Processor, Sent};
 use crate::clock::Stopwatch;
 use crate::error::HostError;
-use crate::programs::Programs;
+use crate::programs::{self, Programs};
 use crate::releases::Releases;
 
 /// Events that are decided together at most.
@@ -44,8 +44,8 @@ pub(super) struct Desk {
     pub(super) store: PolicyStore,
     /// The program at work. Whoever decides takes it once for a whole batch.
     pub(super) live: RwLock<Live>,
-    /// Programs by which quotes hold, by their digests.
-    pub(super) held: Cache<Digest, Arc<Active>>,
+    /// Programs that are loaded: what was at work lately, what decided what is returned or used on, by what quotes hold.
+    pub(super) held: programs::Held,
     /// Whether another program is at work that this host could not load: it decides nothing then.
     pub(super) behind: AtomicBool,
     pub(super) threads: NonZeroUsize,
@@ -75,10 +75,16 @@ impl Desk {
     pub(super) fn take(&self, live: Live) {
         let mut at_work = self.live.write().unwrap_or_else(PoisonError::into_inner);
         if live.change.version > at_work.change.version {
+            self.held.insert(live.active.digest.clone(), Arc::clone(&live.active));
             *at_work = live;
             // Not before: whoever sees this decides by the program that was loaded.
             self.behind.store(false, Ordering::Release);
         }
+    }
+
+    /// Returns programs of then, of which this host holds some. What is read of them lasts as long as these do.
+    pub(super) fn programs<'a>(&'a self, releases: &'a Releases<'a>) -> Programs<'a> {
+        Programs::new(&*self.ledger, releases, &self.store).holding(self.held.clone())
     }
 
     /// Returns the program at work, and what put it there.
@@ -101,9 +107,6 @@ pub(super) struct Deciders {
     threads: Vec<JoinHandle<()>>,
     queues: [Arc<Queue>; 2],
 }
-
-/// Room for the bytes of a request, given back when nobody holds it.
-pub(super) type Held = Arc<OwnedSemaphorePermit>;
 
 /// What became of events, in their order.
 pub(super) type Answer = Result<Vec<Outcome>, Unanswered>;
@@ -209,8 +212,6 @@ fn decider(name: &str, desk: &Arc<Desk>, queue: &Arc<Queue>) -> JoinHandle<()> {
 }
 
 fn work(desk: &Arc<Desk>, queue: &Queue) {
-    let releases = Releases::new(None, Some(&*desk.ledger));
-    let programs = Programs::new(&*desk.ledger, &releases, &desk.store);
     loop {
         // Where little comes, nothing does while it is committed, and a second thread costs more than it is worth.
         let behind = (!queue.is_empty()).then_some(queue);
@@ -218,6 +219,8 @@ fn work(desk: &Arc<Desk>, queue: &Queue) {
         if batch.is_empty() {
             return;
         }
+        let releases = Releases::new(None, Some(&*desk.ledger));
+        let programs = desk.programs(&releases);
         // Whoever waits for a batch on which this program is at fault hears that; the next one is decided.
         drop(catch_unwind(AssertUnwindSafe(|| decide(desk, &programs, behind, batch))));
     }

@@ -25,7 +25,7 @@ const PAGE: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedKey {
     /// `operator`, `auditor`, `merchant` or `member`.
-    #[schema(example = "merchant")]
+    #[schema(example = "merchant", pattern = "^(operator|auditor|merchant|member)$")]
     role: String,
     /// The merchant or the member whose it is.
     #[schema(example = "store-330")]
@@ -91,9 +91,7 @@ pub(super) struct Trail {
         (status = 201, description = "The key, whose secret is told once", body = Made),
         (status = 400, description = "What was sent cannot be read, or there can be no such key", body = Problem),
         (status = 409, description = "It was made before, and its secret is told once", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 415, description = "The body is no JSON by its media type", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn make(
@@ -163,7 +161,6 @@ pub(super) async fn all(
     responses(
         (status = 200, description = "Since when it is of no use", body = KeyLine),
         (status = 404, description = "There is no such key", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn revoke(

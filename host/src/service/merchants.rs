@@ -24,7 +24,6 @@ use crate::merchant::MerchantStatement;
         (status = 200, description = "The statement", body = MerchantStatement),
         (status = 400, description = "A parameter cannot be read", body = Problem),
         (status = 404, description = "There is nothing of that merchant", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn statement(

@@ -27,7 +27,7 @@ use crate::compare::{ComparisonReport, compare, tried};
 use crate::error::{HostError, ReleaseError};
 use crate::governor::{self, Evidence};
 use crate::releases::Releases;
-use crate::view::{AnnouncementLine, ChangeLine};
+use crate::view::{AnnouncementLine, ChangeLine, ProgramText};
 
 /// Changes of a page.
 const CHANGES: usize = 100;
@@ -68,7 +68,9 @@ pub(super) struct Changes {
     get,
     path = "/v1/program",
     tag = "program",
-    responses((status = 200, description = "The program; `ETag` is its version", body = Program))
+    responses(
+        (status = 200, description = "The program", body = Program, headers(("ETag" = String, description = "Its version"))),
+    )
 )]
 pub(super) async fn at_work(State(service): State<Shared>) -> Response {
     let live = service.desk.live();
@@ -150,12 +152,14 @@ pub(super) struct Changed {
     tag = "program",
     request_body(content = String, content_type = "application/toml", description = "The program file"),
     responses(
-        (status = 200, description = "What differs; `ETag` is the version that it was compared with", body = Plan),
+        (
+            status = 200,
+            description = "What differs",
+            body = Plan,
+            headers(("ETag" = String, description = "The version that it was compared with")),
+        ),
         (status = 400, description = "The body is no text", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 422, description = "The program is refused", body = Problem),
-        (status = 429, description = "Too much waits already", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn plan(
@@ -197,10 +201,7 @@ pub(super) struct History {
     responses(
         (status = 200, description = "What was awarded, and what would have been", body = BacktestReport),
         (status = 400, description = "A parameter cannot be read, or the body is no text", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 422, description = "The program is refused", body = Problem),
-        (status = 429, description = "Too much waits already", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn backtest(
@@ -212,8 +213,9 @@ pub(super) async fn backtest(
     let (from, until) = (instant("from", from.as_ref())?, instant("until", until.as_ref())?);
     let scope = Scope { from, until, region, merchant };
     let text = text(body)?;
+    // What is compiled for it is compiled in turn: hosts that follow a change wait for no back-test.
+    let candidate = service.one_of(&service.works, move |desk| desk.candidate(&text)).await?;
     let report = service.one_of(&service.backtests, move |desk| {
-        let candidate = desk.candidate(&text)?;
         let (ledger, threads) = (&*desk.ledger, NonZeroUsize::MIN);
         let go_on = |_| if asker.waits() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
         let report =
@@ -235,7 +237,6 @@ pub(super) async fn backtest(
         (status = 200, description = "What both asked for", body = ComparisonReport),
         (status = 400, description = "A parameter cannot be read", body = Problem),
         (status = 404, description = "The program at work tries no such deployment", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn comparison(
@@ -264,10 +265,7 @@ pub(super) async fn comparison(
     responses(
         (status = 200, description = "Since when it is known, and from when on it can be put to work", body = AnnouncementLine),
         (status = 400, description = "A parameter is missing, or the body is no text", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 422, description = "The program is refused", body = Problem),
-        (status = 429, description = "Too much waits already", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn announce(
@@ -319,15 +317,12 @@ pub(super) async fn announced(State(service): State<Shared>) -> Result<Json<Anno
     params(Putting, ("If-Match" = String, Header, description = "The version that the change is made on, as an entity tag", example = "\"1\"", pattern = "^\"(0|[1-9][0-9]{0,17})\"$")),
     request_body(content = String, content_type = "application/toml", description = "The program file"),
     responses(
-        (status = 200, description = "It is at work; `ETag` is its version", body = Changed),
+        (status = 200, description = "It is at work", body = Changed, headers(("ETag" = String, description = "Its version"))),
         (status = 400, description = "A parameter is missing, or the body is no text", body = Problem),
         (status = 409, description = "Members would be awarded less, and it is not known long enough", body = Problem),
         (status = 412, description = "Another version is at work", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 422, description = "The program is refused", body = Problem),
         (status = 428, description = "The version is missing on which the change is made", body = Problem),
-        (status = 429, description = "Too much waits already", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn put(
@@ -352,15 +347,13 @@ pub(super) async fn put(
     tag = "program",
     params(Back, ("If-Match" = String, Header, description = "The version to go back from, as an entity tag", example = "\"2\"", pattern = "^\"(0|[1-9][0-9]{0,17})\"$")),
     responses(
-        (status = 200, description = "It is at work; `ETag` is its version", body = ChangeLine),
+        (status = 200, description = "It is at work", body = ChangeLine, headers(("ETag" = String, description = "Its version"))),
         (status = 400, description = "A parameter is missing", body = Problem),
         (status = 404, description = "There is no such version", body = Problem),
         (status = 409, description = "Members would be awarded less, and it is not known long enough", body = Problem),
         (status = 412, description = "Another version is at work", body = Problem),
         (status = 422, description = "This build cannot run that program", body = Problem),
         (status = 428, description = "The version to go back from is missing", body = Problem),
-        (status = 429, description = "Too much waits already", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn roll_back(
@@ -373,7 +366,10 @@ pub(super) async fn roll_back(
     let reason = Reason::new(caller.who(who)?, why).map_err(Problem::malformed)?;
     let reason = Reason { without_notice, ..reason };
     let after = precondition(&headers)?;
-    let change = service.one_of(&service.roll_backs, move |desk| desk.roll_back(after, to, reason)).await?;
+    // Further back it is a change as any other, which history is asked about; a way back does not wait for that.
+    let at_once = reason.without_notice || to.is_none_or(|to| to.saturating_add(1) >= after);
+    let room = if at_once { &service.roll_backs } else { &service.works };
+    let change = service.one_of(room, move |desk| desk.roll_back(after, to, reason)).await?;
     Ok(([etag(change.version)], Json(change)).into_response())
 }
 
@@ -460,6 +456,28 @@ pub(super) fn refused(error: HostError) -> Problem {
         | HostError::World { .. }
         | HostError::SameProgram { .. } => Problem::program(error),
     }
+}
+
+/// Return a program that was put to work, or is announced.
+#[utoipa::path(
+    get,
+    path = "/v1/programs/{program}",
+    tag = "program",
+    params(("program" = String, Path, description = "A version of the list of changes, or the SHA-256 of a program", example = "1")),
+    responses(
+        (status = 200, description = "The program", body = ProgramText),
+        (status = 404, description = "The ledger has no such program", body = Problem),
+    )
+)]
+pub(super) async fn find(
+    State(service): State<Shared>,
+    Named(program): Named<String>,
+) -> Result<Json<ProgramText>, Problem> {
+    let found = service.ask(move |desk| {
+        let program = desk.named(&program)?;
+        ProgramText::of(&program, &*desk.ledger).map_err(refused)
+    });
+    found.await.map(Json)
 }
 
 /// Return which programs were put to work, when, by whom and why.

@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use jifen_loyalty::{Event, MerchantId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::intake::{Answer, Held, Live};
+use super::body::Held;
+use super::intake::{Answer, Live};
 use crate::active::Active;
 
 /// Events that somebody waits for.

@@ -18,15 +18,15 @@ use utoipa::IntoParams;
 
 use super::Shared;
 use super::access::Caller;
-use super::events::{CloudEvent, Incoming, QuotedOrApplied, aside, json, one, sent};
+use super::events::{Incoming, aside, json, one, sent};
 use super::extract::Parameters;
 use super::intake::{Desk, Unanswered};
 use super::problem::Problem;
 use super::program::refused;
+use super::schema::{CloudEvent, QuotedOrApplied};
 use crate::active::Active;
 use crate::batch::{Outcome, Processor, Quoted, Sent};
 use crate::keys::random;
-use crate::programs::Programs;
 use crate::releases::{Releases, parse_digest};
 use crate::{change, clock};
 
@@ -66,15 +66,17 @@ pub(super) struct By {
         (CloudEvent = "application/json"),
     )),
     responses(
-        (status = 200, description = "The receipt that it would have: `outcome` is `quoted`; of an event that was applied, its receipt", body = QuotedOrApplied),
+        (
+            status = 200,
+            description = "The receipt that it would have: `outcome` is `quoted`; of an event that was applied, its receipt",
+            body = QuotedOrApplied,
+            headers(("Idempotent-Replayed" = bool, description = "Whether the event was applied before")),
+        ),
         (status = 400, description = "What was sent is no JSON, or more than one event", body = Problem),
         (status = 404, description = "There is no such program", body = Problem),
         (status = 409, description = "Another event has that name", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 415, description = "The body is of another media type", body = Problem),
         (status = 422, description = "The event would be refused", body = Problem),
-        (status = 429, description = "Too much waits already", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn quote(
@@ -176,7 +178,7 @@ impl Desk {
     ) -> Result<(Quoted, Option<Held>), Problem> {
         let active = self.program(program)?;
         let releases = Releases::new(None, Some(&*self.ledger));
-        let programs = Programs::new(&*self.ledger, &releases, &self.store);
+        let programs = self.programs(&releases);
         let processor = Processor::new(&active, &programs, &*self.ledger, NonZeroUsize::MIN);
         let quoted = processor.quote(Sent::new(Arc::clone(event), within));
         let quoted = quoted.map_err(|error| Problem::from(Unanswered::Failed(Arc::new(error))))?;
@@ -212,12 +214,8 @@ impl Desk {
             Some(live)
         } else if quote.until < clock::now() {
             None
-        } else if let Some(active) = self.held.get(&program) {
-            Some(active)
         } else {
-            let active = self.program(Some(&hex::encode(program)))?;
-            self.held.insert(program, Arc::clone(&active));
-            Some(active)
+            Some(self.program(Some(&hex::encode(program)))?)
         };
         Ok(Promise { program, follows: event.follows(), under })
     }
@@ -225,18 +223,15 @@ impl Desk {
     /// Returns the program of that version or digest, the one at work where none is named.
     fn program(&self, name: Option<&str>) -> Result<Arc<Active>, Problem> {
         let Some(name) = name else { return Ok(self.active()) };
-        let unknown =
-            || Problem::not_found(format!("program: the ledger has no version or program {name:?}"));
-        let loaded = if let Ok(version) = name.parse::<u64>() {
-            let found = change::of_version(&*self.ledger, version)?.ok_or_else(unknown)?;
-            Active::at_work(&found, &*self.ledger, &self.store)
-        } else {
-            let digest = parse_digest(name).ok_or_else(unknown)?;
-            self.ledger.program(&digest)?.ok_or_else(unknown)?;
-            let releases = Releases::new(None, Some(&*self.ledger));
-            Active::from_ledger(name, &*self.ledger, &releases, &self.store)
-        };
-        loaded.map(Arc::new).map_err(refused)
+        let digest = hex::encode(self.named(name)?);
+        let releases = Releases::new(None, Some(&*self.ledger));
+        self.programs(&releases).get(&digest).map_err(refused)
+    }
+
+    /// Returns the digest of the program of that version or digest.
+    pub(super) fn named(&self, name: &str) -> Result<jifen_ledger::Digest, Problem> {
+        let unknown = || Problem::not_found(format!("the ledger has no version or program {name:?}"));
+        change::named(&*self.ledger, name)?.ok_or_else(unknown)
     }
 }
 

@@ -21,10 +21,12 @@ use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
 use super::access::Caller;
-use super::events::{Receipt, aside, known, one};
+use super::body::Held;
+use super::events::{aside, known, one};
 use super::extract::{Named, ONCE};
-use super::intake::{Desk, Held};
+use super::intake::Desk;
 use super::problem::Problem;
+use super::schema::{Line, Receipt, WhoseDoing};
 use super::{Shared, is_name};
 use crate::batch::Outcome;
 use crate::clock;
@@ -53,7 +55,7 @@ pub(super) struct WantedUse {
     /// How many of it.
     quantity: Option<u64>,
     /// The lines of the bill, as those of a purchase.
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Vec<Line>>)]
     lines: Option<Value>,
     /// The bill's currency.
     currency: Option<String>,
@@ -70,8 +72,8 @@ pub(super) struct Moved {
     /// So many points; absent: all.
     #[schema(minimum = 1)]
     points: Option<u64>,
-    /// Of a cancellation: whose doing it is, `member`, `merchant` or `carrier`.
-    #[schema(example = "member")]
+    /// Of a cancellation: whose doing it is.
+    #[schema(value_type = Option<WhoseDoing>)]
     cause: Option<String>,
 }
 
@@ -140,14 +142,16 @@ impl UseOfPoints {
     params(("Idempotency-Key" = Option<String>, Header, description = "The sender's name for the request, where the use's own is not enough")),
     request_body = WantedUse,
     responses(
-        (status = 200, description = "The receipt", body = Receipt),
+        (
+            status = 200,
+            description = "The receipt",
+            body = Receipt,
+            headers(("Idempotent-Replayed" = bool, description = "Whether the same request was answered before")),
+        ),
         (status = 400, description = "What was sent is no JSON", body = Problem),
         (status = 409, description = "Something else was asked by that name", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 415, description = "The body is of another media type", body = Problem),
         (status = 422, description = "The points cannot be used", body = Problem),
-        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
-        (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
     )
 )]
 pub(super) async fn request(
@@ -206,15 +210,17 @@ impl Move {
     ),
     request_body = Option<Moved>,
     responses(
-        (status = 200, description = "The receipt", body = Receipt),
+        (
+            status = 200,
+            description = "The receipt",
+            body = Receipt,
+            headers(("Idempotent-Replayed" = bool, description = "Whether the same request was answered before")),
+        ),
         (status = 400, description = "What was sent is no JSON", body = Problem),
         (status = 404, description = "There is no such step", body = Problem),
         (status = 409, description = "Something else was asked by that name", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 415, description = "The body is of another media type", body = Problem),
         (status = 422, description = "There is no such use of points, or this cannot follow", body = Problem),
-        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
-        (status = 503, description = "The ledger cannot be reached; the same may be sent again", body = Problem),
     )
 )]
 pub(super) async fn step(
@@ -393,7 +399,6 @@ fn state(desk: &Desk, redemption: &str) -> Result<Redemption, Problem> {
     responses(
         (status = 200, description = "How far it is", body = UseOfPoints),
         (status = 404, description = "The ledger knows no such use of points", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn find(

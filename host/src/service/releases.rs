@@ -102,15 +102,22 @@ pub(super) struct Publications {
     ),
     request_body(content = Parts, content_type = "multipart/form-data"),
     responses(
-        (status = 201, description = "It is published: what was tried", body = GateReport),
-        (status = 200, description = "It was published before: what was tried then", body = GateReport),
+        (
+            status = 201,
+            description = "It is published: what was tried",
+            body = GateReport,
+            headers(("Location" = String, description = "Where it can be found")),
+        ),
+        (
+            status = 200,
+            description = "It was published before: what was tried then",
+            body = GateReport,
+            headers(("Location" = String, description = "Where it can be found")),
+        ),
         (status = 400, description = "What was sent cannot be read", body = Problem),
         (status = 409, description = "Another component was published under that name", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 415, description = "The body is of another media type", body = Problem),
         (status = 422, description = "It does not pass: what was tried, in `report`", body = Problem),
-        (status = 429, description = "Too much waits already; nothing was taken", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn put(

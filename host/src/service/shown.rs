@@ -1,4 +1,5 @@
-//! What a merchant is shown of a receipt: what was decided on an event at the merchant, and nothing that the member has or did elsewhere.
+//! What is shown of a receipt. To a merchant what was decided on an event at the merchant, and nothing that the member has or did
+//! elsewhere; to a member what concerns the member, and nothing of whoever referred the member.
 
 use std::mem;
 
@@ -12,6 +13,8 @@ use super::access::Caller;
 use super::events::aside;
 use super::intake::Desk;
 use crate::batch::{Outcome, Recorded};
+use crate::extract::is_of;
+use crate::keys::Role;
 
 /// What is shown. Not the version, which counts what happened to the member anywhere; who brought the member; debts, lots that ended and
 /// terms that changed, which are of points from elsewhere.
@@ -44,23 +47,32 @@ const POSTED: [&str; 2] = ["award", "redemption"];
 /// The points that a use of points moves, of which is shown how many they are and not which.
 const MOVED: [&str; 5] = ["held", "captured", "released", "cancelled", "returned"];
 
+/// Who had referred the member, and what is known of that.
+const OF_THE_REFERRER: [&str; 3] = ["referrer", "same_person", "same_payer"];
+/// What caps and budgets had counted, of whoever referred the member and of everybody, too.
+const COUNTED: &str = "usage";
+
 /// The members of an object, as they stand in it.
 type Object = IndexMap<String, Box<RawValue>>;
 
 impl Caller {
-    /// Returns a receipt as it may be seen: with a merchant's key, what is the merchant's of it. What rules asked is shown of those that
-    /// the program at work has for that merchant alone, if it is the one that decided.
+    /// Returns a receipt as it may be seen: with a merchant's or a member's key, what is theirs of it. What rules asked is shown to a
+    /// merchant of those that the program at work has for that merchant alone, if it is the one that decided.
     pub(super) fn shown(&self, desk: &Desk, receipt: Vec<u8>) -> Vec<u8> {
-        let Some(merchant) = self.merchant() else { return receipt };
-        let active = desk.active();
-        let shown =
-            aside(receipt.len(), || to_merchant(&receipt, merchant, (&active.digest, &active.program)));
+        let shown = match self.role() {
+            Role::Operator | Role::Auditor => return receipt,
+            Role::Member(_) => to_member(&receipt),
+            Role::Merchant(merchant) => {
+                let active = desk.active();
+                aside(receipt.len(), || to_merchant(&receipt, merchant, (&active.digest, &active.program)))
+            }
+        };
         shown.expect("a receipt is an object of lists of objects")
     }
 
     /// Leaves what may be seen. The digest is of all of it, and so little is left out that it could be guessed by that.
     pub(super) fn show(&self, desk: &Desk, recorded: &mut Recorded) {
-        if self.merchant().is_some() {
+        if matches!(self.role(), Role::Merchant(_) | Role::Member(_)) {
             recorded.receipt = self.shown(desk, mem::take(&mut recorded.receipt));
             recorded.digest = None;
         }
@@ -103,6 +115,28 @@ fn to_merchant(
     if let Some(json) = receipt.get_mut("refund") {
         let mut refund: Object = serde_json::from_str(json.get())?;
         only_own(&mut refund, &accounts, &is_own)?;
+        *json = to_raw_value(&refund)?;
+    }
+    serde_json::to_vec(&receipt)
+}
+
+fn to_member(receipt: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let mut receipt: Object = serde_json::from_slice(receipt)?;
+    receipt.retain(|name, _| !OF_THE_REFERRER.contains(&&**name));
+    let member = text(&receipt, "member")?;
+    let only_own = |object: &mut Object| {
+        for (list, of) in OF_SOMEBODY {
+            each(object, list, |item| text(item, of).map(|whose| whose == member || is_of(&whose, &member)))?;
+        }
+        each(object, "evaluations", |evaluation| {
+            evaluation.retain(|name, _| &**name != COUNTED);
+            Ok(true)
+        })
+    };
+    only_own(&mut receipt)?;
+    if let Some(json) = receipt.get_mut("refund") {
+        let mut refund: Object = serde_json::from_str(json.get())?;
+        only_own(&mut refund)?;
         *json = to_raw_value(&refund)?;
     }
     serde_json::to_vec(&receipt)

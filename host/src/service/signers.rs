@@ -58,9 +58,7 @@ pub(super) struct Signers {
         (status = 201, description = "Who signs", body = SignerLine),
         (status = 400, description = "What was sent cannot be read, or nobody can sign so", body = Problem),
         (status = 409, description = "The key signs for somebody else, or was revoked", body = Problem),
-        (status = 413, description = "More was sent than is taken at once", body = Problem),
         (status = 415, description = "The body is no JSON by its media type", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn add(
@@ -114,7 +112,6 @@ pub(super) async fn all(
     responses(
         (status = 200, description = "Since when nothing more is taken", body = SignerLine),
         (status = 404, description = "There is no such signer", body = Problem),
-        (status = 503, description = "The ledger cannot be reached", body = Problem),
     )
 )]
 pub(super) async fn revoke(

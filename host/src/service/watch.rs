@@ -1,5 +1,8 @@
 //! The watch over a new program: a rule that fails three times in a row is put back to what was before it (F10).
 //!
+//! The change that brought it is undone, and no other: what else was changed since is not for whoever wrote the rule to undo, nor is
+//! what a person withdrew put to work again.
+//!
 //! An event that a rule fails on is decided without it, so nobody waits; but members get less than they were promised, or cannot use
 //! what they have, and who changed the program is asleep. Campaigns are not watched: they run once a day, and all of it at once.
 
@@ -7,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jifen_ledger::LedgerError;
+use jifen_ledger::{LedgerError, ProgramChange};
 use jifen_loyalty::{DeploymentId, Fault};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -17,7 +20,7 @@ use super::intake::{Desk, Live};
 use super::metrics;
 use crate::active::Document;
 use crate::batch::Outcome;
-use crate::change::{self, Reason};
+use crate::change::{self, Reason, differ_only_in};
 use crate::error::HostError;
 
 /// Failures in a row after which a rule is put back.
@@ -155,7 +158,9 @@ impl Desk {
         let (became, outcome) = match self.before(live, failed) {
             Ok(Some(now)) => (format!("what was at work before is at work as version {now}"), "put-back"),
             Ok(None) => (
-                "nothing that was at work before would do better, so it stays; see to it".to_owned(),
+                "what was before it cannot take its place without undoing other changes, would fail as well, or was withdrawn; so it \
+                 stays, see to it"
+                    .to_owned(),
                 "stays",
             ),
             Err(HostError::Ledger(LedgerError::Superseded { last })) => {
@@ -170,29 +175,45 @@ impl Desk {
         warn!("version {version}: {failed}; {became}");
     }
 
-    /// Returns the version that is at work then; nothing where all before would fail likewise, or were put back themselves.
+    /// Returns the version that is at work then; nothing where what was before would fail likewise or was withdrawn, or where more than the
+    /// rule has changed since.
     fn before(&self, live: &Live, failed: &Failed) -> Result<Option<u64>, HostError> {
         let version = live.change.version;
-        let changes = self.ledger.program_changes(version.saturating_sub(LOOKED_BACK), usize::MAX)?;
-        let put_back = changes.windows(2).filter_map(|pair| {
-            let [bad, good] = pair else { return None };
-            (good.who == WHO).then_some(bad.program)
-        });
-        let put_back: BTreeSet<_> = put_back.collect();
-        let before = changes.iter().rev().skip_while(|change| change.version >= version);
-        for change in before.filter(|change| !put_back.contains(&change.program)) {
-            let document = Document::of(&hex::encode(change.program), &*self.ledger)?;
-            if failed.runs(&document) != failed.runs(&live.active.document) {
-                let (who, why) = (WHO.to_owned(), failed.to_string());
-                let reason = Reason { who, why, without_notice: false };
-                let (ledger, store) = (&*self.ledger, &self.store);
-                let (change, active) =
-                    change::roll_back(ledger, store, Some(version), Some(change.version), None, reason)?;
-                let now = change.version;
-                self.take(Live { change, active: Arc::new(active) });
-                return Ok(Some(now));
+        let mut changes = self.ledger.program_changes(version.saturating_sub(LOOKED_BACK), usize::MAX)?;
+        changes.retain(|change| change.version <= version);
+        for before in stood(&changes).into_iter().rev() {
+            let document = Document::of(&hex::encode(before.program), &*self.ledger)?;
+            if failed.runs(&document) == failed.runs(&live.active.document) {
+                continue;
             }
+            let brought_by_the_last = before.version.saturating_add(1) == version;
+            let only_it = || differ_only_in(&failed.deployment, &document, &live.active.document);
+            if !(brought_by_the_last || only_it()) {
+                return Ok(None);
+            }
+            let (who, why) = (WHO.to_owned(), failed.to_string());
+            let reason = Reason { who, why, without_notice: false };
+            let (ledger, store) = (&*self.ledger, &self.store);
+            let (change, active) =
+                change::roll_back(ledger, store, Some(version), Some(before.version), None, reason)?;
+            let now = change.version;
+            self.take(Live { change, active: Arc::new(active) });
+            return Ok(Some(now));
         }
         Ok(None)
     }
+}
+
+/// Returns the changes before the last that stood: not those whose program was put back by a host, nor those that were withdrawn, as
+/// what was at work before them was put to work again.
+fn stood(changes: &[ProgramChange]) -> Vec<&ProgramChange> {
+    let put_back: BTreeSet<_> =
+        changes.windows(2).filter(|pair| pair[1].who == WHO).map(|pair| pair[0].program).collect();
+    let withdrawn = |place: usize| {
+        let (before, after) = changes.split_at(place);
+        after.iter().skip(1).any(|later| before.iter().any(|earlier| earlier.program == later.program))
+    };
+    let before = changes.iter().enumerate().take(changes.len().saturating_sub(1));
+    let stood = before.filter(|(place, it)| !put_back.contains(&it.program) && !withdrawn(*place));
+    stood.map(|(_, it)| it).collect()
 }

@@ -16,9 +16,10 @@ use utoipa::ToSchema;
 
 use super::Shared;
 use super::access::Caller;
-use super::events::{Key, Receipt, logged, receipt};
+use super::events::{Key, logged, receipt};
 use super::extract::Parameters;
 use super::problem::Problem;
+use super::schema::Receipt;
 use crate::active::program_of;
 use crate::batch::Recorded;
 use crate::description::Description;
@@ -134,8 +135,7 @@ pub(super) async fn why(
     caller.may_see_events_of(&key.source)?;
     let explanation = service.ask(move |desk| {
         let logged = logged(desk, &key)?;
-        let (seq, receipt, digest) = (logged.seq, logged.receipt.clone(), Some(logged.receipt_digest));
-        let mut shown = Recorded { seq, receipt, digest };
+        let mut shown = Recorded::from(&logged);
         caller.show(desk, &mut shown);
         explain(&*desk.ledger, &logged, &shown).map_err(|error| Problem::failed(&error))
     });
