@@ -86,7 +86,8 @@ impl HostError {
     pub(crate) fn is_trouble(&self) -> bool {
         match self {
             Self::Ledger(_) | Self::Contention { .. } => true,
-            Self::Policy { source, .. } => !source.is_refusal(),
+            // What was at work was compiled before: where the compiler died over it, this machine has other troubles.
+            Self::Policy { source, .. } => !source.is_refusal() || matches!(source, PolicyError::Compile(_)),
             Self::Deployment { source, .. } | Self::Release(source) => match source {
                 ReleaseError::Ledger(_) => true,
                 ReleaseError::Unreadable(error) => !error.is_refusal(),

@@ -147,13 +147,16 @@ fn admit(
     let again = |field: &str, reason| Err(InvalidEvent { field: field.to_owned(), reason });
     match &happening.occasion {
         Occasion::Registration(_) if known.member.profile.registered_day != 0 => {
-            again("data.member", format!("{} is registered already", happening.member))
+            again("data.member", format!("{:?} is registered already", happening.member.as_str()))
         }
         Occasion::Purchase(purchase) => {
             match known.order.and_then(|order| refund::same_purchase(order, event)) {
                 Some(key) => again(
                     "data.order",
-                    format!("{} was completed by event {} of {} already", purchase.order, key.id, key.source),
+                    format!(
+                        "{:?} was completed by event {} of {} already",
+                        purchase.order, key.id, key.source
+                    ),
                 ),
                 None => Ok(()),
             }

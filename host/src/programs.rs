@@ -22,7 +22,7 @@ pub(crate) struct Programs<'a> {
     store: &'a PolicyStore,
     load: Load,
     held: Held,
-    /// Of those who want one at the same time, one loads it.
+    /// Of those who want one of these at the same time, one loads it.
     turn: Mutex<()>,
     /// Those that are known to have been put to work.
     at_work: Mutex<BTreeSet<String>>,
@@ -37,25 +37,23 @@ type Load = fn(&str, &dyn Ledger, &Releases<'_>, &PolicyStore) -> Result<Active,
 impl<'a> Programs<'a> {
     /// Prepares to load what a ledger names, and to hold all of it.
     pub(crate) fn new(ledger: &'a dyn Ledger, releases: &'a Releases<'a>, store: &'a PolicyStore) -> Self {
-        Self {
-            ledger,
-            releases,
-            store,
-            load: Active::from_ledger,
-            held: Cache::builder().build(),
-            turn: Mutex::default(),
-            at_work: Mutex::default(),
-        }
+        Self::holding(ledger, releases, store, Cache::builder().build())
+    }
+
+    /// Holds them where others do, as many as there is room for.
+    pub(crate) fn holding(
+        ledger: &'a dyn Ledger,
+        releases: &'a Releases<'a>,
+        store: &'a PolicyStore,
+        held: Held,
+    ) -> Self {
+        let (turn, at_work) = (Mutex::default(), Mutex::default());
+        Self { ledger, releases, store, load: Active::from_ledger, held, turn, at_work }
     }
 
     /// Loads them with the tables of this build, whichever decided then.
     pub(crate) fn with_our_tables(self) -> Self {
         Self { load: Active::with_our_tables, ..self }
-    }
-
-    /// Holds them where others do, as many as there is room for.
-    pub(crate) fn holding(self, held: Held) -> Self {
-        Self { held, ..self }
     }
 
     /// Returns the ledger whose receipts they are.

@@ -91,7 +91,7 @@ pub(crate) fn process(
         (Step::Requested(request), None) => hold(active, event, redemption, request, lapsed, known),
         (Step::Requested(_), Some(_)) => Err(refused(
             "data.redemption",
-            format!("{} was requested already; give each a name of its own", redemption.name),
+            format!("{:?} was requested already; give each a name of its own", redemption.name.as_str()),
         )
         .into()),
         (Step::Captured(_) | Step::Voided(_) | Step::Lapsed | Step::Cancelled(..), Some(state)) => {

@@ -177,7 +177,7 @@ fn a_merchant_is_shown_what_is_its_own_of_a_receipt() {
     town.write("program.toml", program);
     let applied = town.change_program("apply", "program.toml", &[]);
     assert_eq!(applied.code, Some(0), "{applied:?}");
-    let Keys { operator, shop, stall, .. } = keys(&town);
+    let Keys { operator, shop, stall, ann, .. } = keys(&town);
     let host = town.host();
     let joined = of("jifen.member.registered", "0", json!({"member": "ann", "referrer": "bob"}));
     assert_eq!(host.events_with(&operator, &joined).status, 200);
@@ -201,6 +201,12 @@ fn a_merchant_is_shown_what_is_its_own_of_a_receipt() {
         let hidden = ["bob", "version", "digest", "\"lot\""].map(|it| told.contains(it));
         assert_eq!(hidden, [false; 4], "{shown}");
     }
+    // The member itself is shown what rules asked, and nothing of who brought the member.
+    let own = host.post_with(&ann, "/v1/quotes", &purchase("q", "ann", NOON, 100)).json();
+    assert_eq!(own["awards"].as_array().map(Vec::len), Some(2), "{own}");
+    let [ours, theirs, _] = &asked(&own)[..] else { panic!("{own}") };
+    assert!([ours, theirs].iter().all(|it| it.contains("lifetime-count") && it.ends_with("null")), "{own}");
+    assert!(!own.to_string().contains("bob"), "{own}");
     let whole = get(&operator, &format!("/v1/events?{key}"));
     assert_eq!(
         [&whole, &found].map(|it| it["awards"].as_array().map(Vec::len)),

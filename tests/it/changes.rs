@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::components::{redemption, spend_guest};
 use crate::ledgers::on_postgres;
 use crate::service::{Answer, Host};
+use crate::support::beside;
 use crate::town::{Done, Town, purchase, text, until};
 
 const NOON: &str = "2025-07-25T12:00:00+08:00";
@@ -158,6 +159,35 @@ fn granted(receipt: &Value) -> u64 {
     receipt["awards"][0]["granted"].as_u64().unwrap_or_else(|| panic!("nothing was granted: {receipt}"))
 }
 
+/// What this machine lacks is no fault of the event's: the same may be sent again, to another host or later.
+#[test]
+fn what_a_host_cannot_compile_now_is_not_refused() {
+    let town = Town::new();
+    program(&town, "one.toml", 1);
+    apply(&town, "one.toml", &[]);
+    assert_eq!(town.host().events(&purchase("1", "ann", NOON, 100)).status, 200);
+    program(&town, "two.toml", 2);
+    apply(&town, "two.toml", &[]);
+    // A compiler that is taken away, and a host that has compiled what is at work and nothing of before.
+    let compiler = town.path("jifen-compile");
+    let take_away = || std::fs::remove_file(&compiler).expect("it is there");
+    let bring = || std::os::unix::fs::symlink(beside("jifen-compile"), &compiler).expect("there is room");
+    bring();
+    let mut serve = town.jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]);
+    let host = Host::start(serve.env("JIFEN_CACHE", town.path("cache")).env("JIFEN_COMPILE", &compiler));
+    take_away();
+    let returned = json!({
+        "specversion": "1.0", "id": "r", "source": "/merchants/shop", "type": "jifen.purchase.refunded", "time": NOON,
+        "data": {"order": "1"},
+    });
+    let answer = host.events(&returned);
+    assert_eq!((answer.status, text(&answer.json()["code"])), (503, "unavailable"), "{answer:?}");
+    // Others are decided.
+    assert_eq!(host.events(&purchase("2", "ann", NOON, 100)).status, 200);
+    bring();
+    assert_eq!(host.events(&returned).status, 200);
+}
+
 /// By the old program it would decide what other hosts would not.
 #[test]
 fn a_host_that_cannot_load_what_is_at_work_decides_nothing() {
@@ -249,8 +279,12 @@ fn a_release_that_fails_three_times_in_a_row_is_put_back() {
     put("five.toml", 7);
     fail(["11", "12", "13"]);
     assert!(until(|| version() == 8), "the program is put back");
+    // Once more by a person, it is put back once more.
+    put("five.toml", 9);
+    fail(["14", "15", "16"]);
+    assert!(until(|| version() == 10), "the program is put back");
     let changes = host.get("/v1/program/changes").json()["changes"].clone();
-    assert_eq!(changes[7]["program"], changes[5]["program"]);
+    assert!([7, 9].iter().all(|place| changes[*place]["program"] == changes[5]["program"]), "{changes}");
 }
 
 fn stays(host: &Host) -> bool {

@@ -31,7 +31,7 @@ const STORIES: &[Story] = &[
             "use r1 2026-03-02T12:10 -> ann 200",
             "use r1 2026-03-02T12:11 -> no data.redemption: captured_already",
             "free r1 2026-03-02T12:11 -> no data.redemption: captured_already",
-            "ask r1 ann 2026-03-02 -> no data.redemption: r1 was requested already",
+            "ask r1 ann 2026-03-02 -> no data.redemption: \"r1\" was requested already",
             "ask r2 ann 2026-03-02 -> no data.points: insufficient: 300 points are needed and 200 can be spent, 100 short",
             "ask r3 bob 2026-03-02 -> no data.points: insufficient: 300 points are needed and 0 can be spent",
             "use r4 2026-03-02 -> no data.redemption: unknown_redemption",

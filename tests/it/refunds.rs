@@ -131,7 +131,7 @@ fn what_cannot_be_returned_is_refused_by_name() {
         (other_body, Some("data.cause: conflict")),
         (refund("r-much", "1", Some(8_001)), Some("data.lines[0].amount: over_refund: returns 1 more")),
         (other_article, Some("data.lines[0].amount: over_refund")),
-        (elsewhere, Some("data.order: 1 was completed by event 1 of /merchants/shop already")),
+        (elsewhere, Some("data.order: \"1\" was completed by event 1 of /merchants/shop already")),
         (refund("r-rest", "1", None), None),
         (refund("r-again", "1", Some(1)), Some("data.lines[0].amount: over_refund: returns 1 more")),
     ];

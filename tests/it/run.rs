@@ -339,7 +339,7 @@ fn nobody_registers_twice() {
     let done =
         town.run("l.db", &[registration("1", "ann", NOON), registration("2", "ann", NOON)], &["--json"]);
     assert_eq!((done.code, &done.json()["applied"]), (Some(3), &json!(1)));
-    assert!(done.err.contains("line 2: data.member: ann is registered already"), "{}", done.err);
+    assert!(done.err.contains("line 2: data.member: \"ann\" is registered already"), "{}", done.err);
 }
 
 #[test]

@@ -18,6 +18,11 @@ impl<C> Pool<C> {
         self.idle().pop()
     }
 
+    /// Closes all of them.
+    pub(crate) fn clear(&self) {
+        self.idle().clear();
+    }
+
     pub(crate) fn put_back(&self, connection: C) {
         let mut idle = self.idle();
         if idle.len() < IDLE_MAX {

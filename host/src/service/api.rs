@@ -94,8 +94,11 @@ pub(super) fn name_steps(api: &mut utoipa::openapi::OpenApi) {
     complete_answers(api);
     for item in api.paths.paths.values_mut() {
         let changing = [&mut item.put, &mut item.post, &mut item.delete].into_iter().flatten();
-        for response in changing.flat_map(|operation| operation.responses.responses.values_mut()) {
-            if let RefOr::T(response) = response {
+        for (status, response) in changing.flat_map(|operation| &mut operation.responses.responses) {
+            // Whoever is nobody asked for nothing.
+            if let RefOr::T(response) = response
+                && status != "401"
+            {
                 let name = header(Type::String, "Its name in the trail");
                 response.headers.insert("X-Request-Id".to_owned(), RefOr::T(name));
             }

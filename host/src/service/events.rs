@@ -25,7 +25,7 @@ use super::extract::Parameters;
 use super::intake::Desk;
 use super::problem::{Code, Problem};
 use super::quotes::Promise;
-use super::schema::{Answered, CloudEvent, Receipt};
+use super::schema::{Answered, CloudEvent, Receipt, Sent};
 use super::{EVENTS_MAX, Service, Shared, is_name};
 use crate::batch::{Outcome, Recorded};
 use crate::view::{self, Names};
@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for Batch<'de> {
     request_body(content(
         (CloudEvent = "application/cloudevents+json"),
         (Vec<CloudEvent> = "application/cloudevents-batch+json"),
-        (CloudEvent = "application/json"),
+        (Sent = "application/json"),
     )),
     responses(
         (

@@ -80,11 +80,10 @@ impl Desk {
         match self.load(last) {
             Ok(live) => {
                 *failed = None;
-                // While it was loaded it may have been withdrawn.
+                // While it was loaded it may have been withdrawn: then the next look loads what took its place.
                 let last = self.ledger.last_program_change().map_err(told)?;
-                match last.filter(|last| last.version > version) {
-                    None => self.take(live),
-                    Some(last) => self.take(self.load(last)?),
+                if last.is_none_or(|last| last.version == version) {
+                    self.take(live);
                 }
                 Ok(())
             }

@@ -84,7 +84,7 @@ impl Desk {
 
     /// Returns programs of then, of which this host holds some. What is read of them lasts as long as these do.
     pub(super) fn programs<'a>(&'a self, releases: &'a Releases<'a>) -> Programs<'a> {
-        Programs::new(&*self.ledger, releases, &self.store).holding(self.held.clone())
+        Programs::holding(&*self.ledger, releases, &self.store, self.held.clone())
     }
 
     /// Returns the program at work, and what put it there.

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use jifen_ledger::HeldQuote;
 use jifen_loyalty::event::Body;
-use jifen_loyalty::{Event, Instant, MerchantId, Receipt};
+use jifen_loyalty::{Event, Instant, InvalidEvent, MerchantId, Receipt};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
@@ -101,7 +101,8 @@ pub(super) async fn quote(
         service.keys.may_hold(&caller)?;
     }
     if matches!(event.body, Body::Close(_)) {
-        return Err(Problem::malformed("a day is closed for everybody, and that cannot be tried"));
+        let reason = "a day is closed for everybody, and that cannot be tried".to_owned();
+        return Err(Problem::from(&InvalidEvent { field: "type".to_owned(), reason }));
     }
     let (event, within) = (Arc::new(event), caller.merchant().cloned());
     let (quoted, held) =
@@ -215,7 +216,8 @@ impl Desk {
         } else if quote.until < clock::now() {
             None
         } else {
-            Some(self.program(Some(&hex::encode(program)))?)
+            let releases = Releases::new(None, Some(&*self.ledger));
+            Some(self.programs(&releases).get(&hex::encode(program)).map_err(refused)?)
         };
         Ok(Promise { program, follows: event.follows(), under })
     }

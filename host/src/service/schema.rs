@@ -35,6 +35,14 @@ pub(super) struct CloudEvent {
     data: EventData,
 }
 
+/// An event, or several.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum Sent {
+    One(Box<CloudEvent>),
+    Many(Vec<CloudEvent>),
+}
+
 /// What can happen.
 #[derive(ToSchema)]
 enum EventType {

@@ -49,6 +49,9 @@ const MOVED: [&str; 5] = ["held", "captured", "released", "cancelled", "returned
 
 /// Who had referred the member, and what is known of that.
 const OF_THE_REFERRER: [&str; 3] = ["referrer", "same_person", "same_payer"];
+/// What a rule asked and could have asked, and how facts are called that are of who referred the member.
+const ANSWERED: [&str; 2] = ["facts", "known"];
+const OF_REFERRALS: &str = "referral.";
 /// What caps and budgets had counted, of whoever referred the member and of everybody, too.
 const COUNTED: &str = "usage";
 
@@ -61,7 +64,7 @@ impl Caller {
     pub(super) fn shown(&self, desk: &Desk, receipt: Vec<u8>) -> Vec<u8> {
         let shown = match self.role() {
             Role::Operator | Role::Auditor => return receipt,
-            Role::Member(_) => to_member(&receipt),
+            Role::Member(_) => aside(receipt.len(), || to_member(&receipt)),
             Role::Merchant(merchant) => {
                 let active = desk.active();
                 aside(receipt.len(), || to_merchant(&receipt, merchant, (&active.digest, &active.program)))
@@ -130,6 +133,12 @@ fn to_member(receipt: &[u8]) -> serde_json::Result<Vec<u8>> {
         }
         each(object, "evaluations", |evaluation| {
             evaluation.retain(|name, _| &**name != COUNTED);
+            for list in ANSWERED {
+                let Some(json) = evaluation.get_mut(list) else { continue };
+                let mut facts: Vec<(String, Box<RawValue>)> = serde_json::from_str(json.get())?;
+                facts.retain(|(fact, _)| !fact.starts_with(OF_REFERRALS));
+                *json = to_raw_value(&facts)?;
+            }
             Ok(true)
         })
     };

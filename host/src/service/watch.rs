@@ -181,7 +181,7 @@ impl Desk {
         let version = live.change.version;
         let mut changes = self.ledger.program_changes(version.saturating_sub(LOOKED_BACK), usize::MAX)?;
         changes.retain(|change| change.version <= version);
-        for before in stood(&changes).into_iter().rev() {
+        for before in stood(&changes) {
             let document = Document::of(&hex::encode(before.program), &*self.ledger)?;
             if failed.runs(&document) == failed.runs(&live.active.document) {
                 continue;
@@ -204,8 +204,8 @@ impl Desk {
     }
 }
 
-/// Returns the changes before the last that stood: not those whose program was put back by a host, nor those that were withdrawn, as
-/// what was at work before them was put to work again.
+/// Returns the programs that were at work before the last change and stood, each by its last change, the latest first: not those that a
+/// host put back, nor those that a person withdrew by putting to work again what had been before them.
 fn stood(changes: &[ProgramChange]) -> Vec<&ProgramChange> {
     let put_back: BTreeSet<_> =
         changes.windows(2).filter(|pair| pair[1].who == WHO).map(|pair| pair[0].program).collect();
@@ -213,7 +213,12 @@ fn stood(changes: &[ProgramChange]) -> Vec<&ProgramChange> {
         let (before, after) = changes.split_at(place);
         after.iter().skip(1).any(|later| before.iter().any(|earlier| earlier.program == later.program))
     };
-    let before = changes.iter().enumerate().take(changes.len().saturating_sub(1));
-    let stood = before.filter(|(place, it)| !put_back.contains(&it.program) && !withdrawn(*place));
-    stood.map(|(_, it)| it).collect()
+    let (mut seen, mut stood) = (BTreeSet::new(), Vec::new());
+    for (place, change) in changes.iter().enumerate().rev().skip(1) {
+        let last = seen.insert(change.program);
+        if last && !put_back.contains(&change.program) && (change.who == WHO || !withdrawn(place)) {
+            stood.push(change);
+        }
+    }
+    stood
 }

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use futures_util::future::try_join_all;
+use futures_util::stream::FuturesOrdered;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -17,6 +17,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::failure::Stop;
+
+/// How long the server may say nothing to what takes no time but that of a lock or a flush.
+const PROMPT: Duration = Duration::from_secs(30);
 
 /// A statement with its values.
 pub(super) struct Call<'a> {
@@ -122,34 +125,39 @@ impl Link {
         if transactions.is_power_of_two() { self.perform("DISCARD PLANS") } else { Ok(()) }
     }
 
-    /// Performs commands without values.
+    /// Performs commands without values that take no time but that of a lock or a flush.
     pub(super) fn perform(&self, sql: &str) -> Result<(), Error> {
+        self.runtime.block_on(self.within(PROMPT, self.client.batch_execute(sql)))
+    }
+
+    /// Performs commands without values that may take as long as the server may say nothing.
+    pub(super) fn perform_at_length(&self, sql: &str) -> Result<(), Error> {
         self.runtime.block_on(self.answered(self.client.batch_execute(sql)))
     }
 
     /// Returns the rows of one call.
     pub(super) fn ask_one(&self, call: &Call<'_>) -> Result<Vec<Row>, Error> {
-        self.runtime.block_on(self.answered(async {
+        self.runtime.block_on(async {
             self.prepare(call.statement().into_iter()).await?;
-            self.rows(call).await
-        }))
+            self.answered(self.rows(call)).await
+        })
     }
 
     /// Returns the rows of each call, for one round trip.
     pub(super) fn ask<const N: usize>(&self, calls: [Call<'_>; N]) -> Result<[Vec<Row>; N], Error> {
-        let answers = self.runtime.block_on(self.answered(async {
+        let answers = self.runtime.block_on(async {
             self.prepare(calls.iter().filter_map(Call::statement)).await?;
-            try_join_all(calls.iter().map(|call| self.rows(call))).await
-        }));
+            self.all(calls.iter().map(|call| self.rows(call))).await
+        });
         Ok(answers?.try_into().expect("each call has an answer"))
     }
 
     /// Writes, for one round trip. A change that does not meet the rows that it must fails all of it.
     pub(super) fn write(&self, changes: &[Change<'_>]) -> Result<(), Stop> {
-        let written = self.runtime.block_on(self.answered(async {
+        let written = self.runtime.block_on(async {
             self.prepare(changes.iter().filter_map(|change| change.call.statement())).await?;
-            try_join_all(changes.iter().map(|change| self.count(&change.call))).await
-        }))?;
+            self.all(changes.iter().map(|change| self.count(&change.call))).await
+        })?;
         let missed =
             |(change, written): &(&Change<'_>, u64)| change.rows.is_some_and(|rows| rows != *written);
         match changes.iter().zip(written).find(missed) {
@@ -168,7 +176,7 @@ impl Link {
             return Ok(());
         }
         self.runtime.block_on(async {
-            self.answered(self.prepare(call.statement().into_iter())).await?;
+            self.prepare(call.statement().into_iter()).await?;
             let statement = self.statement(call);
             let rows = self.answered(self.client.query_raw(&statement, call.parameters())).await?;
             let mut rows = pin!(rows);
@@ -179,10 +187,27 @@ impl Link {
         })
     }
 
-    /// Waits for an answer. If the server says nothing for too long, the connection ends, and whatever waits for it hears that.
+    /// Waits for the answers to calls that go out together.
+    async fn all<T>(
+        &self,
+        calls: impl Iterator<Item = impl Future<Output = Result<T, Error>>>,
+    ) -> Result<Vec<T>, Error> {
+        let mut calls: FuturesOrdered<_> = calls.collect();
+        let mut answers = Vec::new();
+        while let Some(answer) = self.answered(calls.try_next()).await? {
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+
     async fn answered<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.within(self.silence_max, answer).await
+    }
+
+    /// Waits for an answer. If the server says nothing for too long, the connection ends, and whatever waits for it hears that.
+    async fn within<T>(&self, silence_max: Duration, answer: impl Future<Output = T>) -> T {
         let mut answer = pin!(answer);
-        if let Ok(answered) = timeout(self.silence_max, &mut answer).await {
+        if let Ok(answered) = timeout(silence_max, &mut answer).await {
             return answered;
         }
         self.driver.abort();
@@ -193,7 +218,7 @@ impl Link {
     async fn prepare(&self, statements: impl Iterator<Item = &'static str>) -> Result<(), Error> {
         for sql in statements {
             if !self.statements.borrow().contains_key(sql) {
-                let statement = self.client.prepare(sql).await?;
+                let statement = self.within(PROMPT, self.client.prepare(sql)).await?;
                 self.statements.borrow_mut().insert(sql, statement);
             }
         }

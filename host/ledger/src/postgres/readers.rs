@@ -37,12 +37,12 @@ impl Readers {
         answered.map_err(|stop| stop.explain(self.server.place(), "read"))
     }
 
-    /// Returns a connection in a new transaction. Those that were lost while nobody needed them are passed over.
+    /// Returns a connection in a new transaction. Where one was lost while nobody needed it, so may all be.
     fn begin(&self) -> Result<Link, Stop> {
-        while let Some(link) = self.idle.take() {
+        if let Some(link) = self.idle.take() {
             match begin(&link).map_err(Stop::from) {
                 Ok(()) => return Ok(link),
-                Err(stop) if stop.is_lost() || link.is_closed() => (),
+                Err(stop) if stop.is_lost() || link.is_closed() => self.idle.clear(),
                 Err(stop) => return Err(stop),
             }
         }

@@ -22,14 +22,19 @@ const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// After which the system gives up a connection whose other end does not answer it: a network that drops what it carries says nothing.
 const UNANSWERED_MAX: Duration = Duration::from_secs(20);
 
-/// How long a connection may be idle until the system looks whether the other end is there.
+/// How long a connection may be idle until the system looks whether the other end is there, where the URL says nothing else, and how long
+/// that is else.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const SYSTEMS_KEEPALIVE_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How long it waits until it looks again.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long the server may say nothing to what writes: longer than it waits for a lock.
-pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long the server may say nothing while it writes: longer than it waits for a lock, and than a large component takes.
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// The same of a step of the schema, which may go through all that is there.
+const STEP_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// The schema, step by step. A ledger has taken as many steps as its `ledger_schema` says; steps are only ever added.
 const STEPS: [&str; 8] = [
@@ -45,7 +50,7 @@ const STEPS: [&str; 8] = [
 
 // Plans do not depend on what is bound and are made once in a while (`Link::age`): by the index, wherever there is one,
 // and at the price that pages have on a disk that does not seek. Compiling them would cost more than it saves. Who waits
-// for another host gives up as with SQLite after ten seconds; who stalls in the middle of a commit is not waited for.
+// for another host gives up as with SQLite after ten seconds; who stalls in the middle of a commit, or is gone, is not waited for.
 const SESSION: &str = "
     SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
@@ -55,6 +60,8 @@ const SESSION: &str = "
     SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '60s';
     SET client_min_messages = warning;
+    SELECT set_config('client_connection_check_interval', '5s', false)
+    WHERE current_setting('server_version_num')::int >= 140000;
 ";
 
 /// Begins what writes. Whoever has the lock has the end of the log, and of the schema, until it commits. The number is
@@ -95,7 +102,9 @@ impl Server {
         config.ssl_mode(SslMode::Disable).application_name("jifen");
         config.connect_timeout(config.get_connect_timeout().copied().unwrap_or(CONNECT_WAIT));
         config.tcp_user_timeout(config.get_tcp_user_timeout().copied().unwrap_or(UNANSWERED_MAX));
-        config.keepalives_idle(config.get_keepalives_idle().min(KEEPALIVE_IDLE));
+        if config.get_keepalives_idle() == SYSTEMS_KEEPALIVE_IDLE {
+            config.keepalives_idle(KEEPALIVE_IDLE);
+        }
         config.keepalives_interval(config.get_keepalives_interval().unwrap_or(KEEPALIVE_INTERVAL));
         let place = Place::Database(without_password(&config));
         Ok(Self(Arc::new(Inner { config, place })))
@@ -107,16 +116,19 @@ impl Server {
 
     /// Opens a connection that writes, and begins the ledger or brings it up to date.
     pub(super) fn open_or_begin(&self) -> Result<Link, LedgerError> {
-        let link = self.connect("open", SILENCE_MAX)?;
-        self.migrate(&link)?;
-        Ok(link)
+        self.migrate(&self.connect("open", STEP_MAX)?)?;
+        self.connect("open", SILENCE_MAX)
     }
 
     /// Opens a connection to do something, on which the server may say nothing for so long.
     pub(super) fn connect(&self, doing: &'static str, silence_max: Duration) -> Result<Link, LedgerError> {
         let failed = |error| explain(self.place(), doing, error);
         let runtime = runtime().map_err(|error| self.unreachable(Arc::new(error)))?;
-        let wait = self.0.config.get_connect_timeout().copied().unwrap_or(CONNECT_WAIT);
+        let config = &self.0.config;
+        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
+        let wait = config.get_connect_timeout().copied().unwrap_or(CONNECT_WAIT);
+        // Each host has that long, and a name may have two addresses.
+        let wait = wait.saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX).saturating_mul(2));
         let connected = runtime.block_on(async { timeout(wait, self.connection()).await });
         let connected = connected.map_err(|silent| self.unreachable(Arc::new(silent)))?;
         let (client, connection) = connected.map_err(failed)?;
@@ -149,7 +161,7 @@ impl Server {
     fn take_steps(&self, link: &Link) -> Result<(), Stop> {
         link.perform(BEGIN_WRITING)?;
         for step in STEPS.iter().skip(self.steps_taken(link)?) {
-            link.perform(step)?;
+            link.perform_at_length(step)?;
         }
         Ok(link.perform("COMMIT")?)
     }

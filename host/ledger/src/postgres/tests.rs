@@ -142,7 +142,7 @@ fn a_server_that_says_nothing_is_lost() {
     let url = server().new_schema();
     let server = super::server::Server::new(&url).unwrap();
     let link = server.connect("open", Duration::from_millis(200)).unwrap();
-    let error = link.perform("SELECT pg_sleep(3)").unwrap_err();
+    let error = link.perform_at_length("SELECT pg_sleep(3)").unwrap_err();
     assert!(error.is_closed() && link.is_closed(), "{error:?}");
     // One that takes a connection, and says nothing from the beginning.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
