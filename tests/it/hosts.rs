@@ -2,13 +2,16 @@
 //! again. What they come to is what one host comes to alone.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::components::redemption;
 use crate::ledgers::on_postgres;
-use crate::server::Server;
+use crate::server::{Server, as_server, perform};
+use crate::service::Host;
 use crate::town::{Done, Town, lines, purchase, text, until};
 
 const MEMBERS: usize = 24;
@@ -141,4 +144,63 @@ fn several_hosts_come_to_what_one_does_though_one_is_killed() {
     assert!(log.into_iter().collect::<BTreeSet<_>>() == alone, "the receipts are those of one host");
     assert_eq!(town.balances("l.db"), town.balances("alone.db"));
     assert_eq!(town.replay("l.db"), u64::try_from(alone.len()).expect("a count"));
+}
+
+/// With `sslmode=require`, everything goes over TLS, to a server whose certificate is trusted and to no other.
+#[test]
+fn the_way_to_the_server_is_encrypted_where_the_url_says_so() {
+    if !on_postgres() {
+        return;
+    }
+    let port =
+        TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("there is a port").port();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let folder = std::env::temp_dir().join(format!("jifen-tls-{}-{port}", std::process::id()));
+    // The key is of whoever runs the server.
+    let keep = |name: &str, pem: &str| {
+        let mut keep = as_server("sh");
+        keep.args(["-c", "umask 077; mkdir -p \"$1\"; cat > \"$1/$2\"", "keep"]).arg(&folder).arg(name);
+        let mut keep = keep.stdin(Stdio::piped()).spawn().expect("sh starts");
+        let mut to = keep.stdin.take().expect("it is piped");
+        to.write_all(pem.as_bytes()).expect("sh reads");
+        drop(to);
+        assert!(keep.wait().expect("it ends").success());
+    };
+    keep("c.pem", &made.cert.pem());
+    keep("k.pem", &made.signing_key.serialize_pem());
+    let files = folder.display();
+    let settings = format!(
+        "listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\nssl_cert_file = '{files}/c.pem'\nssl_key_file = '{files}/k.pem'\n"
+    );
+    let _server = Server::with(settings.leak());
+    let town = Town::new();
+    town.write("ca.pem", made.cert.pem());
+    town.program(&[("flat", "flat", "base", "parameters = { points = 1 }")]);
+    town.put("l.db", format!("postgres://postgres@localhost:{port}/postgres?sslmode=require"));
+    let jifen = |arguments: &[&str]| {
+        let mut jifen = town.jifen(arguments);
+        jifen.env("SSL_CERT_FILE", town.path("ca.pem"));
+        jifen
+    };
+    let apply = [
+        "apply",
+        "--ledger",
+        "l.db",
+        "--program",
+        "program.toml",
+        "--policies",
+        "policies",
+        "--why",
+        "a test",
+    ];
+    let stranger = town.done(&apply);
+    assert!(stranger.code == Some(2) && stranger.err.contains("certificate"), "{stranger:?}");
+    let applied = Done::from(jifen(&apply).output().expect("jifen starts"));
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    let host = Host::start(&mut jifen(&["serve", "--ledger", "l.db", "--listen", "127.0.0.1:0"]));
+    assert_eq!(host.events(&purchase("1", "ann", "2025-07-25T12:00:00+08:00", 100)).status, 200);
+    let plain = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+    let ours = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'jifen'";
+    assert_eq!(perform(&plain, ours).trim(), "t");
+    as_server("rm").arg("-rf").arg(&folder).status().expect("rm starts");
 }

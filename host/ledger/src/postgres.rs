@@ -14,13 +14,15 @@
 //! before COMMIT has done nothing, and the group is performed again on a new one; one that is lost during COMMIT leaves
 //! what nobody knows ([`LedgerError::Uncertain`]), and sending it again tells.
 //!
-//! **What it leaves out:** TLS. A host and its server share a machine or a network that is trusted.
+//! **Encryption:** TLS where the URL says `sslmode=require`, to servers whose certificates this machine trusts. Otherwise a host and its
+//! server share a machine or a network that is trusted.
 //!
 //! [`admission`]: crate::admission
 //! [`writer`]: crate::writer
 
 mod column;
 mod desk;
+mod encryption;
 mod failure;
 mod found;
 mod link;

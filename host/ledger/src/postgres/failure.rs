@@ -106,8 +106,7 @@ fn explain_code(place: Place, doing: &'static str, code: &SqlState, source: Stor
         "42P07" => LedgerError::NotALedger { place },
         // invalid_authorization_specification, invalid_password
         "28000" | "28P01" => cannot_open(
-            "see that user, password and pg_hba.conf let it in; this release connects without TLS, over a socket or a \
-             network that is trusted",
+            "see that user, password and pg_hba.conf let it in; connections are encrypted with sslmode=require alone",
         ),
         // invalid_catalog_name
         "3D000" => cannot_open("create the database"),

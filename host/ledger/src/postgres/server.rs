@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket};
+use tokio_postgres::{Client, Config, Connection, Error, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::encryption::{self, Stream};
 use super::failure::{Stop, explain};
 use super::link::{Call, Link};
 use crate::column::{self, Row as _};
@@ -76,6 +77,7 @@ pub(super) struct Server(Arc<Inner>);
 
 struct Inner {
     config: Config,
+    tls: MakeRustlsConnect,
     place: Place,
 }
 
@@ -91,15 +93,19 @@ impl Server {
         let refused = |mend| LedgerError::Url { url: "postgres://…".to_owned(), mend };
         let mut config = Config::from_str(url)
             .map_err(|_| refused("a URL is postgres://USER:PASSWORD@HOST:PORT/DATABASE?options=…"))?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(refused(
-                "this release connects without TLS, over a socket or a network that is trusted",
-            ));
-        }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(refused("name a host, or the folder of a socket"));
         }
-        config.ssl_mode(SslMode::Disable).application_name("jifen");
+        let tls = if config.get_ssl_mode() == SslMode::Require {
+            encryption::trusted().ok_or_else(|| {
+                refused("this machine trusts no certificates; install some, or name a file of them in SSL_CERT_FILE")
+            })?
+        } else {
+            // To try it, and to go on without, is no more than to go without.
+            config.ssl_mode(SslMode::Disable);
+            encryption::none()
+        };
+        config.application_name("jifen");
         config.connect_timeout(config.get_connect_timeout().copied().unwrap_or(CONNECT_WAIT));
         config.tcp_user_timeout(config.get_tcp_user_timeout().copied().unwrap_or(UNANSWERED_MAX));
         if config.get_keepalives_idle() == SYSTEMS_KEEPALIVE_IDLE {
@@ -107,7 +113,7 @@ impl Server {
         }
         config.keepalives_interval(config.get_keepalives_interval().unwrap_or(KEEPALIVE_INTERVAL));
         let place = Place::Database(without_password(&config));
-        Ok(Self(Arc::new(Inner { config, place })))
+        Ok(Self(Arc::new(Inner { config, tls, place })))
     }
 
     pub(super) fn place(&self) -> &Place {
@@ -144,8 +150,9 @@ impl Server {
     }
 
     /// Opens a connection that somebody else drives.
-    pub(super) async fn connection(&self) -> Result<(Client, Connection<Socket, NoTlsStream>), Error> {
-        self.0.config.connect(NoTls).await
+    pub(super) async fn connection(&self) -> Result<(Client, Connection<Socket, Stream>), Error> {
+        let Inner { config, tls, .. } = &*self.0;
+        config.connect(tls.clone()).await
     }
 
     /// Takes the steps that the ledger has not taken yet, all of them or none.

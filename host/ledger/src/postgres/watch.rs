@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
-use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 
+use super::encryption::Stream;
 use super::server::{Server, runtime};
 use crate::ProgramWatch;
 
@@ -29,7 +29,7 @@ pub(super) struct Watch {
 
 struct Listener {
     runtime: Runtime,
-    connection: Connection<Socket, NoTlsStream>,
+    connection: Connection<Socket, Stream>,
     /// The connection ends with it.
     _client: Client,
 }
@@ -85,7 +85,7 @@ impl Listener {
 }
 
 /// Asks to be told; nothing if the connection is lost: nobody would drive it any longer.
-async fn ask(client: &Client, connection: &mut Connection<Socket, NoTlsStream>) -> Option<()> {
+async fn ask(client: &Client, connection: &mut Connection<Socket, Stream>) -> Option<()> {
     let listens = pin!(client.batch_execute(LISTEN));
     let driven = pin!(async { while next(connection).await.is_some() {} });
     match select(listens, driven).await {
@@ -95,6 +95,6 @@ async fn ask(client: &Client, connection: &mut Connection<Socket, NoTlsStream>) 
 }
 
 /// Returns the next thing that the server says; nothing if the connection is lost.
-async fn next(connection: &mut Connection<Socket, NoTlsStream>) -> Option<AsyncMessage> {
+async fn next(connection: &mut Connection<Socket, Stream>) -> Option<AsyncMessage> {
     poll_fn(|cx| connection.poll_message(cx)).await?.ok()
 }

@@ -51,7 +51,6 @@ fn urls_pick_the_store_or_say_what_would_do() {
         ("sqlite:", "name a file"),
         ("sqlite::memory:", "use memory:"),
         ("postgres:///jifen", "name a host"),
-        ("postgresql://db/jifen?sslmode=require", "without TLS"),
         ("postgres://db:port/jifen", "a URL is postgres://"),
         ("https://example.com/ledger", "use a path"),
     ] {
