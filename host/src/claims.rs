@@ -117,7 +117,7 @@ pub(crate) fn check(
         }
         progress(done, all);
     }
-    let mut found = Vec::new();
+    let (mut found, tables) = (Vec::new(), Program::tables(&document.program));
     for (run, pin) in runs {
         let tested = &known[&(&pin.component, &pin.parameters)];
         report.claims = report.claims.saturating_add(tested.claims);
@@ -128,7 +128,7 @@ pub(crate) fn check(
         });
         report.not_promised.extend(elsewhere);
         if !(tested.broken.is_empty() && tested.untried.is_empty()) {
-            found.push((tested, Found::new(ledger, &document, run, pin, looked_at)?));
+            found.push((tested, Found::new(ledger, &tables, run, pin, looked_at)?));
         }
     }
     look_back(ledger, &changes, found.iter_mut().map(|(_, found)| found));
@@ -207,13 +207,13 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn new(
         ledger: &dyn Ledger,
-        document: &Document,
+        tables: &Map<String, Value>,
         run: Deployed<'_>,
         pin: &'a Pin,
         since: &'a ProgramChange,
     ) -> Result<Self, HostError> {
         let merchant = run.merchant.map(ToString::to_string);
-        let terms = terms(&Program::tables(&document.program), &pin.deployment);
+        let terms = terms(tables, &pin.deployment);
         Ok(Self { pin, merchant, owner: owner(ledger, pin)?, terms, since })
     }
 

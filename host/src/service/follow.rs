@@ -15,7 +15,6 @@ use jifen_ledger::{ProgramChange, ProgramWatch};
 use tracing::warn;
 
 use super::intake::{Desk, Live};
-use crate::releases::Releases;
 
 /// How long it takes at most until a host looks again.
 const EVERY: Duration = Duration::from_millis(250);
@@ -97,9 +96,7 @@ impl Desk {
 
     fn load(&self, change: ProgramChange) -> Result<Live, String> {
         let version = change.version;
-        let releases = Releases::new(None, Some(&*self.ledger));
-        let load = || self.programs(&releases).get(&hex::encode(change.program));
-        let active = catch_unwind(AssertUnwindSafe(load));
+        let active = catch_unwind(AssertUnwindSafe(|| self.loaded(&change.program)));
         let active = active.map_err(|_| format!("version {version} is more than this build can load"))?;
         let active = active.map_err(|error| {
             format!("version {version} is at work and cannot be loaded: {:#}", anyhow::Error::new(error))

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use jifen_engine::PolicyStore;
-use jifen_ledger::{Ledger, LedgerError, ProgramChange};
+use jifen_ledger::{Digest, Ledger, LedgerError, ProgramChange};
 use jifen_loyalty::event::Body;
 use jifen_loyalty::{Event, MerchantId};
 use tokio::sync::{Semaphore, oneshot};
@@ -85,6 +85,12 @@ impl Desk {
     /// Returns programs of then, of which this host holds some. What is read of them lasts as long as these do.
     pub(super) fn programs<'a>(&'a self, releases: &'a Releases<'a>) -> Programs<'a> {
         Programs::holding(&*self.ledger, releases, &self.store, self.held.clone())
+    }
+
+    /// Returns the program of a digest: one of those that are held, or as the ledger kept it.
+    pub(super) fn loaded(&self, digest: &Digest) -> Result<Arc<Active>, HostError> {
+        let releases = Releases::new(None, Some(&*self.ledger));
+        self.programs(&releases).get(&hex::encode(digest))
     }
 
     /// Returns the program at work, and what put it there.

@@ -216,8 +216,7 @@ impl Desk {
         } else if quote.until < clock::now() {
             None
         } else {
-            let releases = Releases::new(None, Some(&*self.ledger));
-            Some(self.programs(&releases).get(&hex::encode(program)).map_err(refused)?)
+            Some(self.loaded(&program).map_err(refused)?)
         };
         Ok(Promise { program, follows: event.follows(), under })
     }
@@ -225,9 +224,7 @@ impl Desk {
     /// Returns the program of that version or digest, the one at work where none is named.
     fn program(&self, name: Option<&str>) -> Result<Arc<Active>, Problem> {
         let Some(name) = name else { return Ok(self.active()) };
-        let digest = hex::encode(self.named(name)?);
-        let releases = Releases::new(None, Some(&*self.ledger));
-        self.programs(&releases).get(&digest).map_err(refused)
+        self.loaded(&self.named(name)?).map_err(refused)
     }
 
     /// Returns the digest of the program of that version or digest.

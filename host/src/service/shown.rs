@@ -104,7 +104,7 @@ fn to_merchant(
     };
     let accounts =
         [member.clone(), format!("member/{member}"), Issuer::Merchant(merchant.clone()).to_string()];
-    only_own(&mut receipt, &accounts, &is_own)?;
+    in_both(&mut receipt, |object| only_own(object, &accounts, &is_own))?;
     each(&mut receipt, "redemptions", |redemption| {
         for list in MOVED {
             each(redemption, list, |part| {
@@ -115,11 +115,6 @@ fn to_merchant(
         // What was held elsewhere, and is over.
         Ok(text(redemption, "merchant")? == merchant.as_str())
     })?;
-    if let Some(json) = receipt.get_mut("refund") {
-        let mut refund: Object = serde_json::from_str(json.get())?;
-        only_own(&mut refund, &accounts, &is_own)?;
-        *json = to_raw_value(&refund)?;
-    }
     serde_json::to_vec(&receipt)
 }
 
@@ -127,7 +122,7 @@ fn to_member(receipt: &[u8]) -> serde_json::Result<Vec<u8>> {
     let mut receipt: Object = serde_json::from_slice(receipt)?;
     receipt.retain(|name, _| !OF_THE_REFERRER.contains(&&**name));
     let member = text(&receipt, "member")?;
-    let only_own = |object: &mut Object| {
+    in_both(&mut receipt, |object| {
         for (list, of) in OF_SOMEBODY {
             each(object, list, |item| text(item, of).map(|whose| whose == member || is_of(&whose, &member)))?;
         }
@@ -141,14 +136,21 @@ fn to_member(receipt: &[u8]) -> serde_json::Result<Vec<u8>> {
             }
             Ok(true)
         })
-    };
-    only_own(&mut receipt)?;
-    if let Some(json) = receipt.get_mut("refund") {
-        let mut refund: Object = serde_json::from_str(json.get())?;
-        only_own(&mut refund)?;
-        *json = to_raw_value(&refund)?;
-    }
+    })?;
     serde_json::to_vec(&receipt)
+}
+
+/// Changes a receipt, and the refund in it, if there is one: both have lists of the same names.
+fn in_both(
+    receipt: &mut Object,
+    change: impl Fn(&mut Object) -> serde_json::Result<()>,
+) -> serde_json::Result<()> {
+    change(receipt)?;
+    let Some(json) = receipt.get_mut("refund") else { return Ok(()) };
+    let mut refund: Object = serde_json::from_str(json.get())?;
+    change(&mut refund)?;
+    *json = to_raw_value(&refund)?;
+    Ok(())
 }
 
 /// Leaves out what is somebody else's, what others' rules asked, and where points are from.
